@@ -204,6 +204,8 @@ class HeadsQuery(msgspec.Struct, frozen=True, omit_defaults=True):
 
     room_ids: list[int] = []
     since: HeadsCursor | None = None
+    topics: bool = False
+    """Whether to return topics as well: for rooms that are being opened."""
 
 
 class RoomHead(NamedTuple):
@@ -223,6 +225,8 @@ class Heads(msgspec.Struct, frozen=True):
     """For the next query; None: history is of an earlier version."""
     comparable: bool = True
     """False: `since` is not of this run, so any room may have changed: ask for each."""
+    topics: dict[int, str] | None = None
+    """If they were asked for, the topics of the rooms that have one; None also: history is of an earlier version."""
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):

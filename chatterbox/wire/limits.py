@@ -22,9 +22,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Characters in a room's name."""
     topic_chars: Whole = 200
     """Characters (code points) in a room's topic."""
-    rooms_per_user: Whole = 200
+    rooms_per_user: Whole = 1000
     """Rooms that one user may be a member of."""
-    directs_per_user: Whole = 200
+    directs_per_user: Whole = 1000
     """Direct conversations of one user, besides the rooms."""
     connections_per_user: Whole = rate_limits.CONNECTIONS_OF_USER.bound.limit
     """Live connections of one user."""

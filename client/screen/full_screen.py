@@ -63,7 +63,9 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
     with context.outbox(session) as outbox, NameCache(context.name_cache_path(session)) as names:
         runtime.observe_notes(
             before=names.learning(lambda _: model.set_known_people(names.names.people)),
-            after=lambda note, related: notifications.on(note, model.room.name, focused=app.app_focus, related=related),
+            after=lambda note, related: notifications.on(
+                note, model.looking_at(note), focused=app.app_focus, related=related
+            ),
         )
         runtime.use_slash_commands(SlashCommands(runtime, context, names))
         runtime.use_connection(ChatConnection(context.server, context.tokens, runtime.show, outbox=outbox))

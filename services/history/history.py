@@ -61,7 +61,7 @@ class HistoryService:
 
     async def _revision(self) -> int:
         known = self._store.revision
-        return known if known is not None else (await self.heads([])).revision
+        return known if known is not None else (await self.heads(history_api.HeadsQuery())).revision
 
     async def page(self, room_id: int, span: PageSpan, reader: int | None = None) -> MessagePage:
         """A page for a gateway, which checks itself who may read it. It counts as a read of user `reader`, if given."""
@@ -182,8 +182,9 @@ class HistoryService:
         """Whether the database was found damaged. Pages that are proven right are still served, nothing is stored."""
         return self._store.is_damaged
 
-    async def heads(self, room_ids: list[int]) -> history_api.Heads:
-        return await self._store.heads(room_ids)
+    async def heads(self, query: history_api.HeadsQuery) -> history_api.Heads:
+        """The heads of some rooms, or of those that changed after a cursor."""
+        return await self._store.heads(query)
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
         """The memberships of users (names by id), and what they have read, after `enroll`."""
@@ -234,7 +235,7 @@ class HistoryService:
 
     async def unread(self, user: UserInfo) -> list[tuple[str, ReadState]]:
         """The user's rooms by name, with their states."""
-        self._rates.spend(READS, user.user_id)
+        self._rates.spend(LISTINGS, user.user_id)
         snapshot = await self._store.memberships([user.user_id])
         names = {info.room_id: info.room for info in snapshot.rooms}
         return sorted((names[room_id], state) for room_id, state in snapshot.reads[user.user_id].items())

@@ -48,8 +48,8 @@ class RoomStore(Protocol):
     def revision(self) -> int | None:
         """The membership revision; None: only `heads` tells it."""
 
-    async def heads(self, room_ids: Sequence[int]) -> history_api.Heads:
-        """The heads of those rooms that exist, and the membership revision, from one snapshot."""
+    async def heads(self, query: history_api.HeadsQuery) -> history_api.Heads:
+        """The heads of some rooms, or of those that changed after a cursor, and the revision, from one snapshot."""
 
     async def memberships(self, user_ids: Sequence[int]) -> history_api.MembershipSnapshot:
         """The rooms of users, what they have read, and their pending invitations; and the revision as of which that is

@@ -105,8 +105,12 @@ class SqliteStore:
     def revision(self) -> int | None:
         return self._writer.revision
 
-    async def heads(self, room_ids: Sequence[int]) -> history_api.Heads:
-        return await room_queries.heads(self._readers, list(room_ids))
+    async def heads(self, query: history_api.HeadsQuery) -> history_api.Heads:
+        activity = self._writer.activity
+        cursor = activity.cursor  # before the heads are read, so that no commit is missed: see `RoomActivity`
+        room_ids = query.room_ids if query.since is None else activity.since(query.since)
+        answer = await room_queries.heads(self._readers, room_ids or [], topics=query.topics)
+        return msgspec.structs.replace(answer, cursor=cursor, comparable=room_ids is not None)
 
     async def memberships(self, user_ids: Sequence[int]) -> history_api.MembershipSnapshot:
         snapshot, readings = await room_queries.memberships(self._readers, user_ids)
@@ -196,7 +200,9 @@ class SqliteStore:
         return await self._read_states.of_members(members)
 
     async def mark_read(self, positions: Sequence[history_api.ReadPosition]) -> list[tuple[int, int]]:
-        return await self._writer.change(lambda transaction: position_store.store(transaction, positions))
+        return await self._writer.change(
+            lambda transaction: position_store.store(transaction, positions), uses_reserve=False
+        )
 
     async def set_notify(
         self, room: str, user: UserInfo, level: NotificationLevel, quiet_until_ms: int

@@ -212,7 +212,7 @@ class TestRooms:
         assert await store.creator(view) == "ada"
 
     async def test_memberships_count_the_revision_without_gaps(self, store: HistoryStore, opener: Opener) -> None:
-        before = (await store.heads([])).revision
+        before = (await store.heads(history_api.HeadsQuery())).revision
         room = await store.create("ops", ADA, private=False)
         await store.join("ops", BOB)
         await store.leave("ops", BOB, delete=False)
@@ -258,7 +258,7 @@ class TestRooms:
         await store.append([said("x", room_id=old.room_id)])
         assert await refusal(store.delete_room("ops", BOB)) is Code.NOT_THE_CREATOR
         await store.delete_room("ops", ADA)
-        assert old.room_id not in (await store.heads([old.room_id])).heads
+        assert old.room_id not in (await store.heads(history_api.HeadsQuery([old.room_id]))).heads
         assert await refusal(store.page(old.room_id, PageSpan(9))) is Code.ROOM_UNKNOWN
         new = await store.create("ops", BOB, private=False)
         assert new.room_id != old.room_id

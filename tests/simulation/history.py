@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import count
 
 from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import SIGNALS, MembershipChanged, ReadStatesChanged, encode_signal
@@ -11,6 +12,7 @@ from chatterbox.wire.text_rules import folded
 from services.history.core.append_plan import AppendPlan, MessageContext, plan
 from services.history.core.change_plan import ChangeContext, ChangePlan, ChangePlanner, ChangeRoom, NewReaction
 from services.history.core.mention_rules import mentioned
+from services.history.core.room_activity import RoomActivity
 from services.history.core.stored_message import StoredMessage
 from services.history.messages.commit_publisher import CommittedChanges, payloads
 from tests.simulation.stored_reads import StoredReads, states_of
@@ -21,6 +23,7 @@ Items = list[tuple[str, bytes]]
 JUMP = 1_000_000_000
 """Added to ids and revisions when a backup is restored."""
 LIMITS = Limits()
+_runs = count()
 
 
 @dataclass(slots=True)
@@ -35,6 +38,8 @@ class StoredHistory:
     """Offsets by user id, room id and key."""
     reactions: dict[tuple[int, str], dict[int, NewReaction]] = field(default_factory=dict)
     """By message id and emoji, then by user id."""
+    activity: RoomActivity = field(default_factory=lambda: RoomActivity(lambda: f"run {next(_runs)}"))
+    """Not durable: the service restarts it."""
     reads: StoredReads = field(default_factory=StoredReads)
 
     def add(self, name: str, *, everyone: bool = False) -> StoredRoom:
@@ -49,6 +54,7 @@ class StoredHistory:
         """The history that replaces this one: the backup, with new epochs."""
         fresh = deepcopy(backup)
         fresh.epochs = self.epochs + 1
+        fresh.activity.restart()
         fresh.reads.restart()
         fresh.revision += JUMP
         fresh.last_id += JUMP
@@ -129,6 +135,7 @@ class StoredHistory:
         )  # fmt: skip
 
     def _commit(self, planned: AppendPlan, changes: ChangePlan) -> None:
+        self.activity.note({**planned.tails, **changes.changed})
         for row in planned.inserts:
             message = StoredMessage(
                 row.offset, row.message_id, row.user_id, row.username, row.content, row.timestamp_ms
@@ -217,9 +224,11 @@ class StoredHistory:
     # Reading
 
     def heads(self, call: history_api.HeadsQuery) -> history_api.Heads:
-        rooms = [self.rooms[room_id] for room_id in call.room_ids if room_id in self.rooms]
+        room_ids = call.room_ids if call.since is None else self.activity.since(call.since)
+        rooms = [self.rooms[room_id] for room_id in room_ids or () if room_id in self.rooms]
+        heads = {room.room_id: history_api.RoomHead(room.epoch, room.head, room.rev) for room in rooms}
         return history_api.Heads(
-            self.revision, {room.room_id: history_api.RoomHead(room.epoch, room.head, room.rev) for room in rooms}
+            self.revision, heads, self.activity.cursor, room_ids is not None, topics={} if call.topics else None
         )
 
     def page(self, call: history_api.PageQuery) -> history_api.StoredPage:

@@ -81,7 +81,7 @@ class Question:
 
 @dataclass(eq=False, slots=True)
 class SteppedGateway:
-    """One gateway with one open room."""
+    """One gateway with one open room. Its memory is empty at first, and filled when a connection needs that."""
 
     history: StoredRoom
     rng: Random
@@ -91,10 +91,11 @@ class SteppedGateway:
     questions: list[Question] = field(default_factory=list)
     is_filling: bool = False
     is_refilling: bool = False
+    is_remembering: bool = False
 
     def __post_init__(self) -> None:
-        self.stream = RoomStream.at(self.history.epoch, 0, [], RECENT_MESSAGES)
-        self.changes = RoomChanges(self.stream, 0)
+        self.stream = RoomStream.at(self.history.epoch, self.history.head, [], RECENT_MESSAGES)
+        self.changes = RoomChanges(self.stream, self.history.rev)
 
     # From the broker and from heads
 
@@ -204,6 +205,9 @@ class SteppedGateway:
         missing = self.stream.recent.after(connection.offset)
         if connection.offset > self.stream.head:
             self.stream.announce(self.history.epoch, connection.offset)
+        elif missing is None and self._may_remember(connection.offset):
+            if not self.is_remembering:
+                self._ask_for_memory()
         elif missing is None:
             query = history_api.PageQuery(room_id=1, after=connection.offset, limit=PAGE)
             take = partial(self._on_page, connection, connection.offset)
@@ -221,6 +225,26 @@ class SteppedGateway:
             connection.push_changes(changes)
             connection.push_end(self.changes.told)
             connection.is_live = True
+
+    def _may_remember(self, offset: int) -> bool:
+        """Whether memory is not full and, once it is, has every message after `offset`."""
+        is_full = len(self.stream.recent.frames) == RECENT_MESSAGES
+        return not is_full and offset >= self.stream.head - RECENT_MESSAGES
+
+    def _ask_for_memory(self) -> None:
+        self.is_remembering = True
+        before = history_api.PageQuery(room_id=1, before=self.stream.recent.first, limit=RECENT_MESSAGES)
+        self.questions.append(Question(partial(self.history.page, before), self._remember))
+
+    def _remember(self, page: history_api.StoredPage) -> None:
+        self.is_remembering = False
+        right = self._right(page)
+        if right is not None:
+            frames = [text_frame(payload) for payload in right]
+            self.stream.remember(page.epoch, page.first, frames, self._ahead(page))
+
+    def _ahead(self, page: history_api.StoredPage) -> dict[int, int]:
+        return {offset: rev for offset, rev in page.revs.items() if rev > self.changes.told}
 
     def is_beyond(self, connection: SteppedConnection) -> bool:
         """Whether its client was told more changes, by another gateway."""
@@ -280,9 +304,8 @@ class SteppedGateway:
         self.is_filling = False
         right = self._right(page)
         if right is not None and page.frames:
-            ahead = {offset: rev for offset, rev in page.revs.items() if rev > self.changes.told}
             self.changes.announce(page.epoch, page.rev)
-            self._take(page.first, right, ahead)
+            self._take(page.first, right, self._ahead(page))
 
     def _refill(self, after: int, page: history_api.StoredChanges) -> None:
         self.is_refilling = False

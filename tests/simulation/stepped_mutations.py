@@ -39,6 +39,12 @@ def forget_ahead(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RoomStream, "_note_ahead", lambda *_: None)
 
 
+def forget_ahead_of_memory(patch: pytest.MonkeyPatch) -> None:
+    """An older change replaces a message that memory was filled with as of a later rev."""
+    original = RoomStream.remember
+    patch.setattr(RoomStream, "remember", lambda self, *page: original(self, *page[:3]))
+
+
 def stale_batches(patch: pytest.MonkeyPatch) -> None:
     """Late batches are delivered as they were committed."""
     patch.setattr(SteppedGateway, "_take_batch", lambda self, batch: self._take(batch.first, batch.frames, {}))

@@ -21,6 +21,8 @@ from tests.simulation.stored_room import StoredRoom
 from tests.support.room_progress import ALL_MESSAGES
 
 STEPS = 120
+MAX_BEFORE = 12
+"""Transactions before the gateways open the room, at most."""
 MAX_SETTLE_STEPS = 2000
 ROOM = "general"
 CHANGES, EARLY = 3, 6
@@ -59,8 +61,13 @@ class SteppedSchedule:
         self.history = StoredHistory()
         self.room = self.history.add(ROOM)
         self.history.admit(self.room, 1, "ada")
-        self.gateways = [SteppedGateway(self.room, self.rng) for _ in range(2)]
-        self.wires = [[], []]
+        self.wires = []
+        self.gateways = []
+        for _ in range(2):
+            self.wires.append([])  # it subscribes, then reads where the room is
+            for _ in range(self.rng.randint(0, MAX_BEFORE)):
+                self._commit()
+            self.gateways.append(SteppedGateway(self.room, self.rng))
         self.share = self.rng.choice((0.5, 0.9))
         self.clients = [SteppedClient(ROOM, self.rng.choice(KEPT)) for _ in range(3)]
 

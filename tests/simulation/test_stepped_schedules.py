@@ -14,11 +14,12 @@ SCHEDULES = 6_000
 BLOCK = 500
 MAX_TRIES = 3_000
 """Schedules in which a missing rule must be found; most are found by the first few."""
-PAGES_BACK_BEHIND = 70_113
+PAGES_BACK_BEHIND = 1_180
 MUTATIONS = (
     mutations.stale_memory,
     mutations.stale_early,
     mutations.forget_ahead,
+    mutations.forget_ahead_of_memory,
     mutations.stale_batches,
     mutations.unstamped,
     mutations.stale_pages,

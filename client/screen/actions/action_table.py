@@ -14,6 +14,7 @@ class ActionScope(StrEnum):
 
     ROOMS = "Rooms"
     READING = "Reading"
+    THREAD = "In a thread"
     SELECTING = "With a message selected"
     COMPOSING = "While editing or replying"
     WRITING = "Writing"
@@ -21,7 +22,7 @@ class ActionScope(StrEnum):
     PROGRAM = "Program"
 
 
-OWN_KEYS = {ActionScope.SELECTING, ActionScope.COMPOSING}
+OWN_KEYS = {ActionScope.THREAD, ActionScope.SELECTING, ActionScope.COMPOSING}
 """Scopes whose keys have another meaning elsewhere."""
 
 
@@ -65,13 +66,14 @@ TABLE = (
     Action("links", ("ctrl+o",), "list the room's links, newest first, and open one", ActionScope.READING),
     Action("pins", ("alt+p",), "list the room's pinned messages; Enter goes to one", ActionScope.READING),
     Action("select", ("alt+m",), "select a message, to answer it, react to it, edit it, …", ActionScope.READING),
+    Action("leave-thread", ("escape",), "back to the room, to where you were", ActionScope.THREAD),
     Action("select-older", ("up", "k"), "previous message", ActionScope.SELECTING),
     Action("select-newer", ("down", "j"), "next message", ActionScope.SELECTING),
     Action("copy", ("c", "y"), "copy its text (to tmux, or with OSC 52, also over ssh)", ActionScope.SELECTING),
     Action("reply", ("r",), "reply to it with what you write", ActionScope.SELECTING),
     Action("react", ("+",), "react to it with an emoji; again: take that back", ActionScope.SELECTING),
     Action("reactions", ("i",), "list who reacted to it", ActionScope.SELECTING),
-    Action("thread", ("t",), "list its thread; Enter goes to a message", ActionScope.SELECTING),
+    Action("thread", ("t",), "open its thread: what you write there goes there", ActionScope.SELECTING),
     Action("answered", ("g",), "go to the message that it answers", ActionScope.SELECTING),
     Action("edit-message", ("e",), "edit it, if it is yours", ActionScope.SELECTING),
     Action("delete-message", ("d",), "delete it for everybody, after a question", ActionScope.SELECTING),
@@ -152,14 +154,19 @@ FOUND_WORDS = {"find-again": "older match", "select": "select", "to-newest": "ne
 """One or two words for each action on a message that was found."""
 
 
-def selection_hints(actions: Mapping[str, Action], message: Message, username: str) -> list[str]:
-    """Return key and word of each action that is possible on a selected message; those without a key are left out."""
+def selection_hints(
+    actions: Mapping[str, Action], message: Message, username: str, *, in_thread: bool = False
+) -> list[str]:
+    """Return key and word of each action that is possible on a selected message; those without a key are left out.
+
+    `in_thread`: its thread is open already.
+    """
     possible = {
         "reply": not message.deleted,
         "react": not message.deleted,
         "edit-message": not message.deleted and message.username == username,
         "delete-message": not message.deleted and message.username == username,
-        "thread": bool(message.thread or message.replies),
+        "thread": not in_thread and (not message.deleted or bool(message.thread or message.replies)),
         "copy": not message.deleted,
         "quote": not message.deleted,
         "open-link": bool(links(message.content)),

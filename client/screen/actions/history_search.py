@@ -114,7 +114,8 @@ class HistorySearch:
         return key is not None
 
     def _go_to(self, key: BlockKey) -> None:
-        """Show a match. Letters still go to the input, unless a message was selected before."""
+        """Show a match in the room. Letters still go to the input, unless a message was selected before."""
+        self._model.close_thread()
         self._screen.timeline_view.show(key)
         self._found = (self._model.room.name, key)
         if self._model.selected is not None:

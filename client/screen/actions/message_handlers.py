@@ -32,7 +32,8 @@ class MessageHandlers:
             "react": self.react,
             "reactions": self.list_reactions,
             "reply": self.reply,
-            "thread": self.list_thread,
+            "thread": self.open_thread,
+            "leave-thread": self._model.close_thread,
             "answered": self.go_to_answered,
             "pin-message": self.pin,
             "pins": self.list_pins,
@@ -120,20 +121,16 @@ class MessageHandlers:
             return
 
         def matching(typed: str) -> list[PickerItem]:
-            now = self._model.room.log.get(message.at.offset) or message
+            now = self._model.room.held(message.at.offset) or message
             return picker_items.filtered(typed, picker_items.reactors(now), fuzzy=False)
 
         self._screen.pick("Reactions", matching, lambda *_: None)
 
     # Threads and pins.
 
-    def list_thread(self) -> None:
-        if (message := self._take_selected()) is None:
-            return
-        if (listing := message_actions.list_thread(self._model, message)) is not None:
-            self.show_list(listing)
-        else:
-            self._report("No replies to this message.")
+    def open_thread(self) -> None:
+        if (message := self._take_selected()) is not None:
+            self._report(message_actions.open_thread(self._model, message))
 
     def go_to_answered(self) -> None:
         """Go to the message that the selected one answers."""
@@ -151,7 +148,6 @@ class MessageHandlers:
         """Open a picker of listed messages; the chosen one is shown in its room."""
         room = listing.request.room
         of_room = "" if room == self._model.room.name else f" of {shown_room(room)}"
-        what = f"{'Pinned messages' if listing.is_of_pins else 'Thread'}{of_room}"
 
         def matching(typed: str) -> list[PickerItem]:
             return picker_items.filtered(typed, picker_items.place_items(listing), fuzzy=False)
@@ -163,7 +159,7 @@ class MessageHandlers:
                 self._screen.runtime.settle()
 
         picker = self._screen.pick(
-            f"{what} (Enter goes to the message)",
+            f"Pinned messages{of_room} (Enter goes to the message)",
             matching,
             choose,
             empty=lambda typed: listing.state or ("No match." if typed else "No message is pinned."),

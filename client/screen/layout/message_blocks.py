@@ -7,6 +7,7 @@ from chatterbox.wire.frames import Message
 from client.core.outbox_entry import OutboxEntry
 from client.screen.layout import message_rows
 from client.screen.layout.spans import Row, SpanRole
+from client.screen.model.messages.thread_model import ThreadModel
 from client.screen.model.room_model import RoomModel
 from client.screen.model.scroll_position import TOP, BlockKey, BlockKind, message_key
 from client.text.note_text import NOT_SENT, time_of
@@ -19,20 +20,20 @@ _CacheKey: TypeAlias = tuple[str, str, int, int, message_rows.RowStyle]
 
 
 class MessageBlocks:
-    """The blocks of a room: its top, its messages with rules and notices around them, its outgoing messages.
+    """The blocks of a room or thread: its top, its messages with rules and notices around them, its outgoing messages.
 
     Laid-out messages are cached until the room, its history, the style or a message changes.
     """
 
-    def __init__(self, room: RoomModel, style: message_rows.RowStyle) -> None:
+    def __init__(self, room: RoomModel | ThreadModel, style: message_rows.RowStyle) -> None:
         self.room = room
         self.style = style
         self._cache: dict[int, tuple[Message | None, list[Row]]] = {}
         """By offset: the message that this one answers, and its rows."""
         self._cache_key: _CacheKey | None = None
 
-    def show(self, room: RoomModel, style: message_rows.RowStyle) -> None:
-        """Switch to this room and style."""
+    def show(self, room: RoomModel | ThreadModel, style: message_rows.RowStyle) -> None:
+        """Switch to this room, or thread, and style."""
         cache_key = (room.name, room.log.epoch, id(room.log), room.log.replaced, style)
         if cache_key != self._cache_key or len(self._cache) > CACHE_LIMIT:
             self._cache, self._cache_key = {}, cache_key
@@ -80,7 +81,9 @@ class MessageBlocks:
         replied = self.room.log.get(message.reply_to) if message.reply_to else None
         cached = self._cache.get(offset)
         if cached is None or cached[0] is not replied:
-            cached = self._cache[offset] = (replied, message_rows.message_rows(message, self.style, replied))
+            begins_thread = isinstance(self.room, ThreadModel) and message.reply_to == self.room.root
+            rows = message_rows.message_rows(message, self.style, replied, shows_answered=not begins_thread)
+            cached = self._cache[offset] = (replied, rows)
         return cached[1]
 
     def _rules(self, index: int, offset: int) -> list[Row]:
@@ -104,12 +107,16 @@ class MessageBlocks:
         return index > 0 or line == offset - 1 or self.room.log.complete
 
     def _gap(self, missing: int, offset: int) -> str:
+        if isinstance(self.room, ThreadModel):
+            return "1 earlier reply to load" if missing == 1 else f"{missing} earlier replies to load"
         count = "1 message" if missing == 1 else f"{missing} messages"
         return f"{count} missing: lost by the server" if self.room.log.is_lost(offset) else f"{count} to load"
 
     def _top(self) -> list[Row]:
         name, log = shown_room(self.room.name), self.room.log
-        if log.complete:
+        if isinstance(self.room, ThreadModel):
+            text = f"thread in {name}"
+        elif log.complete:
             text = f"beginning of {name}"
         elif log.is_full:
             text = "older messages do not fit into memory"

@@ -43,7 +43,9 @@ class RowStyle:
         return max(8, self.columns - len("00:00 ") - self.name_columns - len(" ✓│ "))
 
 
-def message_rows(message: Message, style: RowStyle, replied: Message | None = None) -> list[Row]:
+def message_rows(
+    message: Message, style: RowStyle, replied: Message | None = None, *, shows_answered: bool = True
+) -> list[Row]:
     """Lay out a stored message. `replied`: the message that it answers, if that is loaded."""
     mine = message.username == style.username
     mentioned = not mine and is_mentioned(style.username, message, replied)
@@ -61,7 +63,7 @@ def message_rows(message: Message, style: RowStyle, replied: Message | None = No
     if message.edited and fits:
         rows[-1] = (*rows[-1], label)
     blank = _blank(head)
-    answered = [reply_row(replied, style.text_columns)] if message.reply_to else []
+    answered = [reply_row(replied, style.text_columns)] if message.reply_to and shows_answered else []
     marks = mark_rows(message, style.username, style.text_columns, edited=bool(message.edited) and not fits)
     return [
         *((blank, Span(REPLY_BAR, SpanRole.BAR), *row) for row in answered),

@@ -141,13 +141,10 @@ def _others(reaction: Reaction) -> str:
 
 
 def place_items(listing: MessageList) -> list[PickerItem]:
-    """The messages of a thread, the oldest first, or the pinned ones, the newest first; their value is the offset."""
-    ordered = list(listing.messages.values())
-    if listing.is_of_pins:
-        ordered.reverse()
+    """The pinned messages, the newest first; their value is the offset."""
     return [
         PickerItem(f"{inert(message.username)}: {first_words(message)}", _when(message), str(message.at.offset))
-        for message in ordered
+        for message in reversed(listing.messages.values())
     ]
 
 

@@ -1,4 +1,4 @@
-"""Room list, list of active people, heading, and how a row is cut to its width. Pure."""
+"""Room list, list of active people, and how a row is cut to its width. Pure."""
 
 from collections.abc import Iterable
 
@@ -71,26 +71,6 @@ def people_rows(model: ChatModel, columns: int, height: int) -> list[Row]:
     title: Row = (Span("active here", SpanRole.MARK),)
     names = model.people()[: max(0, height - 1)]
     return [title, *((Span(fitting(inert(name), columns), SpanRole.NAME, name),) for name in names)]
-
-
-TOPIC_COLUMNS = 12
-"""A topic that has less room (columns) is not shown."""
-
-
-def heading(model: ChatModel, columns: int) -> Row:
-    """Lay out the line above the timeline: room, topic, and at the right end its properties and counts."""
-    room = model.room
-    private = room.private and not is_direct(room.name)
-    facts = [fact for fact, holds in (("private", private), ("you are not in it", not room.member)) if holds]
-    facts += [f"{len(room.active)} active"] if room.active else []
-    facts += [f"{room.unread} unread"] if room.unread else []
-    name, known = f" {shown_room(room.name)}", " · ".join(facts)
-    left = columns - width_of(name) - width_of(known) - len("  ") - len("  ") - 1
-    if not room.topic or left < TOPIC_COLUMNS:
-        return (Span(name, SpanRole.TITLE), Span(f"  {known}", SpanRole.TIME))
-    topic = fitting(inert(room.topic), left)
-    gap = " " * (left - width_of(topic))
-    return (Span(name, SpanRole.TITLE), Span(f"  {topic}{gap}", SpanRole.TEXT), Span(f"  {known}", SpanRole.TIME))
 
 
 def bar(parts: Iterable[str], hint: str, columns: int, role: SpanRole = SpanRole.TEXT) -> Row:

@@ -55,7 +55,7 @@ class TimelineView:
     def __init__(self, model: ChatModel) -> None:
         self._model = model
         self._style, self._height = RowStyle(80), 10
-        self._blocks = MessageBlocks(model.room, self._style)
+        self._blocks = MessageBlocks(model.shown, self._style)
         self._viewport = Viewport(model.position)
         self._drawn: list[ViewportRow] = []
 
@@ -88,6 +88,7 @@ class TimelineView:
         line, first = self._model.room.unread_line, self._model.room.log.first
         if line is None:
             return False
+        self._model.close_thread()
         if first is None or first > line + 1:
             self._model.seek(line + 1)
         else:
@@ -95,8 +96,8 @@ class TimelineView:
         return True
 
     def _laid_out(self) -> Viewport:
-        """The viewport, over the rows of the open room and after a pending jump."""
-        self._blocks.show(self._model.room, self._style)
+        """The viewport, over the rows of the open room, or of a thread, and after a pending jump."""
+        self._blocks.show(self._model.shown, self._style)
         if (target := self._model.position.take_target()) is not None:
             self._viewport.show(self._blocks, self._height, target)
         return self._viewport

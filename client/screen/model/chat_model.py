@@ -20,7 +20,8 @@ from client.screen.model.connection_status import ConnectionStatus
 from client.screen.model.mention_backfill import MentionBackfill
 from client.screen.model.messages.compose_mode import Replying
 from client.screen.model.messages.message_list import MessageList
-from client.screen.model.room_model import RoomModel
+from client.screen.model.messages.thread_model import ThreadModel
+from client.screen.model.room_model import RoomModel, page_key
 from client.screen.model.room_order import RoomOrder
 from client.screen.model.scroll_position import TOP, BlockKey, ScrollPosition, message_key
 from client.text.note_text import NOT_SENT
@@ -69,7 +70,7 @@ class ChatModel:
         self.recent_emoji: list[str] = []
         """Emoji of the user's reactions, the last one first."""
         self.listing: MessageList | None = None
-        """The thread or the pins that were listed last."""
+        """The pins that were listed last."""
         self._opens_listing = False
         """Whether the screen should open the list."""
         self._seeking: int | None = None
@@ -138,9 +139,9 @@ class ChatModel:
     def held_messages(self) -> dict[str, HeldMessages]:
         """Return what is loaded or saved of each room, for the core to bring up to date."""
         return {
-            room.name: HeldMessages(room.log.first, room.log.epoch, room.rev)
+            room.name: HeldMessages(first, room.log.epoch, room.rev)
             for room in self.rooms.values()
-            if room.log.first is not None
+            if (first := room.first_held) is not None
         }
 
     def set_revs(self, revs: Mapping[str, int | None]) -> None:
@@ -176,7 +177,7 @@ class ChatModel:
 
     def adjust_position(self, was_first: int | None) -> None:
         """A page of the open room was loaded; `was_first` is the offset of the first message before that."""
-        if was_first is not None:
+        if self.thread is None:
             self.position.keep_first_message(was_first)
         if self._seeking is not None and self._seeking in self.room.log:
             offset, self._seeking = self._seeking, None
@@ -188,11 +189,39 @@ class ChatModel:
         """Show a room. This does not join it; `client.screen.model.submit.join` does."""
         room = self.ensure_room(name)
         self.joining = None
+        self.close_thread()
         if room is not self.room:
             self.room.close(self.status.username)
             self.previous_room = self.room.name
             self.room = room
             self.follow()
+
+    @property
+    def thread(self) -> ThreadModel | None:
+        """The thread that is shown instead of the messages of the open room."""
+        return self.room.thread
+
+    @property
+    def shown(self) -> RoomModel | ThreadModel:
+        """What the timeline shows: the open room, or a thread of it."""
+        return self.room.thread or self.room
+
+    def open_thread(self, root: int) -> None:
+        """Show the thread that the message at `root` of the open room began; the input is for replies to it."""
+        if self.thread is None or self.thread.root != root:
+            self.close_thread()
+            self.room.open_thread(root, self.position.anchor)
+        self.follow()
+
+    def close_thread(self) -> None:
+        """Show the room again, where it was scrolled to."""
+        if self.thread is None:
+            return
+        came_from = self.thread.came_from
+        self.room.close_thread()
+        self.follow()
+        if came_from is not None:
+            self.position.hold(*came_from)
 
     def follow(self) -> None:
         """Follow the newest messages."""
@@ -205,12 +234,15 @@ class ChatModel:
 
     def seek(self, offset: int) -> None:
         """Load the message at `offset` and those after it, then show it."""
+        self.close_thread()
         self._seeking = offset
         self._request_page("after", offset - 1)
 
     def go_to(self, offset: int) -> None:
         """Show the message at `offset`; if it is not loaded, load it with those around it."""
-        if offset in self.room.log:
+        if offset not in self.shown.log:
+            self.close_thread()
+        if offset in self.shown.log:
             self.position.jump_to(message_key(offset))
         else:
             self._seeking = offset
@@ -222,7 +254,7 @@ class ChatModel:
             self._seeking = None
 
     def show_listing(self, listing: MessageList) -> None:
-        """A thread or the pins are listed from now on."""
+        """The pins are listed from now on."""
         self.listing = listing
 
     def open_listing(self) -> None:
@@ -247,10 +279,15 @@ class ChatModel:
 
     def mark_drawn(self, rows: Sequence[tuple[BlockKey, int]]) -> None:
         """These rows (block, number in the block) are on the screen: request missing pages, mark messages as read."""
-        self._request_missing(rows)
         offsets = sorted({key.number for key, _ in rows if key.is_message})
         self._bottom = offsets[-1] if offsets else 0
-        self.room.mark_drawn(offsets if self.focused else [], self.status.username)
+        if self.thread is not None:
+            for page in self.thread.missing([key for key, _ in rows]):
+                self._request(page)
+            self.room.mark_drawn_in_thread(offsets if self.focused else [], self.status.username)
+        else:
+            self._request_missing(rows)
+            self.room.mark_drawn(offsets if self.focused else [], self.status.username)
 
     def _request_missing(self, rows: Sequence[tuple[BlockKey, int]]) -> None:
         """Request pages for the newest messages, those above the first row, and gaps on the screen."""
@@ -280,18 +317,21 @@ class ChatModel:
         self._request_page("before", self.room.log.unbroken_from or 0, SEARCH_PAGE)
 
     def _request_page(self, direction: str, offset: int, limit: int = PAGE) -> None:
-        if not self.status.live or not self.room.member or not self.room.request_page((direction, offset)):
-            return
         before = offset if offset and direction == "before" else None
         after = offset if direction == "after" else None
         around = offset if direction == "around" else UNSET
-        page = frames.ReadHistory(id=0, room=self.room.name, limit=limit, before=before, after=after, around=around)
-        self.request(CommandRequested(page))
+        name = self.room.name
+        self._request(frames.ReadHistory(id=0, room=name, limit=limit, before=before, after=after, around=around))
+
+    def _request(self, page: frames.ReadHistory) -> None:
+        """Request a page of the open room, unless that is not possible now, or was done."""
+        if self.status.live and self.room.member and self.room.request_page(page_key(page)):
+            self.request(CommandRequested(page))
 
     # What is shown.
 
     def selected_message(self) -> frames.Message | None:
-        key, log = self.selected, self.room.log
+        key, log = self.selected, self.shown.log
         return log[key.number] if key is not None and key.is_message and key.number in log else None
 
     @property
@@ -344,7 +384,7 @@ class ChatModel:
     @property
     def unread_below(self) -> int:
         """Unread messages below the screen."""
-        if self.position.follows or not self.room.unread:
+        if self.position.follows or not self.room.unread or self.thread is not None:
             return 0
         below = self.room.marker.below(self.room.log, self._bottom)
         return sum(message.username != self.status.username for message in below)
@@ -352,20 +392,29 @@ class ChatModel:
     @property
     def unread_above(self) -> int:
         """Unread messages above the screen; 0 without focus, when those on the screen are unread too."""
-        return max(0, self.room.unread - self.unread_below) if self.focused else 0
+        return max(0, self.room.unread - self.unread_below) if self.focused and self.thread is None else 0
 
     @property
     def unread_elsewhere(self) -> int:
-        return sum(room.unread for room in self.rooms.values() if room is not self.room)
+        """Unread messages of other rooms; while a thread is shown, also those of its room."""
+        return sum(room.unread for room in self.rooms.values() if room is not self.room or self.thread is not None)
 
     @property
     def catch_up_remaining(self) -> int:
         return sum(room.catch_up_remaining for room in self.rooms.values())
 
-    @property
-    def shows_next(self) -> bool:
-        """Whether the next message of the open room is read at once."""
-        return self.focused and self.position.follows
+    def shows(self, message: frames.Message) -> bool:
+        """Whether a new message appears on the screen, if that is not scrolled up."""
+        return message.room == self.room.name and (self.thread is None or self.thread.belongs(message))
+
+    def looking_at(self, note: Note) -> str | None:
+        """The room that is on the screen; None if a thread hides the message that `note` is about."""
+        is_hidden = isinstance(note, MessageShown | MessageChanged) and not self.shows(note.message)
+        return None if self.thread is not None and is_hidden else self.room.name
+
+    def shows_next(self, message: frames.Message) -> bool:
+        """Whether a new message is read at once."""
+        return self.focused and self.position.follows and self.shows(message)
 
     # Shared.
 

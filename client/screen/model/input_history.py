@@ -21,6 +21,10 @@ class InputHistory:
             self.texts = [*self.texts[1 - LIMIT :], text]
         self._at, self._unfinished = None, ""
 
+    def leave(self) -> None:
+        """The input is for another text now; the unfinished one becomes the newest."""
+        self.add(self.unfinished or "")
+
     def forget(self, text: str) -> None:
         """Remove a text: the message that it became was erased or changed."""
         if text in self.texts:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from chatterbox.wire.frames import ReadHistory
-from client.screen.model.room_model import RoomModel
+from client.screen.model.room_model import RoomModel, page_key
 
 PAGE = 200
 """Newest unread messages of each room that are read at once."""
@@ -50,7 +50,7 @@ class MentionBackfill:
 
     def finish_page(self, request: ReadHistory) -> bool:
         """Note that `request` was answered or refused; whether it was the page that the backfill waits for."""
-        if request.after is not None:
+        if page_key(request)[0] != "before":
             return False
         if self._newest[:1] == [request.room] and request.before is None:
             self._older.append(self._newest.pop(0))

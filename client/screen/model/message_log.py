@@ -1,7 +1,7 @@
 """The messages of one room in memory, by offset, with known gaps. Pure."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import pairwise
 
 from chatterbox.wire.frames import Message
@@ -109,6 +109,12 @@ class MessageLog:
     def clear(self, epoch: str) -> None:
         """Drop everything: the room has another history now."""
         self.__init__(epoch)  # type: ignore[misc]
+
+    def drop(self, dropped: Collection[int]) -> None:
+        """Drop the messages at these offsets."""
+        self.offsets = [offset for offset in self.offsets if offset not in dropped]
+        for offset in dropped:
+            del self._messages[offset]
 
     def trim(self, keep: int) -> None:
         """Keep only the last `keep` messages."""

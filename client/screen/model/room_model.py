@@ -14,6 +14,8 @@ from client.screen.model.input_history import InputHistory
 from client.screen.model.message_log import MessageLog
 from client.screen.model.messages.compose_mode import ComposeMode, Editing, EditingUnsent, Replying
 from client.screen.model.messages.links import is_mentioned
+from client.screen.model.messages.thread_model import ThreadLog, ThreadModel
+from client.screen.model.scroll_position import BlockKey
 from client.screen.model.unread import ReadMarker
 
 NOTICES_LIMIT = 200
@@ -27,7 +29,7 @@ SAVED_HISTORY = 100
 """Newest texts of the input history saved of a room."""
 
 PageKey: TypeAlias = tuple[str, int]
-"""A requested page: `before`, `after` or `around`, and an offset; offset 0 before is the newest page."""
+"""A requested page: `before`, `after`, `around` or a thread, and an offset; offset 0 before is the newest page."""
 
 
 class SavedRoom(msgspec.Struct, omit_defaults=True):
@@ -43,6 +45,7 @@ class SavedRoom(msgspec.Struct, omit_defaults=True):
     draft: str = ""
     written: list[str] = []
     messages: list[Message] = []
+    thread_drafts: dict[int, str] = {}
 
 
 @dataclass
@@ -85,6 +88,12 @@ class RoomModel:
     """Edits without a reply: offset, and the text that the user saw before."""
     reacted: set[tuple[int, str]] = field(default_factory=set)
     """Offset and emoji of the user's reactions in this run."""
+    thread: ThreadModel | None = None
+    """The thread that is open; the input is for it."""
+    thread_drafts: dict[int, str] = field(default_factory=dict)
+    """Unfinished replies in threads that are not open, by the offset of the message that began the thread."""
+    _room_draft: str = ""
+    """The draft of the room while the input is for a thread."""
     _put_aside: str = ""
     """The draft while the input is for an edit."""
     _line_is_current: bool = False
@@ -121,6 +130,8 @@ class RoomModel:
         if not self.log:
             self._anchor_notices(message.at.offset - 1)
         self.log.add([message])
+        if self.thread is not None:
+            self.thread.add([message])
         self._drop_acked()
         self._add_active([message])
         self.catch_up_remaining = max(0, self.catch_up_remaining - 1)
@@ -145,6 +156,8 @@ class RoomModel:
         for message in messages:
             self._replace(message)
         self.log.add_page(list(messages), before=before, after=after, begins=begins)
+        if self.thread is not None and self.thread.beginning is None:
+            self.thread.add([message for message in messages if message.at.offset == self.thread.root])
         if was_empty and messages:
             self._anchor_notices(self.log.last)
         self._drop_acked()
@@ -156,7 +169,8 @@ class RoomModel:
         An unread message can mention the user now, or no longer.
         """
         held = self._replace(message)
-        if held is not None and held.username != me and not self.marker.is_read(message.at.offset):
+        is_unread = message.at.offset in self.log and not self.marker.is_read(message.at.offset)
+        if held is not None and held.username != me and is_unread:
             more = self._mentions(message, me) - self._mentions(held, me)
             self.mentions = max(0, self.mentions + more)
         return held
@@ -179,6 +193,8 @@ class RoomModel:
     def _replace(self, message: Message) -> Message | None:
         """Replace a message in the log. A text of the user's own that is gone is gone from the input history, too."""
         held = self.log.replace(message)
+        if self.thread is not None:
+            held = self.thread.replace(message) or held
         if held is not None:
             self._follow_edited(message)
             if held.content != message.content:
@@ -217,11 +233,13 @@ class RoomModel:
         self.rev = self.head = self.unread = self.mentions = self.catch_up_remaining = 0
         self.edits_sent, self.reacted = {}, set()
         self._end_mode()
+        self.close_thread()
         self.notices = {0: notices} if notices else {}
         self.forget_page_requests()
 
     def close(self, me: str) -> None:
         """Another room is open now: drop all but the newest messages."""
+        self.close_thread()
         if self.unread:
             self.place_unread_line(me)
         else:
@@ -338,10 +356,66 @@ class RoomModel:
         self._requested_pages.clear()
         self._refused_pages.clear()
 
+    # Threads.
+
+    def held(self, offset: int) -> Message | None:
+        """The message at `offset`, if it is loaded in the room or in the open thread."""
+        return self.log.get(offset) or (self.thread.log.get(offset) if self.thread is not None else None)
+
+    @property
+    def first_held(self) -> int | None:
+        """The offset of the first message that is loaded in the room or in the open thread."""
+        firsts = (self.log.first, self.thread.log.first if self.thread is not None else None)
+        return min((first for first in firsts if first is not None), default=None)
+
+    def open_thread(self, root: int, came_from: tuple[BlockKey, int] | None) -> None:
+        """Show the thread that the message at `root` began, and write to it."""
+        self.close_thread()
+        self.leave_mode()
+        self.history.leave()
+        thread = self.thread = ThreadModel(self.name, root, ThreadLog(self.log.epoch), came_from)
+        beginning, first = self.log.get(root), self.log.unbroken_from or 0
+        loaded = [self.log[offset] for offset in self.log.offsets[self.log.index_at(first) :]]
+        thread.add_loaded(loaded if beginning is None else [beginning, *loaded])
+        self._pass_outgoing()
+        self._room_draft, self.draft = self.draft, self.thread_drafts.pop(root, "")
+
+    def close_thread(self) -> None:
+        """Show the room again. An unfinished reply is kept for the next time."""
+        if self.thread is None:
+            return
+        self.leave_mode()
+        self.history.leave()
+        if self.draft:
+            self.thread_drafts[self.thread.root] = self.draft
+        self.thread, self.draft, self._room_draft = None, self._room_draft, ""
+
+    def receive_replies(self, request: ReadHistory, page: Page) -> None:
+        """Add a page of replies to the open thread."""
+        self._requested_pages.discard(page_key(request))
+        for message in page.messages:
+            self._replace(message)
+        if self.thread is not None and self.thread.answers(request):
+            self.thread.receive_page(request, page)
+            self._pass_outgoing()
+
+    def mark_drawn_in_thread(self, offsets: Sequence[int], me: str) -> None:
+        """Mark messages of the thread as read that nothing unread comes before."""
+        for offset in offsets:
+            if not self.marker.is_read(offset):
+                if offset not in self.log or self.marker.is_apart(self.log, offset):
+                    break
+                self.mark_drawn([offset], me)
+
+    def _pass_outgoing(self) -> None:
+        if self.thread is not None:
+            self.thread.set_outgoing(self.outbox, self.acked, in_flight=self.in_flight)
+
     # The user's own messages and texts.
 
     def set_outbox(self, entries: tuple[OutboxEntry, ...], *, in_flight: bool) -> None:
         self.outbox, self.in_flight = entries, in_flight
+        self._pass_outgoing()
 
     def add_acked(self, entry: OutboxEntry, offset: int) -> None:
         """The server stored `entry` at `offset`; show it as stored until the log reaches that offset.
@@ -355,6 +429,7 @@ class RoomModel:
 
     def _drop_acked(self) -> None:
         self.acked = {offset: entry for offset, entry in self.acked.items() if offset > self.log.last}
+        self._pass_outgoing()
 
     def set_draft(self, text: str) -> None:
         self.draft = text
@@ -402,6 +477,8 @@ class RoomModel:
 
     def add_notice(self, text: str) -> None:
         """Show a line of the client's own below the last message, unless the last one is equal; `text` is inert."""
+        if self.thread is not None:
+            self.thread.add_notice(text)
         here = self.notices.setdefault(self.log.last, [])
         if here[-1:] == [text]:
             return
@@ -423,6 +500,9 @@ class RoomModel:
         unfinished, written = self.history.unfinished, self.history.texts
         if isinstance(self.mode, Editing | EditingUnsent):
             unfinished, written = self._put_aside, [*written, self.draft]  # the next run finds the text with Up
+        draft, thread_drafts = self.draft if unfinished is None else unfinished, dict(self.thread_drafts)
+        if self.thread is not None:
+            thread_drafts[self.thread.root], draft = draft, self._room_draft
         return SavedRoom(
             self.member,
             self.private,
@@ -430,17 +510,19 @@ class RoomModel:
             self.log.epoch,
             self.marker.read,
             self.rev,
-            self.draft if unfinished is None else unfinished,
+            draft,
             written[-SAVED_HISTORY:],
             [self.log[offset] for offset in self.log.offsets[-SAVED_MESSAGES:]]
             if with_messages and self.member
             else [],
+            {root: text for root, text in thread_drafts.items() if text},
         )
 
     def restore(self, saved: SavedRoom, me: str) -> None:
         """Take over what was saved by an earlier run."""
         self.member, self.private, self.topic = saved.member, saved.private, saved.topic
         self.draft, self.history = saved.draft, InputHistory(saved.written)
+        self.thread_drafts = dict(saved.thread_drafts)
         self.log.add(saved.messages)
         self.rev = saved.rev
         self._add_active(saved.messages)
@@ -452,6 +534,8 @@ class RoomModel:
 
 
 def page_key(request: ReadHistory) -> PageKey:
+    if request.thread is not msgspec.UNSET:
+        return (f"thread {request.thread}", request.before or 0)
     if request.around is not msgspec.UNSET:
         return ("around", request.around)
     return ("after", request.after) if request.after is not None else ("before", request.before or 0)

@@ -54,9 +54,12 @@ class ScrollPosition:
         """Make this row the first on the screen."""
         self.anchor = (key, row)
 
-    def keep_first_message(self, offset: int) -> None:
-        """If the top of the room is the first row, hold the message below it: older messages are put above it."""
-        if self.anchor is not None and self.anchor[0].kind is BlockKind.TOP:
+    def keep_first_message(self, offset: int | None, below: BlockKey = TOP) -> None:
+        """If the top of the room is the first row, hold the message below it: older messages are put above it.
+
+        `below`: the last block above that message.
+        """
+        if offset is not None and self.anchor is not None and self.anchor[0] <= below:
             self.anchor = (message_key(offset), 0)
 
     def jump_to(self, key: BlockKey) -> None:

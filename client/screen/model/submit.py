@@ -53,9 +53,11 @@ def _submit(model: ChatModel, text: str) -> bool:
 
 
 def _as_reply(model: ChatModel, message: SendRequested) -> SendRequested:
-    """The message as the answer to the one that the input answers, if it answers one."""
+    """The message as the answer to the one that the input answers, or to the one that began the open thread."""
     mode = model.room.mode
-    return replace(message, reply_to=mode.offset) if isinstance(mode, Replying) else message
+    if isinstance(mode, Replying):
+        return replace(message, reply_to=mode.offset)
+    return replace(message, reply_to=model.thread.root) if model.thread and not message.reply_to else message
 
 
 def _send(model: ChatModel, message: SendRequested) -> bool:

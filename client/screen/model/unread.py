@@ -46,6 +46,10 @@ class ReadMarker:
             self.read, self.run = max(self.read, self.run[1]), None
         return kept
 
+    def is_apart(self, log: MessageLog, offset: int) -> bool:
+        """Whether unread messages come between those that are read and `offset`."""
+        return _is_apart(log, self.read, offset)
+
     def unread(self, log: MessageLog, head: int = 0) -> tuple[list[Message], int]:
         """Return the unread messages in `log`, and how many more are not loaded, up to the offset `head`."""
         later = range(log.index_at(self.read + 1), len(log))

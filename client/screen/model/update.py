@@ -11,7 +11,9 @@ from client.core.direct_rooms import is_direct, peer_of
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.compose_mode import Editing
 from client.screen.model.messages.message_actions import refuse_edit
-from client.screen.model.messages.message_list import is_listing
+from client.screen.model.messages.message_list import is_of_pins
+from client.screen.model.messages.thread_model import is_of_thread
+from client.screen.model.scroll_position import message_key
 from client.text import note_text
 from client.text.sanitize import inert
 from client.text.suggestions import how_to_confirm, unknown_room, unknown_user
@@ -81,8 +83,7 @@ def _show(model: ChatModel, note: notes.Note, room: str | None = None) -> None:
 
 def _add_message(model: ChatModel, message: frames.Message, *, mine: bool) -> None:
     room = model.ensure_room(message.room)
-    visible = room is model.room and model.shows_next
-    room.add_message(message, mine=mine, visible=visible, me=model.status.username)
+    room.add_message(message, mine=mine, visible=model.shows_next(message), me=model.status.username)
 
 
 def _change_message(model: ChatModel, message: frames.Message) -> None:
@@ -222,8 +223,10 @@ def _change_member(model: ChatModel, change: frames.Membership, *, mine: bool) -
 
 def _apply_reply(model: ChatModel, note: _Reply) -> None:
     match note:
-        case notes.CommandAnswered(frames.ReadHistory() as request, frames.Page() as page) if is_listing(request):
+        case notes.CommandAnswered(frames.ReadHistory() as request, frames.Page() as page) if is_of_pins(request):
             _fill_listing(model, request, page)
+        case notes.CommandAnswered(frames.ReadHistory() as request, frames.Page() as page) if is_of_thread(request):
+            _add_replies(model, request, page)
         case notes.CommandAnswered(frames.ReadHistory() as request, frames.Page() as page):
             _add_page(model, request, page)
             _finish_backfill_page(model, request)
@@ -241,11 +244,11 @@ def _apply_reply(model: ChatModel, note: _Reply) -> None:
             _show(model, note)
             if isinstance(reply, frames.Left | frames.DeletedRoom):
                 _leave(model, reply.room, deleted=isinstance(reply, frames.DeletedRoom) or reply.deleted)
-        case notes.CommandRefused(frames.ReadHistory() as request) if is_listing(request):
+        case notes.CommandRefused(frames.ReadHistory() as request) if is_of_pins(request):
             if model.listing is not None and model.listing.answers(request):
                 model.listing.refuse(note_text.sentence(note, model.server) or "")
         case notes.CommandRefused(frames.ReadHistory() as request):
-            if request.around is not UNSET:
+            if request.around is not UNSET or is_of_thread(request):
                 _show(model, note, request.room)
             model.give_up_seeking(request)
             model.ensure_room(request.room).refuse_page(request)
@@ -268,11 +271,20 @@ def _add_page(model: ChatModel, request: frames.ReadHistory, page: frames.Page) 
 
 
 def _fill_listing(model: ChatModel, request: frames.ReadHistory, page: frames.Page) -> None:
-    """Take the messages of a thread, or the pinned ones: they are no range, so the log takes only their state."""
+    """Take the pinned messages: they are no range, so the log takes only their state."""
     for message in page.messages:
         _change_message(model, message)
     if model.listing is not None and model.listing.answers(request):
         model.listing.fill(page)
+
+
+def _add_replies(model: ChatModel, request: frames.ReadHistory, page: frames.Page) -> None:
+    """Take replies of a thread. If its beginning is at the top of the screen, hold the reply below it."""
+    room = model.ensure_room(page.room)
+    was_first = model.thread.first_reply if model.thread is not None else None
+    room.receive_replies(request, page)
+    if model.thread is not None and room is model.room:
+        model.position.keep_first_message(was_first, below=message_key(model.thread.root))
 
 
 def _finish_change(model: ChatModel, command: frames.Command) -> None:

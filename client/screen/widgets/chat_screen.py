@@ -28,8 +28,9 @@ from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilte
 from client.screen.input.pasted_text import removed
 from client.screen.layout import status_line
 from client.screen.layout.compose_row import mode_row
+from client.screen.layout.header_row import heading
 from client.screen.layout.message_rows import RowStyle
-from client.screen.layout.side_lists import bar, heading, open_room_line, people_rows, room_at, room_rows
+from client.screen.layout.side_lists import bar, open_room_line, people_rows, room_at, room_rows
 from client.screen.layout.spans import SpanRole
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.model.messages.compose_mode import ComposeMode
@@ -93,12 +94,12 @@ class ChatScreen(Screen[None]):
         self._status = ""
         """A sentence in the status line, for a few seconds."""
         self._status_timer: Timer | None = None
-        self._mode: ComposeMode | None = None
-        """What the composer is for, as it is shown."""
+        self._mode: tuple[ComposeMode | None, int] = (None, 0)
+        """What the composer is for, and the beginning of the thread that is open, as it is shown."""
         self._replaced = self._forgotten = 0
         """The model's counts of replaced messages and forgotten texts, as far as they were followed."""
-        self._draft_room = ""
-        """The room whose draft is in the composer."""
+        self._draft_of: tuple[str, int] = ("", 0)
+        """The room, and the beginning of its open thread, whose draft is in the composer."""
 
     def compose(self) -> ComposeResult:
         yield RowWidget(id="heading")
@@ -128,6 +129,7 @@ class ChatScreen(Screen[None]):
         """Use the keys of this table from now on."""
         self.actions = actions
         self._keys = keymap(actions, set(ActionScope) - OWN_KEYS)
+        self._keys_in_thread = keymap(actions, set(ActionScope) - OWN_KEYS, {ActionScope.THREAD})
         self._keys_composing = keymap(actions, set(ActionScope) - OWN_KEYS, {ActionScope.COMPOSING})
         self._edit_keys = keymap(actions, {ActionScope.EDITING})
         self._keys_selecting = keymap(
@@ -165,7 +167,9 @@ class ChatScreen(Screen[None]):
     def _present_keys(self) -> Mapping[str, str]:
         if self.model.selected is not None:
             return self._keys_selecting
-        return self._keys if self.model.room.mode is None else self._keys_composing
+        if self.model.room.mode is not None:
+            return self._keys_composing
+        return self._keys if self.model.thread is None else self._keys_in_thread
 
     def perform(self, action: str) -> None:
         """Perform an action of the table, by its name."""
@@ -275,9 +279,9 @@ class ChatScreen(Screen[None]):
         self._forget_replaced()
         if (listing := self.model.take_listing()) is not None:
             self.handlers.messages.show_list(listing)
-        if self.model.room.name != self._draft_room:
+        if self._place() != self._draft_of:
             self._load_draft()
-        elif self.model.room.mode != self._mode:
+        elif (self.model.room.mode, self._draft_of[1]) != self._mode:
             self._show_mode()
         if not self._draw_is_due:
             self._draw_is_due = True
@@ -340,7 +344,8 @@ class ChatScreen(Screen[None]):
     def _key_hints(self) -> list[str]:
         """The keys for the selected message, or for the one that was found."""
         if (message := self.model.selected_message()) is not None:
-            return selection_hints(self.actions, message, self.model.status.username)
+            in_thread = self.model.thread is not None
+            return selection_hints(self.actions, message, self.model.status.username, in_thread=in_thread)
         search = self.handlers.reading.search
         return found_hints(self.actions, searched=bool(search.text)) if search.found is not None else []
 
@@ -358,13 +363,18 @@ class ChatScreen(Screen[None]):
 
     # Drafts, paste and mouse.
 
+    def _place(self) -> tuple[str, int]:
+        """Where a message would go: the open room, and the beginning of its open thread."""
+        return self.model.room.name, self.model.thread.root if self.model.thread is not None else 0
+
     def _show_mode(self) -> None:
         """Show what the input is for, with its text."""
-        self._mode = self.model.room.mode
+        self._mode = (self.model.room.mode, self._draft_of[1])
         if self.composer.text != self.model.room.draft:
             self.composer.show(self.model.room.draft)
         row = self.query_one("#mode", RowWidget)
-        shown = mode_row(self.model, self.key_of("leave-edit"), self.size.width)
+        back = self.key_of("leave-thread")
+        shown = mode_row(self.model, self.key_of("leave-edit"), self.size.width, back_key=back)
         if row.display is not (shown is not None):
             row.display = shown is not None
             self.call_after_refresh(self.draw)  # the timeline has another height then
@@ -373,15 +383,16 @@ class ChatScreen(Screen[None]):
     def _load_draft(self) -> None:
         """Put the draft of the open room into the composer."""
         room = self.model.room
-        self._draft_room = room.name
-        placeholder = f"Message {shown_room(room.name)} ({self.key_of('help') or '/help'}: help)"
+        self._draft_of = self._place()
+        to = shown_room(room.name) if self.model.thread is None else "this thread"
+        placeholder = f"Message {to} ({self.key_of('help') or '/help'}: help)"
         self.composer.load_draft(room.draft, placeholder)
         self._show_mode()
 
     @on(Composer.Changed)
     def _keep_draft(self) -> None:
-        """Store the text of the composer as the room's draft at once: the next key may open another room."""
-        if self._draft_room == self.model.room.name:
+        """Store the text of the composer as a draft at once: the next key may open another room."""
+        if self._draft_of == self._place():
             self.model.room.set_draft(self.composer.text)
 
     @on(Composer.Pasted)

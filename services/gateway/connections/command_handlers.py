@@ -200,7 +200,9 @@ class CommandHandlers:
                 room, read = await self._feed.open(info), info.head
             if command.since is not None and not room.covers(command.since):
                 await self._feed.sync([room])
-            reply = await history_replies.join_reply(self._history, room, member, command, self._limits.page_messages)
+            reply = await history_replies.join_reply(
+                self._history, self._feed.memory, room, member, command, self._limits.page_messages
+            )
             if member.rooms_version == version:
                 break
         self._memberships.enter(member, room, read=read, requester=connection)

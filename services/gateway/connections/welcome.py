@@ -97,14 +97,14 @@ class WelcomeSequence:
 
     async def _sync_rooms(self, member: Member, resume: Mapping[str, ResumePoint]) -> None:
         """Bring every room of the same epoch up to the client's position, including rooms entered meanwhile."""
-        synced: list[Room] = []
+        synced: dict[Room, None] = {}
         while beyond := [
             room
             for name, at in resume.items()
             if (room := member.rooms.get(name)) and room not in synced and not room.covers(at)
         ]:
             await self._feed.sync(beyond)
-            synced += beyond
+            synced |= dict.fromkeys(beyond)
 
     def _welcome(
         self,

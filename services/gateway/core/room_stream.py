@@ -35,6 +35,17 @@ class RecentMessages:
         """Offset of the oldest message held."""
         return self.last - len(self.frames) + 1
 
+    def prepend(self, frames: Sequence[bytes]) -> None:
+        """Add the messages before the oldest one held, as many as fit.
+
+        >>> recent = RecentMessages(limit=3, last=7, frames=deque([b"7"]))
+        >>> recent.prepend([b"4", b"5", b"6"])
+        >>> recent.first, recent.after(4)
+        (5, [b'5', b'6', b'7'])
+        """
+        free = self.limit - len(self.frames)
+        self.frames.extendleft(islice(reversed(frames), free))
+
     def replace(self, offset: int, frame: bytes) -> None:
         """Replace a message that is held: it has changed."""
         self.frames[offset - self.first] = frame
@@ -105,6 +116,19 @@ class RoomStream:
             self._drop_early(ready)
             ready += self._advance(self._pop_early())
         return ready
+
+    def remember(self, epoch: str, first: int, frames: Sequence[bytes], ahead: Mapping[int, int] = _NO_REVS) -> None:
+        """Add messages from a page to those held, if they reach the oldest of these; `ahead` as in `take`.
+
+        Raises `EpochChangedError`, and changes nothing, if they are of another epoch.
+        """
+        if epoch != self.epoch:
+            raise EpochChangedError
+        oldest = self.recent.first
+        if first + len(frames) < oldest:  # memory has moved on, so it is full
+            return
+        self.recent.prepend(frames[: oldest - first])
+        self.ahead.update({offset: rev for offset, rev in ahead.items() if offset < oldest})
 
     def announce(self, epoch: str, head: int) -> None:
         """Note the room's head in history; raises `EpochChangedError`."""

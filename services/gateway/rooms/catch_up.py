@@ -20,6 +20,7 @@ from services.gateway.core.frame_writer import text_frame
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.room import Room, RoomConnection
+from services.gateway.rooms.room_memory import RoomMemory
 from services.gateway.upstream.history_client import HistoryClient
 
 log = logging.getLogger("chatterbox.catch_up")
@@ -49,8 +50,9 @@ class BehindConnection(RoomConnection, Protocol):
 class CatchUp:
     """Catches up connections."""
 
-    def __init__(self, history: HistoryClient, metrics: GatewayMetrics | None = None) -> None:
+    def __init__(self, history: HistoryClient, memory: RoomMemory, metrics: GatewayMetrics | None = None) -> None:
         self._history = history
+        self._memory = memory
         self._metrics = metrics or GatewayMetrics()
         self._pages = asyncio.Semaphore(CONCURRENT_PAGES)
         self._tasks = TaskSet()
@@ -101,6 +103,8 @@ class CatchUp:
 
     async def _read_pages(self, connection: BehindConnection, room: Room) -> None:
         """Push pages until memory reaches far enough back, or enough data is unsent."""
+        if (offset := room.behind.get(connection)) is not None:
+            await self._memory.reach_back(room, offset)
         limit = _page_messages(room.opened.recent.frames)
         while connection in room.behind and _accepts_more(connection) and not self._go_live(connection, room):
             if room.opened.recent.after(room.behind[connection]) is None:

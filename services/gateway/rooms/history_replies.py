@@ -14,6 +14,7 @@ from chatterbox.wire.position import Position
 from services.gateway.core.change_frames import change_pages
 from services.gateway.core.frame_writer import payload_of
 from services.gateway.rooms.room import Room
+from services.gateway.rooms.room_memory import RoomMemory
 from services.gateway.upstream.history_client import HistoryClient, Requester
 
 JOIN_MESSAGES = 50
@@ -45,10 +46,12 @@ async def _read(history: HistoryClient, room: Room, limit: int, reader: Requeste
 
 
 async def join_reply(
-    history: HistoryClient, room: Room, reader: Requester, command: frames.Join, limit: int
+    history: HistoryClient, memory: RoomMemory, room: Room, reader: Requester, command: frames.Join, limit: int
 ) -> frames.Joined:
     """The reply to `join`, valid at the moment it is returned: the caller must send it without an `await` before."""
     since = command.since
+    held = since.offset if since is not None and room.covers(since) else room.at.offset - JOIN_MESSAGES
+    await memory.reach_back(room, max(0, held))
     reset = since is not None and not room.covers(since)
     if since is None or reset:
         newest = room.opened.recent.newest(JOIN_MESSAGES)

@@ -8,8 +8,8 @@ from services.gateway.rooms.room import Room, RoomConnection
 class Member:
     """One user with at least one connection, or one whose first connection is being welcomed."""
 
-    __slots__ = ("_is_elsewhere", "connections", "invitations", "is_loaded", "rooms", "rooms_version", "sends",
-                 "user_id", "username")  # fmt: skip
+    __slots__ = ("_directs", "_is_elsewhere", "connections", "invitations", "is_loaded", "rooms", "rooms_version",
+                 "sends", "user_id", "username")  # fmt: skip
 
     def __init__(self, user_id: int, username: str, sends: TokenBucket) -> None:
         self.user_id = user_id
@@ -17,6 +17,8 @@ class Member:
         self.connections: set[RoomConnection] = set()
         self.rooms: dict[str, Room] = {}
         """Rooms by name."""
+        self._directs: dict[str, Room] = {}
+        """The direct conversations among them, by folded name."""
         self.invitations: dict[str, str] = {}
         """Pending invitations: room and inviter."""
         self.is_loaded = False
@@ -50,6 +52,8 @@ class Member:
 
     def add_room(self, room: Room) -> None:
         self.rooms[room.name] = room
+        if direct_names.people(room.name):
+            self._directs[text_rules.folded(room.name)] = room
         self.note_update()
 
     def set_invitation(self, room: str, by: str | None) -> bool:
@@ -63,11 +67,10 @@ class Member:
         return True
 
     def find_room(self, address: str) -> Room | None:
-        """The room of this `direct_names.address`; direct conversations are kept in the spelling of the usernames."""
-        if not direct_names.people(address):
-            return self.rooms.get(address)
-        return next((room for name, room in self.rooms.items() if text_rules.folded(name) == address), None)
+        """The room of this `direct_names.address`; direct conversations are named in the spelling of the usernames."""
+        return self._directs.get(address) if direct_names.people(address) else self.rooms.get(address)
 
     def remove_room(self, room: Room) -> None:
         del self.rooms[room.name]
+        self._directs.pop(text_rules.folded(room.name), None)
         self.note_update()

@@ -180,7 +180,7 @@ class Memberships:
             known = self._revision
             answer = await self._history.memberships(users)
             try:
-                rooms = {info.room_id: await self._feed.open(info) for info in answer.rooms}
+                rooms = {room.room_id: room for room in await self._feed.open_all(answer.rooms)}
             except ChatError as problem:
                 if problem.code is Code.ROOM_UNKNOWN:  # deleted since the answer was given
                     continue
@@ -197,7 +197,7 @@ class Memberships:
         if member.user_id not in answer.of:  # connected after the call
             return
         member.note_update()
-        current = [rooms[room_id] for room_id in answer.of[member.user_id]]
+        current = dict.fromkeys(rooms[room_id] for room_id in answer.of[member.user_id])
         reads = answer.reads.get(member.user_id, {})
         for room in current:
             state = reads.get(room.room_id)

@@ -8,7 +8,7 @@ history every few seconds differ (a lost last message or change); or the broker 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from chatterbox.chassis.broker import Broker, BrokerError, Subscriber
 from chatterbox.chassis.tasks import TaskSet
@@ -25,15 +25,19 @@ from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.untrusted_json import UnreadableError
 from services.gateway.core.frame_writer import text_frame
+from services.gateway.core.heads_progress import HeadsProgress
 from services.gateway.core.room_stream import EpochChangedError, RoomStream
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.room import Room
+from services.gateway.rooms.room_memory import RoomMemory
 from services.gateway.upstream.history_client import HistoryClient
 
 log = logging.getLogger("chatterbox.room_feed")
 
 PAGE_MESSAGES = 200
 """Messages, or changed messages, per page when filling a gap."""
+ROOMS_PER_CALL = 1000
+"""Rooms that are opened, or closed, together: their heads are one call."""
 
 
 class RoomFeed:
@@ -63,8 +67,13 @@ class RoomFeed:
         self._by_channel: dict[str, Room] = {}
         self._subscriptions = asyncio.Lock()
         self._tasks = TaskSet()
-        self._opening: dict[Room, asyncio.Task[Code | None]] = {}
+        self.memory = RoomMemory(history, self._begin_epoch)
+        self._opening: dict[Room, asyncio.Task[dict[Room, Code]]] = {}
         self._filling: dict[Room, asyncio.Task[None]] = {}
+        self._unfilled: dict[Room, None] = {}
+        """Rooms that still have a gap, as history refused or had nothing: the next comparison tries again."""
+        self._progress = HeadsProgress()
+        self._comparing = asyncio.Lock()
         self._subscriber: Subscriber = broker.subscriber(self._on_payload, self._on_possible_loss)
         self._on_control = on_control
         self._report_possible_loss = on_possible_loss
@@ -72,81 +81,121 @@ class RoomFeed:
         self._metrics.behind.set_function(lambda: len({each for room in self.rooms.values() for each in room.behind}))
 
     async def start(self) -> None:
-        await self._subscribe(CONTROL)
+        await self._subscribe([CONTROL])
 
     async def close(self) -> None:
         await self._tasks.close()
+        await self.memory.close()
         await self._subscriber.close()
 
     # Opening and closing rooms
 
     async def open(self, info: history_api.RoomInfo) -> Room:
-        """Return the room with a complete stream from its head on.
-
-        Raises `room_unknown` if it was deleted meanwhile, `unavailable` if history is.
-        """
-        room = self.rooms.get(info.room_id)
-        if room is None:
-            room = self.rooms[info.room_id] = Room(info, self._metrics)
-            room.note_idle(self._clock())
-            self._opening[room] = self._tasks.spawn(self._open(room))
-        if room.stream is None and (opening := self._opening.get(room)) is not None:
-            refusal = await asyncio.shield(opening)
-            if refusal is Code.ROOM_UNKNOWN:
-                raise ChatError(refusal)
-        if room.stream is None:
-            raise ChatError(Code.UNAVAILABLE, retry_after_s=1)
+        """Return a room as `open_all` does."""
+        [room] = await self.open_all([info])
         return room
 
-    async def _open(self, room: Room) -> Code | None:
-        """Subscribe first, then read history: payloads published in between are held and applied after.
+    async def open_all(self, infos: Iterable[history_api.RoomInfo]) -> list[Room]:
+        """Return rooms with complete streams from their heads on; those that are not open yet are opened together.
 
-        Returns why history refused, if it did.
+        Raises `room_unknown` if one was deleted meanwhile, `unavailable` if history is.
         """
+        rooms: list[Room] = []
+        new: list[tuple[Room, history_api.RoomInfo]] = []
+        for info in infos:
+            room = self.rooms.get(info.room_id)
+            if room is None:
+                room = self.rooms[info.room_id] = Room(info, self._metrics)
+                room.note_idle(self._clock())
+                new.append((room, info))
+            rooms.append(room)
+        for start in range(0, len(new), ROOMS_PER_CALL):
+            opening = self._tasks.spawn(self._open(new[start : start + ROOMS_PER_CALL]))
+            self._opening.update((room, opening) for room, _ in new[start : start + ROOMS_PER_CALL])
+        await self._wait_opened(rooms)
+        return rooms
+
+    async def _wait_opened(self, rooms: Sequence[Room]) -> None:
+        """Wait until these rooms are open; raises the refusal of one that is not."""
+        waiting = [room for room in rooms if room.stream is None]
+        tasks = dict.fromkeys(self._opening[room] for room in waiting if room in self._opening)
+        refused: dict[Room, Code] = {}
+        for opening in tasks:
+            refused |= await asyncio.shield(opening)
+        closed = [room for room in waiting if room.stream is None]
+        if any(refused.get(room) is Code.ROOM_UNKNOWN for room in closed):
+            raise ChatError(Code.ROOM_UNKNOWN)
+        if closed:
+            raise ChatError(Code.UNAVAILABLE, retry_after_s=1)
+
+    async def _open(self, new: Sequence[tuple[Room, history_api.RoomInfo]]) -> dict[Room, Code]:
+        """Subscribe first, then read heads: payloads published in between are held and applied after.
+
+        Memory starts empty. Returns the rooms that could not be opened, and why.
+        """
+        by_channel = {room_channel(room.room_id): room for room, _ in new}
         try:
-            self._by_channel[room_channel(room.room_id)] = room
+            self._by_channel.update(by_channel)
             async with self._subscriptions:
-                await self._subscribe(room_channel(room.room_id))
-            page = await self._history.page(room.room_id, min(PAGE_MESSAGES, self._recent_messages))
+                await self._subscribe(by_channel)
+            answer = await self._history.heads([room.room_id for room, _ in new], topics=True)
+            unknown = [room for room, _ in new if room.room_id not in answer.heads]
+            for room, info in new:
+                if (head := answer.heads.get(room.room_id)) is not None:
+                    topic = info.topic if answer.topics is None else answer.topics.get(room.room_id, "")
+                    self._begin(room, head, topic)
+            self._progress.note_opened(answer.cursor)
+            await self._close(unknown)
+            return dict.fromkeys(unknown, Code.ROOM_UNKNOWN)
         except Exception as problem:
-            await self._close(room)
+            await self._close([room for room, _ in new])
             if not isinstance(problem, ChatError):
                 raise
-            return problem.code
+            return dict.fromkeys([room for room, _ in new], problem.code)
         finally:
-            self._opening.pop(room, None)
-        newest = [text_frame(bytes(frame)) for frame in page.frames]
-        stream = RoomStream.at(page.epoch, page.first + len(newest) - 1, newest, self._recent_messages)
-        for payload in room.open(stream, page.topic, page.rev):
-            self._apply(room, payload)
-        return None
+            for room, _ in new:
+                self._opening.pop(room, None)
 
-    async def _subscribe(self, channel: str) -> None:
-        """Subscribe to a channel. Without the broker a room opens anyway: comparing heads brings its messages."""
+    def _begin(self, room: Room, at: history_api.RoomHead, topic: str) -> None:
+        stream = RoomStream.at(at.epoch, at.head, (), self._recent_messages)
+        for payload in room.open(stream, topic, at.rev):
+            self._apply(room, payload)
+
+    async def _subscribe(self, channels: Iterable[str]) -> None:
+        """Subscribe to channels. Without the broker a room opens anyway: comparing heads brings its messages."""
         with contextlib.suppress(BrokerError):  # the broker logs it, and reports a possible loss once it is back
-            await self._subscriber.subscribe([channel])
+            await self._subscriber.subscribe(channels)
 
     def _remove(self, room: Room) -> None:
         if self.rooms.get(room.room_id) is room:
             del self.rooms[room.room_id]
             self._by_channel.pop(room_channel(room.room_id), None)
+            self._unfilled.pop(room, None)
 
     async def close_idle(self, before_s: float) -> None:
-        """Close rooms that have had no connection since `before_s`."""
-        for room in tuple(self.rooms.values()):
-            if room.is_idle and room.stream is not None and room.idle_since_s < before_s:
-                await self._close(room)
+        """Close rooms that have had no connection since `before_s`; other work runs in between."""
+        rooms = tuple(self.rooms.values())
+        for start in range(0, len(rooms), ROOMS_PER_CALL):
+            idle = [
+                room
+                for room in rooms[start : start + ROOMS_PER_CALL]
+                if room.is_idle and room.stream is not None and room.idle_since_s < before_s
+            ]
+            await self._close(idle)
+            await asyncio.sleep(0)
 
     def discard(self, room: Room) -> None:
         """Forget a room, and unsubscribe from it soon."""
         self._remove(room)
-        self._tasks.spawn(self._close(room))
+        self._tasks.spawn(self._close([room]))
 
-    async def _close(self, room: Room) -> None:
-        self._remove(room)
-        async with self._subscriptions:  # if the room was opened again meanwhile, keep its subscription
-            if room.room_id not in self.rooms:
-                await self._subscriber.unsubscribe([room_channel(room.room_id)])
+    async def _close(self, rooms: Sequence[Room]) -> None:
+        for room in rooms:
+            self._remove(room)
+        if rooms:
+            async with self._subscriptions:  # a room that was opened again meanwhile keeps its subscription
+                closed = [room_channel(room.room_id) for room in rooms if room.room_id not in self.rooms]
+                await self._subscriber.unsubscribe(closed)
 
     # From the broker
 
@@ -231,6 +280,8 @@ class RoomFeed:
             log.warning("gap.fill_failed", extra={"room_id": room.room_id, **missing, "code": problem.code})
         finally:
             self._filling.pop(room, None)
+            if room.has_gap and self.rooms.get(room.room_id) is room:
+                self._unfilled[room] = None
 
     async def _fill_messages(self, room: Room) -> bool:
         """Read a page of missing messages; returns whether to go on."""
@@ -262,20 +313,38 @@ class RoomFeed:
         return True
 
     async def compare_heads(self) -> int | None:
-        """Compare the heads of open rooms with history and fill gaps.
+        """Compare with history the heads of open rooms that changed since the last time, and fill gaps.
 
         Returns history's membership revision, or None if history is unavailable.
         """
-        rooms = {room.room_id: room for room in self.rooms.values() if room.stream is not None}
-        try:
-            answer = await self._history.heads(list(rooms))
-        except ChatError as problem:
-            self._metrics.heads_failed.inc()
-            log.warning("heads.unavailable", extra={"code": problem.code})
-            return None
-        for room_id, head in answer.heads.items():
-            self._note_head(rooms[room_id], head)
+        async with self._comparing:
+            try:
+                answer = await self._changed_heads()
+            except ChatError as problem:
+                self._metrics.heads_failed.inc()
+                log.warning("heads.unavailable", extra={"code": problem.code})
+                return None
+            for room_id, head in answer.heads.items():
+                if (room := self.rooms.get(room_id)) is not None and room.stream is not None:
+                    self._note_head(room, head)
+            self._progress.end(answer.cursor)
+        self._retry_fills()
         return answer.revision
+
+    async def _changed_heads(self) -> history_api.Heads:
+        """The heads of rooms that changed since the last comparison; those of each open room if that is not known."""
+        since = self._progress.begin()
+        if since is not None:
+            answer = await self._history.heads_since(since)
+            if answer.comparable and answer.cursor is not None:
+                return answer
+        return await self._history.heads([room.room_id for room in self.rooms.values() if room.stream is not None])
+
+    def _retry_fills(self) -> None:
+        unfilled, self._unfilled = self._unfilled, {}
+        for room in unfilled:
+            if room.has_gap:
+                self._start_fill(room)
 
     async def sync(self, rooms: Sequence[Room]) -> None:
         """Bring `rooms` up to history's head: a client has a position beyond this gateway's, or another epoch.

@@ -57,8 +57,14 @@ class HistoryClient:
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
         return await self._call("/internal/memberships", history_api.UserIds(users), history_api.MembershipSnapshot)
 
-    async def heads(self, room_ids: list[int]) -> history_api.Heads:
-        return await self._call("/internal/heads", history_api.HeadsQuery(room_ids), history_api.Heads)
+    async def heads(self, room_ids: list[int], *, topics: bool = False) -> history_api.Heads:
+        """The heads of those of these rooms that exist, with their topics if wanted."""
+        query = history_api.HeadsQuery(room_ids, topics=topics)
+        return await self._call("/internal/heads", query, history_api.Heads)
+
+    async def heads_since(self, cursor: history_api.HeadsCursor) -> history_api.Heads:
+        """The heads of the rooms that changed after `cursor`, unless the answer is not `comparable`."""
+        return await self._call("/internal/heads", history_api.HeadsQuery(since=cursor), history_api.Heads)
 
     async def page(
         self,

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from chatterbox.chassis.http.internal_http import write
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.history_api import HeadsQuery
 from services.history.history_context import HistoryContext
 from services.history.http.app_context import context_of
 
@@ -28,7 +29,7 @@ async def check_ready(context: HistoryContext) -> None:
 
     A full disk stops senders, not readers.
     """
-    await context.history.heads([])
+    await context.history.heads(HeadsQuery())
     if context.history.is_damaged:
         raise ChatError(Code.UNAVAILABLE, "The database is damaged: see the log, and restore a backup.")
     if not context.verifier.knows_revocations:

@@ -55,7 +55,7 @@ async def notify(request: Request) -> Response:
 @router.post("/heads", max_body_size=MAX_IDS_BYTES)
 async def heads(request: Request) -> Response:
     query = await read(request, history_api.HeadsQuery)
-    return write(await _history(request).heads(query.room_ids))
+    return write(await _history(request).heads(query))
 
 
 @router.post("/page")

@@ -1,6 +1,7 @@
 """One SQLite transaction per group of jobs: changes of rooms, changes of messages, messages, then COMMIT."""
 
 import logging
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -9,8 +10,10 @@ from functools import partial
 import aiosqlite
 
 from chatterbox.chassis.sqlite.database import checkpoint, run_on_connection
+from chatterbox.wire.broker_events import RoomDeleted
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
+from services.history.core.room_activity import RoomActivity
 from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.messages.commit_group import CommitGroup
@@ -47,6 +50,7 @@ class GroupCommitter:
         self._ledger = ledger
         self._last_id: int | None = None
         """The last message id ever given; None: to be read from the database."""
+        self.activity = RoomActivity(lambda: secrets.token_hex(8))
         self.revision: int | None = None
         """The membership revision of the last commit that had one; None: to be read from the database."""
 
@@ -81,10 +85,20 @@ class GroupCommitter:
             for job in group.changes:
                 group.results.append(await _attempt(transaction, job))
         plan = await run_on_connection(self._db, lambda db: self.store_and_commit(db, group, transaction, last_id))
+        self._note(transaction, plan)
         self._last_id = last_id + len(plan.inserts)
         if transaction.events:
             self.revision = transaction.events[-1].revision
         return CommittedChanges(transaction.events, plan)
+
+    def _note(self, transaction: WriteTransaction, plan: AppendPlan) -> None:
+        """Note which rooms changed, now that it can be read."""
+        changed = plan.changes.changed if plan.changes is not None else None
+        if plan.tails or changed:
+            self.activity.note({**plan.tails, **changed} if changed else plan.tails)
+        for event in transaction.events:
+            if isinstance(event, RoomDeleted):
+                self.activity.forget(event.room_id)
 
     def store_and_commit(
         self, db: sqlite3.Connection, group: CommitGroup, transaction: WriteTransaction, last_id: int
@@ -131,6 +145,7 @@ class GroupCommitter:
         """Undo the transaction; after some errors, such as a full disk, SQLite has already done so."""
         self._last_id = self.revision = None
         self._names.forget()
+        self.activity.restart()
         try:
             if self._db.in_transaction:
                 await self._db.execute("ROLLBACK")

@@ -41,7 +41,7 @@ _LIST = """
 _USERNAME = "SELECT username FROM memberships WHERE user_id = ? LIMIT 1"
 _MEMBERS = "SELECT username FROM memberships WHERE room_id = ? ORDER BY joined_ms, user_id"
 _HEADS = """
-    SELECT meta.value, rooms.id, rooms.epoch, rooms.head, rooms.rev
+    SELECT meta.value, rooms.id, rooms.topic, rooms.epoch, rooms.head, rooms.rev
     FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?)) AND rooms.deleted_ms IS NULL
     WHERE meta.name = 'membership_revision'
 """
@@ -123,10 +123,15 @@ async def members(source: RowSource, room_id: int) -> list[str]:
     return [username for (username,) in await source.rows(_MEMBERS, (room_id,))]
 
 
-async def heads(source: RowSource, room_ids: list[int]) -> Heads:
+async def heads(source: RowSource, room_ids: list[int], *, topics: bool = False) -> Heads:
     """The heads and revs of those rooms that exist, and the membership revision, from one snapshot."""
     found = await source.rows(_HEADS, (_json(room_ids),))
-    return Heads(found[0][0], {room_id: RoomHead(*place) for _, room_id, *place in found if room_id is not None})
+    rooms = [row for row in found if row[1] is not None]
+    return Heads(
+        found[0][0],
+        {room_id: RoomHead(*place) for _, room_id, _, *place in rooms},
+        topics={room_id: topic for _, room_id, topic, *_ in rooms if topic} if topics else None,
+    )
 
 
 async def memberships(source: RowSource, user_ids: Iterable[int]) -> tuple[MembershipSnapshot, list[StoredReading]]:

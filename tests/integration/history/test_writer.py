@@ -14,6 +14,7 @@ import pytest
 
 from chatterbox.chassis.sqlite.damage import DamageRecord
 from chatterbox.chassis.sqlite.database import open_writer
+from chatterbox.chassis.sqlite.disk_reserve import DiskReserve
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Append, Appended, RoomInfo
@@ -120,6 +121,13 @@ class WriterSite:
             other.close()
 
 
+class ReleasedReserve(DiskReserve):
+    """A reserve of which a piece was released, on a disk that stays full."""
+
+    async def refill(self) -> bool:
+        return False
+
+
 @asynccontextmanager
 async def at_work(path: Path, make_writer: Callable[..., Writer] = Writer, **options: Any) -> AsyncIterator[WriterSite]:
     told: list[CommittedChanges] = []
@@ -152,6 +160,25 @@ def fail(here: bool) -> None:
 def code(result: object) -> Code:
     assert isinstance(result, ChatError)
     return result.code
+
+
+class TestActivity:
+    async def test_rooms_are_noted_only_after_their_commit_can_be_read(self, site: WriterSite) -> None:
+        """Otherwise a gateway could be told a cursor beyond a commit that is not in the heads it is told with it."""
+        before, seen = site.writer.activity.cursor, []
+        site.gate.after = lambda sql: seen.append(site.writer.activity.cursor) if sql == "COMMIT" else None
+        await site.append(2)
+        assert seen == [before]
+        assert site.writer.activity.since(before) == [1]
+
+    async def test_failed_commit_begins_a_new_run_since_it_may_be_stored_all_the_same(self, site: WriterSite) -> None:
+        await site.append()
+        before = site.writer.activity.cursor
+        site.gate.after = lambda sql: fail(sql == "COMMIT")
+        with pytest.raises(ChatError):
+            await site.append()
+        assert site.on_disk() == 2
+        assert site.writer.activity.since(before) is None
 
 
 class TestAnswers:
@@ -253,6 +280,17 @@ class TestWriteFailures:
     async def _fill_disk(self, site: WriterSite) -> None:
         [(pages,)] = await site.db.execute_fetchall("PRAGMA page_count")
         await site.db.execute(f"PRAGMA max_page_count={pages}")
+
+    async def test_read_positions_do_not_use_what_is_left_of_the_disk_reserve(self, tmp_path: Path) -> None:
+        async def write(transaction: WriteTransaction) -> None:
+            await transaction.rows("UPDATE rooms SET topic = 'engines'")
+
+        reserve = ReleasedReserve(tmp_path / "history.ballast", 0)
+        async with at_work(tmp_path / "history.sqlite", reserve=reserve) as site:
+            position = site.writer.change(write, uses_reserve=False)
+            refused = await asyncio.gather(position, site.append(), return_exceptions=True)
+            assert [code(each) for each in refused] == [Code.UNAVAILABLE] * 2
+            await site.writer.change(write)
 
     async def test_a_full_disk_keeps_acked_messages(self, site: WriterSite) -> None:
         acked = await site.append(10)

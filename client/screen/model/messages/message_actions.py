@@ -31,14 +31,14 @@ def edit(model: ChatModel, message: frames.Message) -> str:
 
 
 def edit_last(model: ChatModel) -> str:
-    """Edit the last message of the user in the open room: one that waits in the outbox, else a stored one."""
-    room = model.room
-    if room.outbox:
-        entry = room.outbox[-1]
-        room.begin_edit(EditingUnsent(entry.key, entry.content), entry.content)
+    """Edit the user's last message of what is shown: one that waits in the outbox, else a stored one."""
+    shown = model.shown
+    if shown.outbox:
+        entry = shown.outbox[-1]
+        model.room.begin_edit(EditingUnsent(entry.key, entry.content), entry.content)
         return ""
-    for offset in reversed(room.log.offsets):
-        message = room.log[offset]
+    for offset in reversed(shown.log.offsets):
+        message = shown.log[offset]
         if message.username == model.status.username and not message.deleted:
             return edit(model, message)
     return "None of your messages is loaded here."
@@ -65,7 +65,7 @@ def refuse_edit(model: ChatModel, command: frames.Edit, sentence: str, *, change
     `changed`: the message has changed since the user saw it. If its text has not, the edit is sent again.
     """
     room = model.ensure_room(command.room)
-    seen, held = room.edits_sent.pop(command.offset, None), room.log.get(command.offset)
+    seen, held = room.edits_sent.pop(command.offset, None), room.held(command.offset)
     if changed and held is not None and held.rev > (command.rev or 0) and clean(held.content) == seen:
         room.edits_sent[command.offset] = seen
         again = frames.Edit(id=0, room=room.name, offset=command.offset, content=command.content, rev=held.rev)
@@ -122,10 +122,12 @@ def pin(model: ChatModel, message: frames.Message) -> str:
     return ""
 
 
-def list_thread(model: ChatModel, message: frames.Message) -> MessageList | None:
-    """List the thread that a message is in; None if it has no replies."""
-    root = message.thread or (message.at.offset if message.replies else 0)
-    return _listed(model, MessageList.of_thread(model.room.name, root, _loaded(model.room))) if root else None
+def open_thread(model: ChatModel, message: frames.Message) -> str:
+    """Open the thread that a message is in, or the empty one that it can begin."""
+    if message.deleted and not (message.thread or message.replies):
+        return DELETED
+    model.open_thread(message.thread or message.at.offset)
+    return ""
 
 
 def list_pins(model: ChatModel) -> MessageList:
@@ -134,12 +136,12 @@ def list_pins(model: ChatModel) -> MessageList:
 
 
 def list_requested(model: ChatModel, request: frames.ReadHistory) -> None:
-    """Show the list that a slash command requests: the pins of a room, or a thread."""
-    loaded = _loaded(model.ensure_room(request.room, member=False))
+    """Show what a slash command requests: the pins of a room, or a thread."""
     if isinstance(request.thread, int):
-        _listed(model, MessageList.of_thread(request.room, request.thread, loaded))
-    else:
-        _listed(model, MessageList.of_pins(request.room, loaded))
+        model.open_room(request.room)
+        model.open_thread(request.thread)
+        return
+    _listed(model, MessageList.of_pins(request.room, _loaded(model.ensure_room(request.room, member=False))))
     model.open_listing()
 
 
@@ -159,7 +161,7 @@ def _listed(model: ChatModel, listing: MessageList) -> MessageList:
 
 def go_to(model: ChatModel, offset: int) -> str:
     """Show the message at `offset`; load it first if necessary."""
-    if offset not in model.room.log and not (model.status.live and model.room.member):
+    if offset not in model.shown.log and offset not in model.room.log and not (model.status.live and model.room.member):
         return "This message is not loaded. " + OFFLINE
     model.go_to(offset)
     return ""

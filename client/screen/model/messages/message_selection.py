@@ -8,7 +8,7 @@ from client.text.sanitize import inert, inert_lines
 
 def moved(model: ChatModel, by: int) -> BlockKey | None:
     """Return the message `by` positions after the selected one (before it if negative); None beyond the newest."""
-    log, selected = model.room.log, model.selected
+    log, selected = model.shown.log, model.selected
     if selected is None or not log:
         return None
     index = log.index_at(selected.number) + by

@@ -18,7 +18,7 @@ STYLE = RowStyle(60, ME)
 HEIGHT = 10
 ROOMS = st.sampled_from(["general", "ops"])
 WORLD_STEPS = ("serve", "serve", "serve", "receive", "receive", "cut", "connect", "connect", "wake")
-USER_STEPS = ("newest", "mark_read", "first_unread", "save")
+USER_STEPS = ("newest", "mark_read", "first_unread", "save", "leave_thread")
 STEPS = st.one_of(
     st.tuples(st.just("write"), ROOMS),
     st.tuples(st.just("other"), ROOMS),
@@ -30,6 +30,7 @@ STEPS = st.one_of(
     st.tuples(st.just("scroll"), st.integers(-9, 9)),
     st.tuples(st.just("focus"), st.booleans()),
     st.tuples(st.just("draft"), st.text("ab", min_size=1, max_size=5)),
+    st.tuples(st.just("thread"), st.integers(1, 30)),
     *[st.tuples(st.just(name), st.none()) for name in (*WORLD_STEPS, *USER_STEPS)],
 )
 
@@ -99,7 +100,8 @@ class ScreenWorld(World):
     def check_drafts(self) -> None:
         """No draft is lost."""
         for name, draft in self.drafts.items():
-            assert name not in self.model.rooms or self.model.rooms[name].draft == draft
+            room = self.model.rooms.get(name)
+            assert room is None or room.thread is not None or room.draft == draft
 
     def step(self, name: str, argument: object) -> None:
         match name, argument:
@@ -136,8 +138,13 @@ class ScreenWorld(World):
             case "first_unread", _:
                 self.view.show_first_unread()
             case "draft", str(text):
-                self.drafts[room.name] = text
+                if room.thread is None:
+                    self.drafts[room.name] = text
                 room.set_draft(text)
+            case "thread", int(root):
+                self.model.open_thread(root)
+            case "leave_thread", _:
+                self.model.close_thread()
             case "save", _:
                 self.saved, self.saved_drafts = encode_state(self.model), dict(self.drafts)
             case _:

@@ -91,6 +91,24 @@ async def replying_on_a_small_screen(ui: Harness) -> None:
 
 
 @scene()
+async def a_thread(ui: Harness) -> None:
+    """A thread with a queued reply, and a draft."""
+    await changed_messages(ui)
+    await ui.press("alt+m", "t")
+    asked = next(page for page in ui.connection.requested if isinstance(page, frames.ReadHistory) and page.thread)
+    await ui.show(notes.CommandAnswered(asked, frames.Page(id=1, room=ROOM, messages=[], more=False)))
+    await ui.type("Good")
+    await ui.press("enter")
+    await ui.type("At noon, th")
+
+
+@scene(size=(60, 15))
+async def a_thread_on_a_small_screen(ui: Harness) -> None:
+    await a_thread(ui)
+    await ui.press("alt+m")
+
+
+@scene()
 async def reaction_picker(ui: Harness) -> None:
     await changed_messages(ui)
     await ui.burst("alt+m", "+", *"hea")

@@ -60,8 +60,8 @@ class FakeHistory:
         await self.may_answer.acquire()
         return OPS
 
-    async def page(self, room_id: int, limit: int, **_: int) -> history_api.StoredPage:
-        return history_api.StoredPage(epoch="e", head=0, first=1, frames=[])
+    async def heads(self, room_ids: list[int], *, topics: bool) -> history_api.Heads:
+        return history_api.Heads(0, {room_id: history_api.RoomHead("e", 0) for room_id in room_ids}, topics={})
 
 
 class Harness:
@@ -75,8 +75,9 @@ class Harness:
         self.feed = RoomFeed(history, broker, 10, lambda: 0.0)
         read_states = ReadStateFeed(self.hub.members, self.feed.rooms, history, broker)
         self.memberships = Memberships(self.hub.members, self.feed, history)
+        catch_up = CatchUp(history, self.feed.memory)
         welcome = WelcomeSequence(
-            self.hub, cast("TokenVerifier", None), self.memberships, self.feed, CatchUp(history), read_states,
+            self.hub, cast("TokenVerifier", None), self.memberships, self.feed, catch_up, read_states,
             server="", ping_s=1,
         )  # fmt: skip
         commands = CommandHandlers(

@@ -147,3 +147,33 @@ class TestRecentMessages:
         recent = RecentMessages(limit=3, last=7)
         assert recent.after(7) == []
         assert recent.after(6) is None
+
+
+class TestRemembering:
+    @settings(max_examples=100)
+    @given(at=st.integers(0, 20), before=arrivals, after=arrivals)
+    def test_memory_that_is_filled_later_is_consecutive_and_as_large_as_it_may_be(
+        self, at: int, before: list[tuple[int, int]], after: list[tuple[int, int]]
+    ) -> None:
+        """A page of what precedes the oldest message is asked for, and answered after more has arrived."""
+        subject = RoomStream.at(EPOCH, at, (), RECENT)
+        for first, count in before:
+            subject.take(EPOCH, first, messages(first, count))
+        asked = subject.recent.first
+        for first, count in after:
+            subject.take(EPOCH, first, messages(first, count))
+        first = max(1, asked - RECENT)
+        subject.remember(EPOCH, first, messages(first, asked - first))
+        assert list(subject.recent.frames) == messages(1, subject.head)[-RECENT:]
+        assert subject.recent.last == subject.head
+
+    def test_page_that_does_not_reach_the_oldest_message_is_ignored(self) -> None:
+        subject = RoomStream.at(EPOCH, 9, (), RECENT)
+        subject.remember(EPOCH, 4, messages(4, 3))
+        assert not subject.recent.frames
+
+    def test_page_of_another_epoch_is_rejected(self) -> None:
+        subject = RoomStream.at(EPOCH, 9, (), RECENT)
+        with pytest.raises(EpochChangedError):
+            subject.remember("e2", 8, messages(8, 2))
+        assert not subject.recent.frames

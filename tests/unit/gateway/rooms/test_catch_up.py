@@ -20,6 +20,7 @@ from services.gateway.rooms import catch_up as module
 from services.gateway.rooms.catch_up import CHUNK_BYTES, MAX_UNSENT_BYTES, PAGE_BYTES, PAGE_MESSAGES, CatchUp
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.room import HeldChanges, Room
+from services.gateway.rooms.room_memory import RoomMemory
 from services.gateway.upstream.history_client import HistoryClient
 from tests.support.changed_messages import decoded, message, summary
 from tests.support.waiting import until
@@ -99,7 +100,8 @@ class Harness:
     def __init__(self, stored: list[bytes], recent: int) -> None:
         self.socket = NarrowSocket()
         self.history = FakeHistory(stored)
-        self.catch_up = CatchUp(cast("HistoryClient", self.history))
+        client = cast("HistoryClient", self.history)
+        self.catch_up = CatchUp(client, RoomMemory(client))
         connection = Connection(
             self.socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, lambda _: None, TaskSet()
         )

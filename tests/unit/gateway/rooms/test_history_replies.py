@@ -17,6 +17,7 @@ from services.gateway.core.room_stream import RoomStream
 from services.gateway.rooms import history_replies
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.room import Room
+from services.gateway.rooms.room_memory import RoomMemory
 from services.gateway.upstream.history_client import HistoryClient
 from tests.support.changed_messages import message
 
@@ -86,6 +87,7 @@ class Scene:
         self.room.open(RoomStream.at("e", HEAD, [text_frame(message(HEAD))], 1), "")
         self.history = FakeHistory(self)
         self.client = cast("HistoryClient", self.history)
+        self.memory = RoomMemory(self.client)
 
     async def read(self, **fields: Any) -> dict[str, Any]:
         command = frames.ReadHistory(id=1, room="r", **fields)
@@ -93,7 +95,7 @@ class Scene:
 
     async def join(self, since: int) -> dict[str, Any]:
         command = frames.Join(id=1, room="r", since=Position("e", since))
-        return sent(await history_replies.join_reply(self.client, self.room, READER, command, 50))
+        return sent(await history_replies.join_reply(self.client, self.memory, self.room, READER, command, 50))
 
     async def changes(self, after: int, first: int = 1, limit: int = 200) -> dict[str, Any]:
         command = frames.ReadChanges(id=1, room="r", after=after, first=first, limit=limit)

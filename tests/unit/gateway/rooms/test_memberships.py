@@ -34,14 +34,14 @@ def room(room_id: int, epoch: str = "e1") -> history_api.RoomInfo:
 
 
 class FakeHistory:
-    """A history in which Ada is in one room; `is_down` refuses all, `has_no_pages` pages, `is_deleted` the room."""
+    """A history in which Ada is in one room; `is_down` refuses all, `has_no_heads` heads, `is_deleted` the room."""
 
     def __init__(self) -> None:
         self.revision = 5
         self.room = room(7)
         self.topic = ""
         self.invitations: dict[int, list[history_api.StoredInvitation]] = {}
-        self.is_down = self.has_no_pages = self.is_deleted = False
+        self.is_down = self.has_no_heads = self.is_deleted = False
         self.calls = 0
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
@@ -53,12 +53,12 @@ class FakeHistory:
             self.revision, [self.room], {user_id: [self.room.room_id] for user_id in users}, self.invitations
         )
 
-    async def page(self, room_id: int, limit: int, **_: int) -> history_api.StoredPage:
-        if self.is_down or self.has_no_pages:
+    async def heads(self, room_ids: list[int], *, topics: bool) -> history_api.Heads:
+        if self.is_down or self.has_no_heads:
             raise ChatError(Code.UNAVAILABLE)
-        if self.is_deleted:
-            raise ChatError(Code.ROOM_UNKNOWN)
-        return history_api.StoredPage(epoch=self.room.epoch, head=0, first=1, frames=[], topic=self.topic)
+        found = [] if self.is_deleted else room_ids
+        heads = {room_id: history_api.RoomHead(self.room.epoch, 0) for room_id in found}
+        return history_api.Heads(self.revision, heads, topics=dict.fromkeys(found, self.topic))
 
 
 class ObservedBroker(MemoryBroker):
@@ -142,7 +142,7 @@ async def test_recreated_room_closes_the_connections_of_the_one_before(harness: 
 
 
 async def test_room_that_could_not_be_opened_is_unsubscribed(harness: Harness) -> None:
-    harness.history.has_no_pages = True
+    harness.history.has_no_heads = True
     with pytest.raises(ChatError):
         await harness.feed.open(room(8))
     assert harness.broker.channels == [CONTROL, room_channel(7)]

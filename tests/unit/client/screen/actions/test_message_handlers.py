@@ -1,4 +1,4 @@
-"""What is done with a message by key: edit, delete, react, reply, thread, pin."""
+"""What is done with a message by key: edit, delete, react, reply, pin."""
 
 import msgspec
 
@@ -210,18 +210,14 @@ async def test_message_that_is_being_sent_is_edited_in_its_place_in_the_outbox()
         assert [entry.content for entry in ui.model.room.outbox] == ["one!"]
 
 
-async def test_slash_commands_for_pins_and_threads_open_the_same_lists() -> None:
+async def test_slash_command_for_pins_opens_the_same_list() -> None:
     async with running_screen() as ui:
-        await ui.show(
-            changed(2, replies=2, pinned=True), notes.MessageShown(state(4, reply_to=2, thread=2), mine=False)
-        )
-        for command, expected in (("/pins", ["bob: message 2"]), ("/thread #2", ["bob: message 2", "bob: message 4"])):
-            await ui.type(command)
-            await ui.press("enter")
-            picker = ui.app.screen
-            assert isinstance(picker, Picker)
-            assert [item.text for item in picker._matches] == expected
-            await ui.press("escape")
+        await ui.show(changed(2, pinned=True))
+        await ui.type("/pins")
+        await ui.press("enter")
+        picker = ui.app.screen
+        assert isinstance(picker, Picker)
+        assert [item.text for item in picker._matches] == ["bob: message 2"]
 
 
 # Delete.
@@ -299,7 +295,7 @@ async def test_who_reacted_is_listed() -> None:
         assert choices(ui)[0].strip() == "▸ 🚀 bob, e␛ve and 1 more"
 
 
-# Reply and thread.
+# Reply.
 
 
 async def test_reply_shows_whom_it_answers_and_is_sent_with_the_position() -> None:
@@ -335,31 +331,6 @@ async def test_question_mark_of_what_is_written_is_never_taken_by_an_action_on_m
         await ui.press("alt+m", "r")
         await ui.type("edit+rtiPdq")
         assert ui.text == "edit+rtiPdq"
-
-
-async def test_thread_lists_its_messages_and_enter_goes_to_one() -> None:
-    async with running_screen() as ui:
-        await ui.show(changed(2, replies=2), notes.MessageShown(state(4, reply_to=2, thread=2), mine=False))
-        await ui.press("alt+m", "t")
-        asked = next(each for each in ui.connection.requested if isinstance(each, frames.ReadHistory) and each.thread)
-        assert asked == frames.ReadHistory(id=0, room=ROOM, thread=2, limit=200)
-        page = frames.Page(id=1, room=ROOM, messages=[state(7, reply_to=4, thread=2)], more=False)
-        await ui.show(notes.CommandAnswered(asked, page))
-        picker = ui.app.screen
-        assert isinstance(picker, Picker)
-        picker.update("")
-        assert [line.strip("▸ ").split("  ")[0] for line in choices(ui) if line] == [
-            "bob: message 2",
-            "bob: message 4",
-            "bob: message 7",
-        ]
-        assert 7 not in ui.model.room.log
-
-
-async def test_message_without_replies_has_no_thread() -> None:
-    async with running_screen() as ui:
-        await ui.press("alt+m", "t")
-        assert ui.status().startswith(" No replies to this message.")
 
 
 # Pins.

@@ -40,7 +40,7 @@ async def test_position_of_the_selected_message_is_copied() -> None:
 async def test_status_line_of_60_columns_names_the_keys_for_a_selected_message() -> None:
     async with running_screen(size=(60, 15)) as ui:
         await ui.press("alt+m")
-        assert ui.status() == " connected · r reply · + react · Esc back · c copy · q quote"
+        assert ui.status() == " connected · r reply · + react · t thread · Esc back · c copy"
         await ui.press("escape")
         assert "copy" not in ui.status()
 
@@ -49,4 +49,4 @@ async def test_status_line_names_configured_keys_for_a_selected_message() -> Non
     async with running_screen() as ui:
         ui.chat.bind_keys(with_keys({"copy": ("ctrl+g", "c"), "quote": (), "unselect": ("f12",)}))
         await ui.press("alt+m")
-        assert ui.status().startswith(" connected · r reply · + react · F12 back · Ctrl+G copy · P pin")
+        assert ui.status().startswith(" connected · r reply · + react · t thread · F12 back · Ctrl+G copy")

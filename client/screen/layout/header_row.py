@@ -1,0 +1,39 @@
+"""The line above the timeline: room, topic and counts, or how the open thread began. Pure."""
+
+from client.core.direct_rooms import is_direct
+from client.screen.layout.message_marks import first_words
+from client.screen.layout.side_lists import fitting
+from client.screen.layout.spans import Row, Span, SpanRole
+from client.screen.model.chat_model import ChatModel
+from client.screen.model.messages.thread_model import ThreadModel
+from client.text.line_wrap import width_of
+from client.text.room_names import shown_room
+from client.text.sanitize import inert
+
+TOPIC_COLUMNS = 12
+"""A topic that has less room (columns) is not shown."""
+
+
+def heading(model: ChatModel, columns: int) -> Row:
+    """Lay out the line above the timeline: room, topic, and at the right end its properties and counts."""
+    room = model.room
+    if model.thread is not None:
+        return _thread_heading(room.name, model.thread, columns)
+    private = room.private and not is_direct(room.name)
+    facts = [fact for fact, holds in (("private", private), ("you are not in it", not room.member)) if holds]
+    facts += [f"{len(room.active)} active"] if room.active else []
+    facts += [f"{room.unread} unread"] if room.unread else []
+    name, known = f" {shown_room(room.name)}", " · ".join(facts)
+    left = columns - width_of(name) - width_of(known) - len("  ") - len("  ") - 1
+    if not room.topic or left < TOPIC_COLUMNS:
+        return (Span(name, SpanRole.TITLE), Span(f"  {known}", SpanRole.TIME))
+    topic = fitting(inert(room.topic), left)
+    gap = " " * (left - width_of(topic))
+    return (Span(name, SpanRole.TITLE), Span(f"  {topic}{gap}", SpanRole.TEXT), Span(f"  {known}", SpanRole.TIME))
+
+
+def _thread_heading(room: str, thread: ThreadModel, columns: int) -> Row:
+    """Room, and how the thread began."""
+    name, beginning = f" {shown_room(room)} › thread", thread.beginning  # noqa: RUF001 - a path
+    what = "" if beginning is None else f"  {inert(beginning.username)}: {first_words(beginning)}"
+    return (Span(name, SpanRole.TITLE), Span(fitting(what, columns - width_of(name)), SpanRole.TEXT))
