@@ -201,6 +201,7 @@ READS = RateLimit(
         "history",
         "changes",
         "join",
+        "read",
         "GET /messages",
         "GET /rooms/{room}/messages/reactions/mine",
         "GET /rooms/{room}/messages/{offset}/reactions",

@@ -55,7 +55,8 @@ class CommandHandlers:
         self._read_batcher = read_batcher
         self._read_states = read_states
         self._reads: RateLimiter[int] = RateLimiter(limits.rate(READS), name=READS.name)
-        """Replies with messages, which may come from this gateway's memory; history counts all others."""
+        """Replies with messages, which may come from this gateway's memory, and read positions, which it collects;
+        history counts all others."""
         self._refused = (metrics or GatewayMetrics()).sends_refused
 
     def handle(self, connection: Connection, command: frames.Command) -> AsyncCommand | None:
@@ -226,6 +227,7 @@ class CommandHandlers:
         room = self._room(member, command.room)
         if room is None:
             return self._refuse_room(member, command.room)
+        self._reads.spend(member.user_id, self._clock())
         position = history_api.ReadPosition(room.room_id, member.user_id, command.offset, command.turn)
         self._read_batcher.put(Report(connection, command.id, room.name), position)
         return None

@@ -28,9 +28,10 @@ COMMANDS = [
     (row, action)
     for row in (CHANGES, READS, LISTINGS)
     for action in row.actions
-    if " /" not in action and (row, action) != (READS, "join")
+    if " /" not in action and (row, action) not in {(READS, "join"), (READS, "read")}
 ]
-"""A `join` is a read for a member who names a position that is not in the room's memory any more."""
+"""A `join` is a read for a member who names a position that is not in the room's memory any more. The gateway collects
+positions that are reported with `read`, and counts them itself."""
 
 
 async def spend(server: Server, token: str, row: RateLimit[Rate], room: str) -> None:
@@ -76,6 +77,17 @@ async def test_pages_from_the_memory_of_a_gateway_are_counted_over_all_connectio
             for refused in (await other.ask("history", after=0), await other.ask("join", since=at)):
                 assert (refused["code"], refused["detail"][:15]) == (Code.RATE_LIMITED, "Too many reads:")
                 assert refused["retry_after_s"] > 100
+
+
+async def test_reported_read_positions_are_counted_over_all_connections(tmp_path: Path) -> None:
+    async with running(tmp_path, reads_burst=3, reads_per_s=SLOW) as server:
+        token = await server.newcomer("ada")
+        async with server.talker(token) as one, server.talker(token) as other:
+            await one.say({"type": "read", "id": 50, "room": "general", "offset": 0})
+            replies = [await talker.ask("read", room="general", offset=0) for talker in (other, one, other)]
+            assert [reply["type"] for reply in replies] == ["read_set", "read_set", "error"]
+            assert replies[-1]["detail"].startswith("Too many reads:")
+            assert (await one.ask("notify", room="general", level="all"))["type"] == "notify_set"
 
 
 async def test_naming_unknown_rooms_counts_as_reads(tmp_path: Path) -> None:
