@@ -211,7 +211,6 @@ READS = RateLimit(
         "GET /invitations",
         "GET /blocks",
         "GET /me",
-        "GET /unread",
     ),
     Key.USER,
     Rate(500, 20),
@@ -221,7 +220,7 @@ READS = RateLimit(
 )
 LISTINGS = RateLimit(
     "room lists",
-    ("rooms", "GET /rooms"),
+    ("rooms", "GET /rooms", "GET /unread"),
     Key.USER,
     Rate(30, 5),
     _HISTORY,

@@ -194,16 +194,16 @@ def timestamp(at_ms: int) -> str:
 
 
 def moment_ms(text: str) -> int:
-    """The time in an RFC 3339 `text`, in milliseconds since 1970; raises `bad_request`.
+    """The time in an RFC 3339 `text`, in milliseconds since 1970 (0 for earlier ones); raises `bad_request`.
 
     >>> moment_ms("2026-09-21T15:33:20.123+02:00")
     1789997600123
     """
     try:
-        moment = msgspec.convert(text, _Moment)
-        return int(moment.timestamp() * 1000)
+        moment = msgspec.convert(text, _Moment).astimezone(UTC)
     except (msgspec.ValidationError, OverflowError):
         raise ChatError(Code.BAD_REQUEST, "A time is written as in RFC 3339: 2026-09-21T15:33:20Z.") from None
+    return max(int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000, 0)
 
 
 def http_date_s(text: str) -> float | None:

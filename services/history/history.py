@@ -235,7 +235,7 @@ class HistoryService:
 
     async def unread(self, user: UserInfo) -> list[tuple[str, ReadState]]:
         """The user's rooms by name, with their states."""
-        self._rates.spend(READS, user.user_id)
+        self._rates.spend(LISTINGS, user.user_id)
         snapshot = await self._store.memberships([user.user_id])
         names = {info.room_id: info.room for info in snapshot.rooms}
         return sorted((names[room_id], state) for room_id, state in snapshot.reads[user.user_id].items())

@@ -200,7 +200,9 @@ class SqliteStore:
         return await self._read_states.of_members(members)
 
     async def mark_read(self, positions: Sequence[history_api.ReadPosition]) -> list[tuple[int, int]]:
-        return await self._writer.change(lambda transaction: position_store.store(transaction, positions))
+        return await self._writer.change(
+            lambda transaction: position_store.store(transaction, positions), uses_reserve=False
+        )
 
     async def set_notify(
         self, room: str, user: UserInfo, level: NotificationLevel, quiet_until_ms: int

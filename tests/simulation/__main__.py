@@ -3,10 +3,12 @@
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import fields
 from typing import NoReturn
 
 from tests.simulation.schedule import Outcome, simulate
+from tests.simulation.stepped_reads import ReadSchedule
 from tests.simulation.stepped_schedule import SteppedSchedule
 
 MAX_SENTENCES = 8
@@ -14,8 +16,9 @@ MAX_SENTENCES = 8
 
 def main() -> None:
     options = _options()
-    if options.without_time:
-        _run_without_time(range(options.first, options.first + options.seeds))
+    if options.without_time or options.reads:
+        judge = ReadSchedule.judge if options.reads else SteppedSchedule.judge
+        _run_without_time(judge, range(options.first, options.first + options.seeds))
     began_s, began_cpu_s = time.monotonic(), time.process_time()
     simulated_s, failures = 0.0, 0
     for seed in range(options.first, options.first + options.seeds):
@@ -35,11 +38,11 @@ def main() -> None:
     sys.exit(failures > 0)
 
 
-def _run_without_time(seeds: range) -> NoReturn:
-    """Run schedules of changes alone, which have no clock."""
+def _run_without_time(judge: Callable[[int], str | None], seeds: range) -> NoReturn:
+    """Run schedules of changes alone, or of read positions, which have no clock."""
     began_s, failures = time.process_time(), 0
     for seed in seeds:
-        if (problem := SteppedSchedule.judge(seed)) is not None:
+        if (problem := judge(seed)) is not None:
             failures += 1
             print(f"seed {seed}: {problem}", flush=True)
     print(f"{len(seeds)} schedules without time, {failures} failed; {time.process_time() - began_s:.1f} s of CPU time")
@@ -55,6 +58,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--trace", action="store_true", help="print every operation")
     without_help = "run the small schedules of message changes, which have no clock, instead"
     parser.add_argument("--without-time", action="store_true", help=without_help)
+    reads_help = "run those of what a user reads on several devices, which have no clock either, instead"
+    parser.add_argument("--reads", action="store_true", help=reads_help)
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
 """Schedules without time of what a user reads on three devices: one history, two gateways, and lost signals.
 
 They drive the real core of the client, the gateway's collector of positions, and history's rules. Positions and their
-replies are lost with gateways, signals are lost, late and doubled, and history forgets what it had in memory. A position
-must never fall; in the end all devices have the greatest one, and what they count as unread is what the tables say.
+replies are lost with gateways, signals are lost, late and doubled, and history forgets what it had in memory. Positions
+never fall; in the end all devices have the greatest one, and what they count as unread is what the tables say.
 """
 
 from collections.abc import Collection, Iterable

@@ -25,6 +25,11 @@ class CommitGroup:
     def __len__(self) -> int:
         return len(self._jobs)
 
+    @property
+    def uses_reserve(self) -> bool:
+        """Whether all of its jobs are committed on a full disk, with what is left of the disk reserve."""
+        return all(job.uses_reserve for job in self._jobs)
+
     def answer(self, plan: AppendPlan) -> None:
         """Give every job its result; `plan` has the outcomes of `messages` and `message_changes`."""
         for change, result in zip(self.changes, self.results, strict=True):

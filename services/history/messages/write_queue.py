@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer, MessageEdit
@@ -23,6 +23,7 @@ class AppendJob:
     messages: Sequence[Append]
     answer: asyncio.Future[AppendAnswer]
     changes: Sequence[AnyMessageChange] = ()
+    uses_reserve: ClassVar = False
 
     @property
     def weight_bytes(self) -> int:
@@ -41,6 +42,8 @@ class ChangeJob:
 
     change: Change
     answer: asyncio.Future[Any]
+    uses_reserve: bool = True
+    """Whether it is committed on a full disk, with what is left of the disk reserve."""
 
 
 Job: TypeAlias = AppendJob | ChangeJob

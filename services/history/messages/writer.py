@@ -108,10 +108,13 @@ class Writer:
         self._submit(AppendJob(messages, answer, changes))
         return await answer
 
-    async def change(self, change: Callable[[WriteTransaction], Awaitable[T]]) -> T:
-        """Run `change` inside a transaction; returns its result once it is durable."""
+    async def change(self, change: Callable[[WriteTransaction], Awaitable[T]], *, uses_reserve: bool = True) -> T:
+        """Run `change` inside a transaction; returns its result once it is durable.
+
+        Without `uses_reserve`, it is refused on a full disk, as messages are: for changes that come often, and again.
+        """
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._submit(ChangeJob(change, answer))
+        self._submit(ChangeJob(change, answer, uses_reserve))
         return await answer
 
     @asynccontextmanager
@@ -173,10 +176,10 @@ class Writer:
             return
         began_s = time.perf_counter()
         try:
-            if group.messages or group.message_changes:
-                committed = await self._committer.commit(group)
-            else:
+            if group.uses_reserve:
                 committed = await self._reserve.retry_on_full(lambda: self._committer.commit(group))
+            else:
+                committed = await self._committer.commit(group)
         except sqlite3.Error as problem:
             if is_damage(problem):
                 self._fail(group, self._damage.found(str(problem)))
@@ -206,17 +209,18 @@ class Writer:
     async def _admitted(self, jobs: list[Job]) -> CommitGroup:
         """Refuse everything once the database was found damaged, so that it does not get worse.
 
-        Refuse messages while the disk reserve is incomplete: what is left of it is for rooms and memberships.
+        Refuse messages and read positions while the disk reserve is incomplete: what is left of it is for rooms and
+        memberships.
         """
         if self._damage.why is not None:
             self._fail(CommitGroup(jobs), self._damage.found(self._damage.why))
             return CommitGroup(())
         if await self._reserve.refill():
             return CommitGroup(jobs)
-        refused = CommitGroup([job for job in jobs if isinstance(job, AppendJob)])
+        refused = CommitGroup([job for job in jobs if not job.uses_reserve])
         if len(refused):
             self._fail(refused, self._incident.full("messages are refused until the disk reserve is complete"))
-        return CommitGroup([job for job in jobs if isinstance(job, ChangeJob)])
+        return CommitGroup([job for job in jobs if job.uses_reserve])
 
     async def _make_room(self, problem: sqlite3.Error) -> None:
         """Release a piece of the reserve after messages filled the disk, so that the write-ahead log can be moved."""

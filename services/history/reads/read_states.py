@@ -16,6 +16,11 @@ from services.history.core.recent_senders import PER_ROOM, RecentSenders, Sender
 
 FILLED_AT_ONCE = 4000
 """Messages whose senders are read from the database by one query, at least one room's."""
+FILL_S = 2.0
+"""Time that one request may take to read senders from the database, or to wait for other requests that read them
+(seconds). Connecting waits for it. The rest is counted without senders: the user's own messages are then told as unread
+until the next request.
+"""
 _ROOM, _DIRECT, _NOTES = 0, 1, 2
 
 COLUMNS = f"""
@@ -67,9 +72,10 @@ _LEVELS = {str(level): level for level in NotificationLevel}
 class ReadStateReader:
     """Counts in memory what members have written themselves, and reads that memory from the database where needed."""
 
-    def __init__(self, source: RowSource, senders: RecentSenders) -> None:
+    def __init__(self, source: RowSource, senders: RecentSenders, fill_s: float = FILL_S) -> None:
         self._source = source
         self._senders = senders
+        self._fill_s = fill_s
         self._filling = asyncio.Lock()
 
     async def of_users(self, user_ids: Iterable[int]) -> dict[int, dict[int, ReadState]]:
@@ -108,15 +114,29 @@ class ReadStateReader:
 
     async def _counted_after_reading(self, cold: Sequence[StoredReading]) -> list[tuple[StoredReading, ReadState]]:
         """One at a time: a crowd that comes after a start needs the same rooms."""
-        states: list[tuple[StoredReading, ReadState]] = []
-        async with self._filling:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + self._fill_s
+        try:
+            async with asyncio.timeout(self._fill_s):
+                await self._filling.acquire()
+        except TimeoutError:
+            return [self._known(reading, {}) for reading in cold]
+        try:
+            states: list[tuple[StoredReading, ReadState]] = []
             for part in _parts(cold):
-                counts = [self._unread(reading) for reading in part]
-                missing = [reading for reading, count in zip(part, counts, strict=True) if count is None]
-                runs = await self._fill(missing) if missing else {}
-                for reading, count in zip(part, counts, strict=True):
-                    states.append((reading, _state(reading, _counted(reading, runs) if count is None else count)))
-        return states
+                missing = [reading for reading in part if self._unread(reading) is None]
+                runs = await self._fill(missing) if missing and loop.time() < end_s else {}
+                states += [self._known(reading, runs) for reading in part]
+            return states
+        finally:
+            self._filling.release()
+
+    def _known(self, reading: StoredReading, runs: Mapping[int, SenderRun]) -> tuple[StoredReading, ReadState]:
+        """The state by `runs`, or what is in memory; without either, as if the user had sent no message."""
+        run = runs.get(reading.room_id)
+        own = None if run is None else run.count(reading.user_id, reading.read, reading.head)
+        count = self._unread(reading) if own is None else unread(reading.head - reading.read, own)
+        return reading, _state(reading, unread(reading.head - reading.read, 0) if count is None else count)
 
     async def _fill(self, readings: Sequence[StoredReading]) -> dict[int, SenderRun]:
         """Read who sent the messages that these users have not read, by room id, and remember it."""
@@ -143,11 +163,6 @@ def by_user(
     for reading, state in counted:
         found[reading.user_id][reading.room_id] = state
     return found
-
-
-def _counted(reading: StoredReading, runs: Mapping[int, SenderRun]) -> int:
-    own = runs[reading.room_id].count(reading.user_id, reading.read, reading.head)
-    return unread(reading.head - reading.read, own or 0)
 
 
 def _parts(readings: Sequence[StoredReading]) -> Iterator[list[StoredReading]]:

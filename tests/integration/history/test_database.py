@@ -107,6 +107,8 @@ class TestEarlierVersion:
 
     async def _has_all(self, history: Service) -> None:
         assert [message["content"] for message in (await history.get("/messages")).json()] == ["from before"]
+        [state] = (await history.get("/unread?all=true")).json()
+        assert (state["room"], state["read"], state["unread"], state["counted"]) == ("general", 1, 0, 1)
         topic = await history.do("PUT", "/rooms/general/topic", "alice", {"topic": "engines"})
         assert topic.json()["topic"] == "engines"
         assert (await history.append(history.message("after", "k2")))[0].offset == 2  # type: ignore[union-attr]

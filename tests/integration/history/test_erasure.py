@@ -145,7 +145,7 @@ class TestRestore:
         """Back up, then delete a message; returns the database."""
         async with start() as history:
             await history.greet("alice", "bob")
-            await history.append(history.message(CANARY, "k1"), history.message("stays", "k2"))
+            await history.append(history.message(f"@bob {CANARY}", "k1"), history.message("stays", "k2"))
             await change(history, react(history, 1))
             backup(history.settings.database, copy)
             await change(history, delete(history, 1))
@@ -160,6 +160,8 @@ class TestRestore:
         async with start() as history:
             newest, oldest = (await history.get("/messages")).json()
             assert (newest["content"], oldest["content"]) == ("stays", "")
+            [state] = (await history.get("/unread", "bob")).json()
+            assert (state["unread"], state["mentions"]) == (2, 0)
 
     async def test_a_ledger_beside_the_backup_is_obeyed_on_another_machine(self, start: Start, tmp_path: Path) -> None:
         (tmp_path / "backup").mkdir()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -284,6 +285,13 @@ class TestDamageFoundWhileServing:
                 pass
 
 
+def changed(database: Path, change: str) -> None:
+    """Run a statement, and keep tables and indexes alike."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute(change)
+        connection.commit()
+
+
 class TestStart:
     """What is checked before the first request is answered."""
 
@@ -309,6 +317,41 @@ class TestStart:
         with pytest.raises(DatabaseDamagedError, match="is damaged; restore a backup"):
             async with open_database(data / DATABASE, SCHEMA, readers=1):
                 pass
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "INSERT INTO mentions SELECT 1, id, head + 1 FROM rooms WHERE id = 2",
+            "INSERT INTO calls SELECT id, head + 1, 1 FROM rooms WHERE id = 2",
+        ],
+    )
+    @pytest.mark.usefixtures("unhurried_check")
+    async def test_mentions_in_messages_that_do_not_exist_are_refused(
+        self, stored: Stored, tmp_path: Path, change: str
+    ) -> None:
+        data = shutil.copytree(stored.data, tmp_path / "data")
+        changed(data / DATABASE, change)
+        with pytest.raises(DatabaseDamagedError, match="is damaged; restore a backup"):
+            async with open_database(data / DATABASE, SCHEMA, readers=1):
+                pass
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE read_states SET read = (SELECT head + 1 FROM rooms WHERE id = room_id)",
+            "DELETE FROM read_states",
+            "INSERT INTO mentions VALUES (1, 99, 1)",
+            "INSERT INTO calls VALUES (99, 1, 1)",
+        ],
+    )
+    async def test_impossible_read_states_are_found_by_the_check_of_the_whole_database(
+        self, stored: Stored, tmp_path: Path, change: str
+    ) -> None:
+        data = shutil.copytree(stored.data, tmp_path / "data")
+        changed(data / DATABASE, change)
+        clock = Clock()
+        async with running(data, FakeAuth(clock), clock) as history:
+            assert await outcome_of_check(history) == "damaged"
 
     @pytest.mark.usefixtures("unhurried_check")
     async def test_a_large_database_is_ready_while_it_is_being_checked(self, stored: Stored, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from chatterbox.chassis.sqlite.damage import DamageRecord
 from chatterbox.chassis.sqlite.database import open_writer
+from chatterbox.chassis.sqlite.disk_reserve import DiskReserve
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Append, Appended, RoomInfo
@@ -22,7 +23,7 @@ from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.write_queue import QueueBounds
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.messages.writer import Writer
-from services.history.rooms import membership_changes
+from services.history.rooms import membership_changes, moderation
 from services.history.schema import SCHEMA
 from tests.support.history import UNHURRIED, until
 from tests.support.sabotage.history import acks_before_commit
@@ -120,6 +121,13 @@ class WriterSite:
             other.close()
 
 
+class ReleasedReserve(DiskReserve):
+    """A reserve of which a piece was released, on a disk that stays full."""
+
+    async def refill(self) -> bool:
+        return False
+
+
 @asynccontextmanager
 async def at_work(path: Path, make_writer: Callable[..., Writer] = Writer, **options: Any) -> AsyncIterator[WriterSite]:
     told: list[CommittedChanges] = []
@@ -171,6 +179,16 @@ class TestActivity:
             await site.append()
         assert site.on_disk() == 2
         assert site.writer.activity.since(before) is None
+
+    async def test_deleted_room_is_forgotten(self, site: WriterSite) -> None:
+        before = site.writer.activity.cursor
+        ops = await site.writer.change(
+            lambda transaction: membership_changes.create(transaction, "ops", ALICE, UNHURRIED, private=False)
+        )
+        await site.writer.append([Append(ops.room_id, 1, "alice", "hello", "k")])
+        assert site.writer.activity.since(before) == [ops.room_id]
+        await site.writer.change(lambda transaction: moderation.delete_any(transaction, "ops", UNHURRIED))
+        assert site.writer.activity.since(before) == []
 
 
 class TestAnswers:
@@ -272,6 +290,17 @@ class TestWriteFailures:
     async def _fill_disk(self, site: WriterSite) -> None:
         [(pages,)] = await site.db.execute_fetchall("PRAGMA page_count")
         await site.db.execute(f"PRAGMA max_page_count={pages}")
+
+    async def test_read_positions_do_not_use_what_is_left_of_the_disk_reserve(self, tmp_path: Path) -> None:
+        async def write(transaction: WriteTransaction) -> None:
+            await transaction.rows("UPDATE rooms SET topic = 'engines'")
+
+        reserve = ReleasedReserve(tmp_path / "history.ballast", 0)
+        async with at_work(tmp_path / "history.sqlite", reserve=reserve) as site:
+            position = site.writer.change(write, uses_reserve=False)
+            refused = await asyncio.gather(position, site.append(), return_exceptions=True)
+            assert [code(each) for each in refused] == [Code.UNAVAILABLE] * 2
+            await site.writer.change(write)
 
     async def test_a_full_disk_keeps_acked_messages(self, site: WriterSite) -> None:
         acked = await site.append(10)

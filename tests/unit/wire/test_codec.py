@@ -2,6 +2,7 @@
 
 import json
 import math
+from enum import Enum
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -33,6 +34,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*map(values, inner))
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return structs(kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return st.sampled_from(kind)
     return _PLAIN[kind]
 
 
@@ -83,7 +86,7 @@ class TestEveryCommand:
         required = [field.name for field in msgspec.structs.fields(kind) if field.required]
         for name in required:
             whole = {"id", "offset", "after"}
-            given_fields = {each: 1 if each in whole else "x" for each in required if each != name}
+            given_fields = {each: 1 if each in whole else "" for each in required if each != name}
             answer = refusal(json.dumps({"type": kind.__struct_config__.tag, **given_fields}))
             assert name in answer.detail
             assert answer.command_id == given_fields.get("id")

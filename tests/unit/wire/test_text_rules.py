@@ -2,7 +2,7 @@
 
 import sys
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.text_rules import content, forbidden, key, label, reaction, room_name, timestamp, topic, username
+from chatterbox.wire.text_rules import (
+    content,
+    forbidden,
+    key,
+    label,
+    moment_ms,
+    reaction,
+    room_name,
+    timestamp,
+    topic,
+    username,
+)
 
 LIMITS = Limits()
 CONTROLS = {chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cc"} - {"\t", "\n"}
@@ -174,6 +185,29 @@ class TestIdempotencyKeys:
 @given(st.integers(0, 4_102_444_800_000))
 def test_timestamps_have_millisecond_precision(at_ms: int) -> None:
     assert round(datetime.fromisoformat(timestamp(at_ms)).timestamp() * 1000) == at_ms
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_moment_is_the_time_that_is_written_and_can_be_written_again(moment: datetime) -> None:
+    assert timestamp(moment_ms(moment.isoformat())) == max(
+        timestamp(0), f"{moment.isoformat('T', 'milliseconds')[:23]}Z"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "tomorrow",
+        "2026-12-01",
+        "2026-12-01T08:00:00",
+        "2026-13-01T08:00:00Z",
+        "9999-12-31T23:59:59-14:00",
+        "1" * 999,
+    ],
+)
+def test_what_is_no_time_of_rfc_3339_is_refused(text: str) -> None:
+    assert refused(lambda each, _: moment_ms(each), text, LIMITS) == Code.BAD_REQUEST
 
 
 SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"

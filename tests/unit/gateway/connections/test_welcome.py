@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import cast
 
+import pytest
+
 from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import history_api
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import ResumePoint
+from chatterbox.wire.read_state import ReadState
 from services.gateway.connections.hub import Hub
-from services.gateway.connections.welcome import WelcomeSequence
+from services.gateway.connections.welcome import WelcomeSequence, _room_state
 from services.gateway.core.room_stream import RoomStream
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.member import Member
@@ -57,3 +60,25 @@ async def test_rooms_entered_during_the_sync_are_synced_too_and_each_only_once()
         ada, {"ops": ResumePoint("e", 3), "general": ResumePoint("e", 4), "tea": ResumePoint("e", 5)}
     )
     assert feed.synced == ["ops", "general"]
+
+
+class TestFirstPush:
+    """Where the pushes of a room begin, for a connection that holds nothing of it."""
+
+    def opened(self, messages: int) -> Room:
+        ops = room("ops")
+        ops.deliver(ops.opened.take("e", 1, [b"message"] * messages))
+        return ops
+
+    async def test_message_that_arrived_after_unread_ones_were_counted_is_pushed(self) -> None:
+        state = _room_state(self.opened(5), None, ReadState(unread=2, counted=3), reset=False)
+        assert (state.at.offset, state.head) == (3, 5)
+
+    @pytest.mark.parametrize("counted", [0, 5, 7])
+    async def test_pushes_begin_at_the_head_if_the_count_reaches_it_or_is_unknown(self, counted: int) -> None:
+        state = _room_state(self.opened(5), None, ReadState(counted=counted), reset=False)
+        assert (state.at.offset, state.head) == (5, 5)
+
+    async def test_pushes_follow_what_the_client_holds_whatever_is_counted(self) -> None:
+        state = _room_state(self.opened(5), ResumePoint("e", 4), ReadState(unread=2, counted=3), reset=False)
+        assert (state.at.offset, state.head) == (4, 5)

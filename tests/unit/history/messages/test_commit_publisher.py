@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker
-from chatterbox.wire.broker_events import CONTROL, MembershipChanged, decode_control, room_channel
+from chatterbox.wire.broker_events import CONTROL, MembershipChanged, RoomDeleted, decode_control, room_channel
 from chatterbox.wire.codec import decode_server_frame
 from chatterbox.wire.frames import Message
 from chatterbox.wire.history_api import Append
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
-from services.history.core.append_plan import MessageContext, plan
+from services.history.core.append_plan import AppendPlan, MessageContext, plan
+from services.history.core.recent_senders import RecentSenders
 from services.history.messages.append_server import MAX_BATCH_BYTES
 from services.history.messages.commit_publisher import MAX_PAYLOAD_BYTES, CommitPublisher, CommittedChanges, payloads
 from tests.support.history import until
@@ -90,6 +91,16 @@ class TestPayloads:
                 batch.first + sum(len(earlier.frames) for earlier in pieces[:number]) for number in range(len(pieces))
             ]
             assert {piece.epoch for piece in pieces} == {batch.epoch}
+
+
+class TestSenders:
+    def test_recent_senders_follow_committed_messages_and_forget_deleted_rooms(self) -> None:
+        senders = RecentSenders()
+        changes(1, 2, 1).tell_senders(senders)
+        assert [senders.count(room_id, 1, 10, head) for room_id, head in ((1, 12), (2, 11))] == [2, 1]
+        deleted = RoomDeleted(revision=1, room_id=1, room="room1", by="alice")
+        CommittedChanges([deleted], AppendPlan()).tell_senders(senders)
+        assert [senders.count(room_id, 1, 10, 11) for room_id in (1, 2)] == [None, 1]
 
 
 class TestCommitPublisher:
