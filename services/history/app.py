@@ -19,6 +19,7 @@ from chatterbox.chassis.tasks import background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
 from services.history import operator_commands
+from services.history.core.page_cache import PageCache
 from services.history.erasure.copy_erasure import CopyErasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.history import HistoryService
@@ -32,9 +33,11 @@ from services.history.http import (
     reaction_routes,
     room_routes,
 )
+from services.history.http.page_endpoint import PageEndpoint
 from services.history.messages.commit_publisher import CommitPublisher
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
+from services.history.public_pages import PublicPages
 from services.history.rooms.room_cleanup import RoomCleanup
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
@@ -88,6 +91,7 @@ def create_app(
         copies = CopyErasure(settings.database)
         await stack.enter_async_context(background(copies.run(), "history.copy_erasure"))
         publisher = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
+        pages = PageCache()
         writer = make_writer(
             database.writer,
             limits=limits,
@@ -98,6 +102,7 @@ def create_app(
             damage=database.damage,
             ledger=ErasureLedger(settings.data),
             on_erased=copies.request,
+            pages=pages,
         )
         await stack.enter_async_context(writer.running())
         revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
@@ -107,10 +112,11 @@ def create_app(
         history = HistoryService(database, writer, auth_client, limits, metrics, on_deleted=cleanup.request)
         answer = operator_commands.answering(history.delete_any_room)
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
-        return HistoryContext(callers, verifier, history)
+        return HistoryContext(callers, verifier, history, PublicPages(history, pages))
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
     public = (message_routes, reaction_routes, room_routes, direct_routes, invitation_routes)
     for routes in (*public, internal_routes, health_routes):
         app.include_router(routes.router)
+    app.add_middleware(PageEndpoint, lambda: app.context, message_routes.page_route())
     return app

@@ -25,6 +25,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, Outcome
+from services.history.core.page_cache import PageCache
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.log_erasure import LogErasure
 from services.history.messages.commit_group import CommitGroup
@@ -60,10 +61,12 @@ class Writer:
         committer: GroupCommitter | None = None,
         ledger: ErasureLedger | None = None,
         on_erased: Callable[[], None] = lambda: None,
+        pages: PageCache | None = None,
     ) -> None:
         """`publish` is called after every commit and must not block. `committer` writes to `db`.
 
-        `ledger` records deleted messages; `on_erased` is called when deleted texts are gone from the database.
+        `ledger` records deleted messages; `on_erased` is called when deleted texts are gone from the database. `pages`
+        drops what each commit changes.
         """
         self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock, ledger=ledger)
         self._publish = publish
@@ -78,6 +81,7 @@ class Writer:
         self._log_erasure = LogErasure(self._erase_old_texts, self._wake.set)
         self._erasure_incident = Incident(log, down="log_erasure.failed", up="log_erasure.recovered")
         self._on_erased = on_erased
+        self._pages = pages or PageCache()
         self._incident = StorageIncident(
             log, failed="commit.failed", recovered="commit.recovered", retry_after_s=RETRY_AFTER_S
         )
@@ -166,10 +170,7 @@ class Writer:
             return
         began_s = time.perf_counter()
         try:
-            if group.messages or group.message_changes:
-                committed = await self._committer.commit(group)
-            else:
-                committed = await self._reserve.retry_on_full(lambda: self._committer.commit(group))
+            committed = await self._committed(group)
         except sqlite3.Error as problem:
             if is_damage(problem):
                 self._fail(group, self._damage.found(str(problem)))
@@ -185,6 +186,7 @@ class Writer:
         else:
             self._note_success()
             plan = committed.plan
+            self._pages.follow(committed.events, plan)
             group.answer(plan)
             self._metrics.committed(plan, time.perf_counter() - began_s)
             if plan.inserts and log.isEnabledFor(logging.DEBUG):
@@ -193,6 +195,16 @@ class Writer:
                 self._publish(committed)
             if plan.changes is not None and plan.changes.rewritten:
                 self._log_erasure.request(plan.changes.rewritten)
+
+    async def _committed(self, group: CommitGroup) -> CommittedChanges:
+        """Commit `group`; changes of rooms may use the disk reserve. After a failure, what was stored is not known."""
+        try:
+            if group.messages or group.message_changes:
+                return await self._committer.commit(group)
+            return await self._reserve.retry_on_full(lambda: self._committer.commit(group))
+        except BaseException:
+            self._pages.clear()
+            raise
 
     async def _admitted(self, jobs: list[Job]) -> CommitGroup:
         """Refuse everything once the database was found damaged, so that it does not get worse.
