@@ -2,10 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 from textual.pilot import Pilot
 
@@ -25,13 +26,34 @@ PICTURES = (("screen", (110, 24), "dark"), ("light", (80, 20), "light"), ("small
 _FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 """Rich embeds font URLs in its SVG; they are removed, so that the pictures load nothing from the network."""
 FOLDER = Path(__file__).parent / "pictures"
-TALK = (
-    ("ada", "Morning. The new gateway is out, 667 connections moved and nobody noticed."),
-    ("grace", "I did: my status line said so for a fifth of a second."),
-    ("linus", "bob: can you look at https://chat.example.org/runs/41 before noon?"),
-    ("bob", "On it."),
-    ("grace", "The graph of the slow readers is flat:\n  before  4.1 s\n  after   0.2 s"),
-    ("ada", "[b]Bold[/b] claims, and \x1b[31mred\x1b[0m ones. They stay text."),
+
+
+def _reaction(emoji: str, *who: str) -> frames.Reaction:
+    return frames.Reaction(emoji=emoji, n=len(who), by=who)
+
+
+TALK: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("ada", "Morning. The new gateway is out, 667 connections moved and nobody noticed.", {"pinned": True}),
+    (
+        "grace",
+        "I did: my status line said so for a fifth of a second.",
+        {"reactions": (_reaction("😄", "ada", "bob"),)},
+    ),
+    (
+        "linus",
+        "@bob can you look at https://chat.example.org/runs/41 before noon?",
+        {"mentions": ("bob",), "replies": 2},
+    ),
+    ("bob", "On it.", {"reply_to": 3, "thread": 3}),
+    ("linus", "Thanks!", {"reply_to": 4, "thread": 3}),
+    (
+        "grace",
+        "The graph of the slow readers is flat:\n  before  4.1 s\n  after   0.2 s",
+        {
+            "reactions": (_reaction("🎉", "ada", "bob", "linus"), _reaction("👍", "bob")),
+            "edited": "2026-11-25T09:29:00.000Z",
+        },
+    ),
 )
 
 
@@ -66,10 +88,17 @@ async def running_app(size: tuple[int, int], theme: str) -> AsyncIterator[tuple[
 
 
 def _notes() -> list[notes.Note]:
-    rooms = ("deploy", "general", "ops", "random")
-    states = tuple(frames.RoomState(room=name, at=Position("e", 0), head=0) for name in rooms)
-    messages = [_message("general", offset, who, what) for offset, (who, what) in enumerate(TALK, 1)]
-    others = [_message("ops", 1, "grace", "bob: the disk is at 80 %"), _message("random", 1, "ada", "cake!")]
+    rooms = ("deploy", "general", "ops", "random", "@ada", "@grace")
+    states = tuple(
+        frames.RoomState(room=name, at=Position("e", 0), head=0, kind="direct" if name.startswith("@") else "")
+        for name in rooms
+    )
+    messages = [_message("general", offset, who, what, more) for offset, (who, what, more) in enumerate(TALK, 1)]
+    others = [
+        _message("ops", 1, "grace", "@bob the disk is at 80 %", {"mentions": ("bob",)}),
+        _message("random", 1, "ada", "cake!"),
+        _message("@ada", 1, "ada", "Lunch?"),
+    ]
     entered = notes.RoomEntered("general", tuple(messages))
     return [
         notes.WelcomeReceived("bob", states, 1, again=False, server="gateway-2"),
@@ -79,10 +108,14 @@ def _notes() -> list[notes.Note]:
     ]
 
 
-def _message(room: str, offset: int, username: str, content: str) -> frames.Message:
+def _message(
+    room: str, offset: int, username: str, content: str, more: Mapping[str, Any] | None = None
+) -> frames.Message:
     at = f"2026-11-25T09:{10 + 3 * offset}:00.000Z"
     place = Position("e", offset)
-    return frames.Message(room=room, at=place, message_id=offset, username=username, content=content, timestamp=at)
+    return frames.Message(
+        room=room, at=place, message_id=offset, username=username, content=content, timestamp=at, **(more or {})
+    )
 
 
 async def draw() -> None:

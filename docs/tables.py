@@ -214,6 +214,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "theme": _theme,
     "keys": _keys,
     "transcript:conversation": _transcript("conversation"),
+    "transcript:reading": _transcript("reading"),
     "transcript:changes": _transcript("changes"),
 }
 

@@ -16,7 +16,7 @@ import httpx
 from bench.promises.bars import Bar, Judged, Line, Part
 from chatterbox.wire.close_codes import CloseCode
 from tests.chaos.site import LIMITS
-from tests.support.attempt import attempt
+from tests.support.failed_starts import attempt
 from tests.support.peer import CLOSE, PING, Peer, dialled
 from tests.support.server import PASSWORD
 from tests.support.topology import Topology, topology

@@ -17,7 +17,7 @@ from bench.promises.bars import Bar, Judged, Line, Part
 from bench.promises.drip import Drip
 from bench.subject import Dialect
 from tests.chaos.site import LIMITS
-from tests.support.figures import figure
+from tests.support.metrics_parser import figure
 from tests.support.topology import Topology, topology
 from tests.support.waiting import until
 

@@ -97,7 +97,7 @@ def decode_control(payload: bytes) -> ControlEvent:
 
 
 class OwnReadState(NamedTuple):
-    """The state of a room for a user, of whom it is told to nobody else."""
+    """The state of a room for one user; only their own connections get it."""
 
     user_id: int
     room_id: int

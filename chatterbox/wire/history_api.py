@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotifyLevel
+from chatterbox.wire.user_settings import NotificationLevel
 
 
 class Append(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -185,7 +185,7 @@ class NotifyCall(msgspec.Struct, frozen=True):
     room: str
     user_id: int
     username: str
-    level: NotifyLevel
+    level: NotificationLevel
     until: str = ""
     origin: str = ""
     """As in `ReadPositions`."""

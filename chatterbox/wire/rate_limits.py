@@ -108,7 +108,7 @@ class RateLimit(NamedTuple, Generic[B_co]):
 _FAN_OUT = "services/gateway/gateway.py"
 _GATEWAY_CONNECTION = "services/gateway/connections/connection.py"
 _HUB = "services/gateway/connections/hub.py"
-_INTAKE = "services/gateway/core/intake.py"
+_FRAME_BUDGET = "services/gateway/core/frame_budget.py"
 _ACCOUNTS = "services/auth/users/accounts.py"
 _HISTORY = "services/history/history.py"
 _LOGINS = ("POST /login", "POST /password", "POST /password/reset")
@@ -210,7 +210,6 @@ READS = RateLimit(
         "GET /invitations",
         "GET /blocks",
         "GET /me",
-        "GET /unread",
     ),
     Key.USER,
     Rate(500, 20),
@@ -220,7 +219,7 @@ READS = RateLimit(
 )
 LISTINGS = RateLimit(
     "room lists",
-    ("rooms", "GET /rooms"),
+    ("rooms", "GET /rooms", "GET /unread"),
     Key.USER,
     Rate(30, 5),
     _HISTORY,
@@ -297,7 +296,7 @@ CONTROL_FRAMES = RateLimit(
     ("every WebSocket ping and unrequested pong",),
     Key.CONNECTION,
     Rate(200, 50),
-    _INTAKE,
+    _FRAME_BUDGET,
     None,
 )
 FRAMES_PER_TURN = RateLimit(
@@ -305,7 +304,7 @@ FRAMES_PER_TURN = RateLimit(
     ("every frame; one of 4 KiB or more counts as several",),
     Key.CONNECTION,
     PerTurn(16),
-    _INTAKE,
+    _FRAME_BUDGET,
     None,
 )
 FIRST_REQUESTS_PER_TURN = RateLimit(

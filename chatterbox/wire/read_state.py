@@ -3,7 +3,7 @@
 import msgspec
 
 from chatterbox.wire.position import Whole
-from chatterbox.wire.user_settings import NotifyLevel
+from chatterbox.wire.user_settings import NotificationLevel
 
 MOST_TOLD = 999
 """Unread messages and mentions are counted up to here: it means this many or more."""
@@ -22,6 +22,6 @@ class ReadState(msgspec.Struct, frozen=True, array_like=True):
     """Those of them that mention the user; in a direct conversation, all of them."""
     counted: Whole = 0
     """The offset up to which `unread` and `mentions` count."""
-    notify: NotifyLevel = NotifyLevel.CLIENT
+    notify: NotificationLevel = NotificationLevel.CLIENT
     until: str = ""
     """RFC 3339: before this time the room does not notify the user, whatever the level."""

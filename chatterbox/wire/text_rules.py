@@ -4,6 +4,9 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Annotated, TypeAlias
+
+import msgspec
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -29,6 +32,7 @@ _REACTION = re.compile(
     f":[a-z0-9_+-]+:|{_PICTURE}(?:\u200d{_PICTURE})*|[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}}|{FLAG.pattern}"
 )
 """A name between colons, or one emoji (UTS #51): pictures joined to one, a key cap, the flag of a country or region."""
+_Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 _UNDECODABLE = range(0xDC80, 0xDD00)
 """What Python makes of bytes that it can't decode, in arguments and input (PEP 383)."""
 
@@ -187,6 +191,19 @@ def timestamp(at_ms: int) -> str:
     """
     whole_s, ms = divmod(at_ms, 1000)
     return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+
+
+def moment_ms(text: str) -> int:
+    """The time in an RFC 3339 `text`, in milliseconds since 1970; raises `bad_request`.
+
+    >>> moment_ms("2026-09-21T15:33:20.123+02:00")
+    1789997600123
+    """
+    try:
+        moment = msgspec.convert(text, _Moment)
+        return int(moment.timestamp() * 1000)
+    except (msgspec.ValidationError, OverflowError):
+        raise ChatError(Code.BAD_REQUEST, "A time is written as in RFC 3339: 2026-09-21T15:33:20Z.") from None
 
 
 def http_date_s(text: str) -> float | None:

@@ -12,7 +12,7 @@ class Writers(StrEnum):
     NOBODY = "nobody"
 
 
-class NotifyLevel(StrEnum):
+class NotificationLevel(StrEnum):
     """Of what a room notifies a user, on all of their devices."""
 
     CLIENT = ""

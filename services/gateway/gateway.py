@@ -32,6 +32,8 @@ from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.memberships import Memberships
+from services.gateway.rooms.read_batcher import ReadBatcher
+from services.gateway.rooms.read_state_feed import ReadStateFeed
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.keepalive import Keepalive
@@ -97,6 +99,8 @@ class Gateway:
         self._memberships = Memberships(self.hub.members, self.feed, history_client)
         self._catch_up = CatchUp(history_client, self.metrics)
         self._batcher = AppendBatcher(history_client, self.metrics, clock)
+        self._read_states = ReadStateFeed(self.hub.members, self.feed.rooms, history_client, broker, self.metrics)
+        self._read_batcher = ReadBatcher(history_client, self._read_states, clock, self.metrics)
         self._keepalive = Keepalive(settings.ping_s)
         self._close_queue = PacedQueue(CLOSES_PER_TURN)
         self._gc_scheduler = GcScheduler()
@@ -107,6 +111,7 @@ class Gateway:
             self._memberships,
             self.feed,
             self._catch_up,
+            self._read_states,
             server=f"chatterbox/{__version__} {platform.node()}:{settings.port}",
             ping_s=settings.ping_s,
             metrics=self.metrics,
@@ -119,6 +124,8 @@ class Gateway:
             feed=self.feed,
             history=history_client,
             batcher=self._batcher,
+            read_batcher=self._read_batcher,
+            read_states=self._read_states,
             metrics=self.metrics,
         )
         self.is_draining = False
@@ -132,12 +139,15 @@ class Gateway:
             stack.push_async_callback(self._catch_up.close)
             stack.push_async_callback(self._command_tasks.close)
             stack.push_async_callback(self._watchdog.close)
+            stack.push_async_callback(self._read_states.close)
             await self.feed.start()
+            await self._read_states.start()
             await self._watchdog.start()
             await self._revoked.load()
             for name, work in {
                 "canaries": self._watchdog.run(),
                 "sends": self._batcher.run(),
+                "reads": self._read_batcher.run(),
                 "memberships": self._memberships.run(),
                 "pings": self._keepalive.run(),
                 "seconds": maintenance.every_second(self.hub, self._settings.stalled_s, self._now_s),
@@ -191,6 +201,7 @@ class Gateway:
 
     def _on_closed(self, connection: Connection) -> None:
         self.hub.remove(connection)
+        self._read_states.forget(connection)
         self.metrics.closed.inc()
         self._gc_scheduler.count()
         log.debug(
@@ -215,7 +226,9 @@ class Gateway:
         log.info("drain.started", extra={"connections": len(self.hub.connections)})
         await self._wait_until_empty(self._settings.drain_s)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._batcher.wait_until_idle(), SETTLE_S)
+            async with asyncio.timeout(SETTLE_S):
+                await self._batcher.wait_until_idle()
+                await self._read_batcher.flush()
         for connection in tuple(self.hub.connections):
             connection.close(CloseCode.RESTART)
         log.info("drain.finished")

@@ -43,6 +43,10 @@ class GatewayMetrics:
         self.changes_taken = metrics.counter("changes_taken", "Changes of messages accepted and passed to history")
         self.sends_refused = metrics.counter_by("sends_refused", "Messages and changes refused", "code", Code)
         self.acks = metrics.counter("acks", "Messages and changes acknowledged as stored")
+        self.reads_taken = metrics.counter("reads_taken", "Reported read positions accepted")
+        self.reads_stored = metrics.counter("reads_stored", "Read positions passed to history: one per user and room")
+        self.reads_refused = metrics.counter_by("reads_refused", "Reported read positions refused", "code", Code)
+        self.own_told = metrics.counter("own_told", "Read states written to other connections of the same user")
         self.deliveries = metrics.counter("deliveries", "Messages written to live connections")
         self.changes_delivered = metrics.counter("changes_delivered", "Changes of messages written to live connections")
         self.fan_out_s = metrics.histogram("fan_out_seconds", "Time to write messages to a room's connections", TURN_S)
@@ -57,6 +61,9 @@ class GatewayMetrics:
         self.unfilled = metrics.counter("gaps_unfilled", "Times history was unavailable to fill a gap")
         self.catch_up_pages = metrics.counter("catch_up_pages", "Pages read for connections that were behind")
         self.heads_failed = metrics.counter("heads_failed", "Comparisons of heads that history did not answer")
+        self.read_states_failed = metrics.counter(
+            "read_states_failed", "Calls for read states that history did not answer in time"
+        )
         self.doubts = metrics.counter("broker_possible_losses", "Times the broker may have lost payloads")
         self.broker_silences = metrics.counter(
             "broker_silences", "Times the broker accepted canaries but delivered none"
@@ -69,6 +76,7 @@ class GatewayMetrics:
         self.rooms = metrics.gauge("rooms_open", "Rooms with a member connected here, now or recently")
         self.behind = metrics.gauge("connections_behind", "Connections that are catching up or read too slowly")
         self.sends_waiting = metrics.gauge("sends_waiting", "Messages queued for the next batch")
+        self.reads_waiting = metrics.gauge("reads_waiting", "Read positions that wait to be passed to history")
         self.revocations = metrics.gauge("revocations", "Ended sessions whose tokens have not expired")
         self.dependency_up = metrics.gauge_by(
             "dependency_up", "1 while the dependency answers this gateway, otherwise 0", "dependency", DependencyName

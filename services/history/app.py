@@ -20,6 +20,7 @@ from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
 from services.history import operator_commands
 from services.history.core.page_cache import PageCache
+from services.history.core.recent_senders import RecentSenders
 from services.history.erasure.copy_erasure import CopyErasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.history import HistoryService
@@ -31,16 +32,19 @@ from services.history.http import (
     invitation_routes,
     message_routes,
     reaction_routes,
+    read_routes,
     room_routes,
 )
 from services.history.http.page_endpoint import PageEndpoint
-from services.history.messages.commit_publisher import CommitPublisher
+from services.history.messages.commit_publisher import CommitPublisher, CommittedChanges
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
 from services.history.public_pages import PublicPages
+from services.history.reads.signal_publisher import SignalPublisher
 from services.history.rooms.room_cleanup import RoomCleanup
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
+from services.history.sqlite_store import SqliteStore
 
 log = logging.getLogger("chatterbox.history")
 
@@ -91,31 +95,40 @@ def create_app(
         copies = CopyErasure(settings.database)
         await stack.enter_async_context(background(copies.run(), "history.copy_erasure"))
         publisher = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
+        signals = await stack.enter_async_context(SignalPublisher(broker).running())
+        senders = RecentSenders()
         pages = PageCache()
+
+        def publish(committed: CommittedChanges) -> None:
+            pages.follow(committed.events, committed.plan)
+            committed.tell_senders(senders)
+            publisher.offer(committed)
+
         writer = make_writer(
             database.writer,
             limits=limits,
             now_ms=now_ms,
-            publish=publisher.offer,
+            publish=publish,
             metrics=metrics,
             reserve=database.reserve,
             damage=database.damage,
             ledger=ErasureLedger(settings.data),
             on_erased=copies.request,
-            pages=pages,
+            on_failed=pages.clear,
         )
         await stack.enter_async_context(writer.running())
         revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
         await stack.enter_async_context(revoked.following())
         cleanup = RoomCleanup(writer, settings.empty_room_days, now_ms)
         await stack.enter_async_context(background(cleanup.run(), "history.room_cleanup"))
-        history = HistoryService(database, writer, auth_client, limits, metrics, on_deleted=cleanup.request)
+        store = SqliteStore(database, writer, limits, metrics, senders=senders)
+        history = HistoryService(store, auth_client, limits, signals=signals, on_deleted=cleanup.request)
         answer = operator_commands.answering(history.delete_any_room)
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
         return HistoryContext(callers, verifier, history, PublicPages(history, pages))
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
-    public = (message_routes, reaction_routes, room_routes, direct_routes, invitation_routes)
+    public = (message_routes, reaction_routes, read_routes, room_routes, direct_routes, invitation_routes)
     for routes in (*public, internal_routes, health_routes):
         app.include_router(routes.router)
     app.add_middleware(PageEndpoint, lambda: app.context, message_routes.page_route())

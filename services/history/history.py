@@ -1,46 +1,32 @@
 """The history service: rooms, memberships and messages, with the same rules for public routes and gateways."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
-from chatterbox.chassis.core.lru_dict import LruDict
-from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
-from chatterbox.chassis.sqlite.service_database import ServiceDatabase
 from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire import direct_names, history_api, text_rules
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.broker_events import OwnReadState
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import Reaction
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
-from chatterbox.wire.user_settings import Writers
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotificationLevel, Writers
+from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
+from services.history.core.room_view import RoomView
 from services.history.core.stored_message import StoredMessage
-from services.history.messages import message_pages, reaction_queries
-from services.history.messages.message_pages import ChangedMessages, MessagePage, PageSpan
-from services.history.messages.writer import Writer
-from services.history.metrics import HistoryMetrics
-from services.history.rooms import (
-    direct_conversations,
-    membership_changes,
-    moderation,
-    people,
-    room_invitations,
-    room_queries,
-    topic_changes,
-)
-from services.history.rooms.people import StoredSettings
-from services.history.rooms.room_queries import RoomView
+from services.history.core.stored_settings import StoredSettings
+from services.history.history_store import HistoryStore
+from services.history.reads.signal_publisher import NO_SIGNALS, Signals
 from services.history.user_rates import UserRates
 
 MAX_APPEND_MESSAGES = 2000
 """Maximum number of messages and changes in one append."""
 MAX_PAGE_MESSAGES = 1000
 """Maximum number of messages in a page for a gateway."""
-ENROLLED_USERS = 10_000
-"""Users who are remembered as members of every room that everybody is in, and not looked up again."""
+MAX_READ_POSITIONS = 500
+"""Maximum number of read positions in one request."""
 
 
 class HistoryService:
@@ -48,25 +34,22 @@ class HistoryService:
 
     def __init__(
         self,
-        database: ServiceDatabase,
-        writer: Writer,
+        store: HistoryStore,
         auth: AuthClient,
         limits: Limits,
-        metrics: HistoryMetrics | None = None,
         *,
+        signals: Signals = NO_SIGNALS,
         on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_deleted` is called after a room was deleted: its messages are still to be deleted."""
-        self._readers = database.readers
-        self._damage = database.damage
-        self._background_check = database.background_check
-        self._writer = writer
+        """`signals` tells gateways of changed read states. `on_deleted` is called after a room was deleted: its
+        messages are still to be deleted.
+        """
+        self._store = store
         self._auth = auth
         self._limits = limits
         self._on_deleted = on_deleted
+        self._signals = signals
         self._rates = UserRates(limits)
-        self._enrolled: LruDict[int, bool] = LruDict(ENROLLED_USERS)
-        self._page_s = (metrics or HistoryMetrics()).page_s
 
     async def append(self, batch: history_api.AppendBatch) -> history_api.AppendAnswer:
         """Change messages and store new ones; on return all of it is durable. Without any, tell the revision."""
@@ -74,10 +57,10 @@ class HistoryService:
             return history_api.AppendAnswer(revision=await self._revision())
         if len(batch.messages) + len(batch.changes) > MAX_APPEND_MESSAGES:
             raise ChatError(Code.BAD_REQUEST, f"One append holds at most {MAX_APPEND_MESSAGES} messages and changes.")
-        return await self._writer.append_batch(batch.messages, batch.changes)
+        return await self._store.append(batch.messages, batch.changes)
 
     async def _revision(self) -> int:
-        known = self._writer.revision
+        known = self._store.revision
         return known if known is not None else (await self.heads([])).revision
 
     async def page(self, room_id: int, span: PageSpan, reader: int | None = None) -> MessagePage:
@@ -86,7 +69,7 @@ class HistoryService:
             self._rates.spend(READS, reader)
         if not 1 <= span.limit <= MAX_PAGE_MESSAGES:
             raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {MAX_PAGE_MESSAGES}.")
-        return await self._read(room_id, span)
+        return await self._store.page(room_id, span)
 
     async def changes(self, query: history_api.ChangesQuery) -> ChangedMessages:
         """Changed messages for a gateway, as `page`."""
@@ -94,17 +77,17 @@ class HistoryService:
             self._rates.spend(READS, query.reader)
         if not 1 <= query.limit <= MAX_PAGE_MESSAGES:
             raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {MAX_PAGE_MESSAGES}.")
-        return await self._read_changes(query.room_id, query.after, query.first, query.limit)
+        return await self._store.changed_messages(query.room_id, query.after, first=query.first, limit=query.limit)
 
     async def messages(self, room: str, user: UserInfo, span: PageSpan) -> MessagePage:
         """A page for a user; raises `not_a_member`."""
         info = (await self.room(room, user)).require_member()
-        return await self._read(info.room_id, span)
+        return await self._store.page(info.room_id, span)
 
     async def changed_messages(self, room: str, user: UserInfo, after: int, limit: int) -> ChangedMessages:
         """Changed messages for a user; raises `not_a_member`."""
         info = (await self.room(room, user)).require_member()
-        return await self._read_changes(info.room_id, after, 1, limit)
+        return await self._store.changed_messages(info.room_id, after, first=1, limit=limit)
 
     async def pins(self, room: str, user: UserInfo) -> MessagePage:
         """The pinned messages of a room, for a user."""
@@ -114,14 +97,14 @@ class HistoryService:
         """The reactions to a message; raises `message_unknown`."""
         info = (await self.room(room, user)).require_member()
         await self._message(info, offset)
-        return await reaction_queries.of_message(self._readers, info.room_id, offset)
+        return await self._store.reactions(info.room_id, offset)
 
     async def own_reactions(self, room: str, user: UserInfo, first: int, last: int) -> list[tuple[int, str]]:
         """The user's reactions to the messages of a range of offsets."""
         info = (await self.room(room, user)).require_member()
         if last - first > self._limits.page_messages:
             raise ChatError(Code.BAD_REQUEST, f"A range has at most {self._limits.page_messages} messages.")
-        return await reaction_queries.own(self._readers, info.room_id, user.user_id, first, last)
+        return await self._store.own_reactions(info.room_id, user.user_id, first, last)
 
     async def send(
         self, room: str, user: UserInfo, content: str, *, key: str, reply_to: int
@@ -129,7 +112,7 @@ class HistoryService:
         """Store a message of a user; returns its room, and the message as it is now."""
         info = await self._room_to_write_in(room, user, content)
         message = history_api.Append(info.room_id, user.user_id, user.username, content, key, reply_to)
-        [outcome] = (await self._writer.append_batch([message])).outcomes
+        [outcome] = (await self._store.append([message])).outcomes
         if isinstance(outcome, history_api.AppendRefused):
             raise _refusal(outcome)
         return info, await self._message(info, outcome.offset)
@@ -177,65 +160,88 @@ class HistoryService:
         change: Callable[[history_api.RoomInfo], history_api.AnyMessageChange],
     ) -> history_api.RoomInfo:
         info = (await self.changed_room(room, user)).require_member()
-        [outcome] = (await self._writer.append_batch([], [change(info)])).change_outcomes
+        [outcome] = (await self._store.append([], [change(info)])).change_outcomes
         if isinstance(outcome, history_api.AppendRefused):
             raise _refusal(outcome)
         return info
 
     async def _message(self, info: history_api.RoomInfo, offset: int) -> StoredMessage:
         """A message as it is now; raises `message_unknown`."""
-        page = await self._read(info.room_id, PageSpan(1, after=offset - 1))
+        page = await self._store.page(info.room_id, PageSpan(1, after=offset - 1))
         if not page.messages:
             raise ChatError(Code.MESSAGE_UNKNOWN)
         return page.messages[0]
 
-    async def _read(self, room_id: int, span: PageSpan) -> MessagePage:
-        with self._timed_and_proven():
-            return await message_pages.read(self._readers, room_id, span, prove=not self.is_checked)
-
-    async def _read_changes(self, room_id: int, after: int, first: int, limit: int) -> ChangedMessages:
-        with self._timed_and_proven():
-            return await message_pages.read_changes(
-                self._readers, room_id, after, first=first, limit=limit, prove=not self.is_checked
-            )
-
-    @contextmanager
-    def _timed_and_proven(self) -> Iterator[None]:
-        """Measure a read; if it finds damage, record it and refuse."""
-        with self._page_s.time():
-            try:
-                yield
-            except DatabaseDamagedError as problem:
-                raise self._damage.found(str(problem)) from problem
-
     @property
     def is_checked(self) -> bool:
         """Whether the whole database was checked since the start. Until then, each page is checked as it is read."""
-        return self._background_check.has_passed
+        return self._store.is_checked
 
     @property
     def is_damaged(self) -> bool:
         """Whether the database was found damaged. Pages that are proven right are still served, nothing is stored."""
-        return self._damage.why is not None
+        return self._store.is_damaged
 
     async def heads(self, room_ids: list[int]) -> history_api.Heads:
-        return await room_queries.heads(self._readers, room_ids)
+        return await self._store.heads(room_ids)
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
-        """The memberships of users (names by id), after `enroll`."""
+        """The memberships of users (names by id), and what they have read, after `enroll`."""
         await self.enroll(users)
-        snapshot = await room_queries.memberships(self._readers, users)
-        pending = await room_invitations.pending(self._readers, list(users))  # changes after `revision` may be in it
-        return msgspec.structs.replace(snapshot, invitations=pending)
+        return await self._store.memberships(list(users))
+
+    async def read_states(self, user_ids: Sequence[int]) -> history_api.ReadStates:
+        """The state of each room of these users."""
+        return history_api.ReadStates(await self._store.read_states(user_ids))
+
+    async def mark_read(self, reported: history_api.ReadPositions) -> history_api.ReadOutcomes:
+        """Store read positions for a gateway; on return they are durable. Other gateways are told what changed."""
+        positions = reported.positions
+        if len(positions) > MAX_READ_POSITIONS:
+            raise ChatError(Code.BAD_REQUEST, f"One request holds at most {MAX_READ_POSITIONS} read positions.")
+        advanced = await self._store.mark_read(positions)
+        places = [(position.room_id, position.user_id) for position in positions]
+        states = await self._store.states_of(list(dict.fromkeys(places)))
+        self._signals.tell([_own(*place, states[place]) for place in advanced if place in states], reported.origin)
+        return history_api.ReadOutcomes([states.get(place) for place in places])
+
+    async def mark_room_read(
+        self, room: str, user: UserInfo, offset: int, turn: int | None
+    ) -> tuple[history_api.RoomInfo, ReadState]:
+        """Store how far a user has read a room; returns the room, and its state now."""
+        self._rates.spend(CHANGES, user.user_id)
+        info = (await self.changed_room(room, user)).require_member()
+        position = history_api.ReadPosition(info.room_id, user.user_id, offset, turn)
+        [state] = (await self.mark_read(history_api.ReadPositions([position]))).states
+        if state is None:
+            raise ChatError(Code.NOT_A_MEMBER)
+        return info, state
+
+    async def notify(
+        self, room: str, user: UserInfo, level: NotificationLevel, until: str = "", *, origin: str = ""
+    ) -> tuple[history_api.RoomInfo, ReadState]:
+        """Set of what a room notifies a user, and (RFC 3339) until when of nothing; returns the room, and its state."""
+        self._rates.spend(CHANGES, user.user_id)
+        quiet_until_ms = text_rules.moment_ms(until) if until else 0
+        info, is_changed = await self._store.set_notify(room, user, level, quiet_until_ms)
+        place = (info.room_id, user.user_id)
+        state = (await self._store.states_of([place])).get(place)
+        if state is None:
+            raise ChatError(Code.NOT_A_MEMBER)
+        if is_changed:
+            self._signals.tell([_own(*place, state)], origin)
+        return info, state
+
+    async def unread(self, user: UserInfo) -> list[tuple[str, ReadState]]:
+        """The user's rooms by name, with their states."""
+        self._rates.spend(LISTINGS, user.user_id)
+        snapshot = await self._store.memberships([user.user_id])
+        names = {info.room_id: info.room for info in snapshot.rooms}
+        return sorted((names[room_id], state) for room_id, state in snapshot.reads[user.user_id].items())
 
     async def enroll(self, users: dict[int, str]) -> None:
         """Make users (names by id) members of every room that everybody is in. Writes for new users only."""
-        if all(self._enrolled.get(user_id) for user_id in users):
-            return
-        if await membership_changes.is_any_unenrolled(self._readers, users):
-            await self._writer.change(lambda transaction: membership_changes.enroll(transaction, users))
-        for user_id in users:
-            self._enrolled.put(user_id, True)
+        await self._store.enroll(users)
 
     async def room(self, room: str, user: UserInfo) -> RoomView:
         """The room as `user` sees it; raises `room_unknown`."""
@@ -248,34 +254,30 @@ class HistoryService:
 
     async def changed_room(self, room: str, user: UserInfo) -> RoomView:
         """As `room`, for the answer to a change that was counted already."""
-        return await room_queries.find(self._readers, room, user.user_id, self._limits)
+        return await self._store.room(room, user.user_id)
 
     async def creator(self, view: RoomView) -> str | None:
         """The name of a room's creator, for the details of the room."""
-        return await room_queries.creator(self._readers, view)
+        return await self._store.creator(view)
 
     async def rooms(self, user_id: int, after: str | None = None) -> history_api.RoomListing:
         """A page of the room list; `after` is the `next` of the page before."""
         self._rates.spend(LISTINGS, user_id)
-        return await room_queries.listing(self._readers, user_id, self._limits.page_rooms, after)
+        return await self._store.listing(user_id, after)
 
     async def members(self, room: str, user: UserInfo) -> list[str]:
         """The usernames of a room's members; raises `not_a_member`."""
         info = (await self.room(room, user)).require_member()
-        return await room_queries.members(self._readers, info.room_id)
+        return await self._store.members(info.room_id)
 
     async def join(self, room: str, user: UserInfo) -> history_api.RoomInfo:
         self._rates.spend(CHANGES, user.user_id)
-        return await self._writer.change(
-            lambda transaction: membership_changes.join(transaction, room, user, self._limits)
-        )
+        return await self._store.join(room, user)
 
     async def leave(self, room: str, user: UserInfo, *, delete: bool = False) -> history_api.LeftRoom:
         """End a membership; the last member of a private room must confirm with `delete` that the room is deleted."""
         self._rates.spend(CHANGES, user.user_id)
-        left = await self._writer.change(
-            lambda transaction: membership_changes.leave(transaction, room, user, self._limits, delete=delete)
-        )
+        left = await self._store.leave(room, user, delete=delete)
         if left.deleted:
             self._on_deleted()
         return left
@@ -283,22 +285,18 @@ class HistoryService:
     async def remove_member(self, room: str, creator: UserInfo, username: str) -> UserInfo:
         """Remove a member from a room that `creator` created; returns the removed user."""
         self._rates.spend(CHANGES, creator.user_id)
-        return await self._writer.change(
-            lambda transaction: moderation.remove_member(transaction, room, creator, username, self._limits)
-        )
+        return await self._store.remove_member(room, creator, username)
 
     async def delete_room(self, room: str, creator: UserInfo) -> history_api.RoomInfo:
         """Delete a room that `creator` created, and all of its messages."""
         self._rates.spend(CHANGES, creator.user_id)
-        info = await self._writer.change(
-            lambda transaction: moderation.delete_room(transaction, room, creator, self._limits)
-        )
+        info = await self._store.delete_room(room, creator)
         self._on_deleted()
         return info
 
     async def delete_any_room(self, room: str) -> history_api.RoomInfo:
         """Delete a room for the operator."""
-        info = await self._writer.change(lambda transaction: moderation.delete_any(transaction, room, self._limits))
+        info = await self._store.delete_any_room(room)
         self._on_deleted()
         return info
 
@@ -306,9 +304,7 @@ class HistoryService:
         """Create a room. An attempt counts even if the name is taken: it tells that the name is in use."""
         self._rates.spend(CHANGES, user.user_id)
         self._rates.spend(ROOMS_CREATED, user.user_id)
-        return await self._writer.change(
-            lambda transaction: membership_changes.create(transaction, room, user, self._limits, private=private)
-        )
+        return await self._store.create(room, user, private=private)
 
     async def open_direct(self, user: UserInfo, username: str) -> history_api.RoomInfo:
         """The direct conversation of `user` with another user, or with themselves for notes, made the first time.
@@ -318,32 +314,28 @@ class HistoryService:
         self._rates.spend(CHANGES, user.user_id)
         name = direct_names.direct_name(user.username, text_rules.username(username))
         try:
-            return (await room_queries.find(self._readers, name, user.user_id, self._limits)).info
+            return (await self._store.room(name, user.user_id)).info
         except ChatError as problem:
             if problem.code is not Code.ROOM_UNKNOWN:
                 raise
         other = await self._auth.user(username)
         self._rates.spend(DIRECTS, user.user_id)
-        return await self._writer.change(
-            lambda transaction: direct_conversations.open_direct(transaction, user, other, self._limits)
-        )
+        return await self._store.open_direct(user, other)
 
     async def settings(self, user: UserInfo) -> StoredSettings:
         """What `user` set for themselves."""
         self._rates.spend(READS, user.user_id)
-        return await people.read(self._readers, user.user_id)
+        return await self._store.settings(user.user_id)
 
     async def set_writers(self, user: UserInfo, writers: Writers) -> None:
         """Set who may write direct messages to `user`."""
         self._rates.spend(CHANGES, user.user_id)
-        await self._writer.change(lambda transaction: people.set_writers(transaction, user.user_id, writers))
+        await self._store.set_writers(user.user_id, writers)
 
     async def change_topic(self, room: str, user: UserInfo, topic: str) -> str:
         """Set the topic of a room; returns it as stored."""
         self._rates.spend(CHANGES, user.user_id)
-        return await self._writer.change(
-            lambda transaction: topic_changes.change(transaction, room, user, topic, self._limits)
-        )
+        return await self._store.change_topic(room, user, topic)
 
     async def invite(self, room: str, inviter: UserInfo, username: str) -> history_api.RoomInfo:
         """Invite `username` to a room that `inviter` is in. The answer does not tell whether there is such a user."""
@@ -351,9 +343,7 @@ class HistoryService:
         self._rates.spend(INVITATIONS, inviter.user_id)
         (await self.changed_room(room, inviter)).require_member()
         invitee = await self._user(username)
-        return await self._writer.change(
-            lambda transaction: room_invitations.invite(transaction, room, inviter, invitee, self._limits)
-        )
+        return await self._store.invite(room, inviter, invitee)
 
     async def _user(self, username: str) -> UserInfo | None:
         try:
@@ -366,33 +356,35 @@ class HistoryService:
     async def invitations(self, user: UserInfo) -> list[history_api.StoredInvitation]:
         """The pending invitations of a user, oldest first."""
         self._rates.spend(READS, user.user_id)
-        return (await room_invitations.pending(self._readers, [user.user_id])).get(user.user_id, [])
+        return await self._store.invitations(user.user_id)
 
     async def decline(self, room: str, user: UserInfo) -> str:
         """End an invitation; returns the name of the room."""
         self._rates.spend(CHANGES, user.user_id)
-        return await self._writer.change(
-            lambda transaction: room_invitations.decline(transaction, room, user, self._limits)
-        )
+        return await self._store.decline(room, user)
 
     async def blocked(self, user: UserInfo) -> list[str]:
         """The names of the users whose invitations are dropped."""
         self._rates.spend(READS, user.user_id)
-        return await room_invitations.blocked(self._readers, user.user_id)
+        return await self._store.blocked(user.user_id)
 
     async def block(self, user: UserInfo, username: str) -> str:
         """Drop a user's invitations, pending and later ones; returns the name."""
         self._rates.spend(CHANGES, user.user_id)
-        return await self._writer.change(lambda transaction: room_invitations.block(transaction, user, username))
+        return await self._store.block(user, username)
 
     async def unblock(self, user: UserInfo, username: str) -> str:
         """Allow a user's invitations again; returns the name."""
         self._rates.spend(CHANGES, user.user_id)
-        return await self._writer.change(lambda transaction: room_invitations.unblock(transaction, user, username))
+        return await self._store.unblock(user, username)
 
 
 def _change_of(info: history_api.RoomInfo, user: UserInfo, offset: int) -> dict[str, Any]:
     return {"room_id": info.room_id, "user_id": user.user_id, "username": user.username, "offset": offset}
+
+
+def _own(room_id: int, user_id: int, state: ReadState) -> OwnReadState:
+    return OwnReadState(user_id, room_id, state)
 
 
 def _refusal(outcome: history_api.AppendRefused) -> ChatError:

@@ -2,8 +2,8 @@
 
 from chatterbox.wire.auth_api import UserInfo
 from services.history.core.page_cache import EncodedPage, PageCache
+from services.history.core.page_encoding import PageQuery, encoded_page
 from services.history.history import HistoryService
-from services.history.messages.page_encoding import PageQuery, encoded_page
 
 
 class PublicPages:

@@ -149,9 +149,51 @@ MIGRATIONS = (
         writers TEXT NOT NULL DEFAULT 'everyone'
     ) STRICT;
     """,
+    """
+    -- How far each member has read: positions (turn, read), the greater one counts; and of what the room notifies them,
+    -- and until when of nothing. One row for each membership, kept by triggers. Ordered by user, since the states of
+    -- all rooms of a user are read together: in `memberships`, these are as many pages as rooms.
+    CREATE TABLE read_states (
+        user_id INTEGER NOT NULL,
+        room_id INTEGER NOT NULL,
+        read INTEGER NOT NULL,
+        turn INTEGER NOT NULL DEFAULT 0,
+        notify TEXT NOT NULL DEFAULT '',
+        quiet_until_ms INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (user_id, room_id)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO read_states (user_id, room_id, read)
+        SELECT user_id, room_id, head FROM memberships JOIN rooms ON rooms.id = room_id ORDER BY user_id, room_id;
+    CREATE TRIGGER read_state_added AFTER INSERT ON memberships BEGIN
+        INSERT INTO read_states (user_id, room_id, read)
+            SELECT new.user_id, new.room_id, head FROM rooms WHERE id = new.room_id;
+    END;
+    CREATE TRIGGER read_state_removed AFTER DELETE ON memberships BEGIN
+        DELETE FROM read_states WHERE user_id = old.user_id AND room_id = old.room_id;
+    END;
+    -- Members whom a message names, other than its author. A message to the whole room has one row in `calls` instead.
+    CREATE TABLE mentions (
+        user_id INTEGER NOT NULL,
+        room_id INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        PRIMARY KEY (user_id, room_id, offset)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX mentions_by_message ON mentions (room_id, offset);
+    -- Messages to all members of their room, by user `user_id`.
+    CREATE TABLE calls (
+        room_id INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        user_id INTEGER NOT NULL,
+        PRIMARY KEY (room_id, offset)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
-_IMPOSSIBLE = """
+_MENTIONS_BEYOND = """
+    UNION ALL SELECT 1 FROM rooms WHERE head < (SELECT max(offset) FROM mentions WHERE room_id = rooms.id)
+        OR head < (SELECT max(offset) FROM calls WHERE room_id = rooms.id)
+"""
+_IMPOSSIBLE = f"""
     SELECT 1 FROM rooms WHERE head - floor + 1 <> (SELECT count(*) FROM messages WHERE room_id = rooms.id)
         OR head <> (SELECT coalesce(max(offset), floor - 1) FROM messages WHERE room_id = rooms.id)
         OR floor <> (SELECT coalesce(min(offset), floor) FROM messages WHERE room_id = rooms.id)
@@ -163,14 +205,20 @@ _IMPOSSIBLE = """
     UNION ALL SELECT 1 WHERE (SELECT max(id) FROM messages)
         > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages')
     UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'membership_revision')
-"""
+    {_MENTIONS_BEYOND}
+    UNION ALL SELECT 1 FROM read_states JOIN rooms ON rooms.id = room_id WHERE read > head
+    UNION ALL SELECT 1 WHERE (SELECT count(*) FROM read_states) <> (SELECT count(*) FROM memberships)
+    UNION ALL SELECT 1 FROM mentions WHERE room_id NOT IN (SELECT id FROM rooms)
+    UNION ALL SELECT 1 FROM calls WHERE room_id NOT IN (SELECT id FROM rooms)
+"""  # noqa: S608 - constants
 """Finds offsets that are not consecutive up to the head, a wrong time of a room's last message, reused ids, a message
-with a rev beyond its room's, and a deleted message that has a text.
+with a rev beyond its room's, a deleted message that has a text, read positions beyond the head or of users who are no
+members, and mentions in messages that do not exist.
 
 Scans the index of offsets, 0.05 s for a million messages, and looks up the changed messages.
 """
 
-_IMPOSSIBLE_ENDS = """
+_IMPOSSIBLE_ENDS = f"""
     SELECT 1 FROM rooms WHERE head <> (SELECT coalesce(max(offset), floor - 1) FROM messages WHERE room_id = rooms.id)
         OR floor <> (SELECT coalesce(min(offset), floor) FROM messages WHERE room_id = rooms.id)
         OR rev < (SELECT coalesce(max(rev), 0) FROM messages WHERE room_id = rooms.id AND rev > 0)
@@ -188,10 +236,16 @@ _IMPOSSIBLE_ENDS = """
         OR (rev > 0 AND NOT EXISTS (SELECT 1 FROM messages
             WHERE room_id = newest.room_id AND rev = newest.rev AND rev > 0 AND +id = newest.id))
         OR (deleted_ms IS NOT NULL AND content <> '')
-"""
+    {_MENTIONS_BEYOND}
+"""  # noqa: S608 - constants
 """As `_IMPOSSIBLE`, with the ends of each room only, and the index entries of the newest 1000 messages.
 
 Those are read and sent again first, and a crash damages what was written last. `+id` compares with the index's entry.
 """
 
-SCHEMA = Schema(MIGRATIONS, _IMPOSSIBLE, large=frozenset({"messages", "reactions"}), end_violations=_IMPOSSIBLE_ENDS)
+SCHEMA = Schema(
+    MIGRATIONS,
+    _IMPOSSIBLE,
+    large=frozenset({"messages", "reactions", "read_states", "mentions", "calls"}),
+    end_violations=_IMPOSSIBLE_ENDS,
+)

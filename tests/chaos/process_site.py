@@ -17,8 +17,8 @@ from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.process_plan import ProcessPorts, edge
 from services.processes.program_paths import caddy_program
 from tests.chaos.site import LIMITS, Part, Use, use_of
-from tests.support.attempt import Attempt, attempt, fill, small_disk
 from tests.support.cable import Cable, Way, cable
+from tests.support.failed_starts import Attempt, attempt, fill, small_disk
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.sabotage import history

@@ -1,4 +1,4 @@
-"""A flood of frames delays only its sender: with the gateway's intake unlimited, the same flood breaks an invariant."""
+"""A flood of frames delays only its sender: unless the frame budget is off, which breaks an invariant."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.chaos
 
 ATTACK = ("--only", "frames with a token", "--copies", "12", "--bytes", "4000000")
 NO_RATES = {"CHATTERBOX_COMMANDS_PER_S": "1000000", "CHATTERBOX_COMMANDS_BURST": "1000000"}
-"""With the gateway's rates, a connection that floods would be closed soon, whatever its intake."""
+"""With the gateway's rates, a connection that floods would be closed soon, whatever its frame budget."""
 PROMPT_S, LATE_S = 3.0, 1.0
 """Beside the flood, acks of a real gateway take 0.1 s, or 0.5 s on a busy machine; those of a sabotaged one 7 s."""
 FLOODED_S = 12.0
@@ -43,5 +43,5 @@ async def test_beside_a_flood_of_frames_others_messages_are_acked_in_time(tmp_pa
     assert (await _flooded(tmp_path, None, PROMPT_S)).violations == []
 
 
-async def test_a_flood_of_frames_delays_others_acks_when_the_intake_is_unlimited(tmp_path: Path) -> None:
-    assert Invariant.ACKED_IN_TIME in (await _flooded(tmp_path, "intake_off", LATE_S)).broken
+async def test_a_flood_of_frames_delays_others_acks_when_the_frame_budget_is_unlimited(tmp_path: Path) -> None:
+    assert Invariant.ACKED_IN_TIME in (await _flooded(tmp_path, "frame_budget_off", LATE_S)).broken

@@ -20,8 +20,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.support.loopback import NO_TLS
+from tests.support.preload_library import built
 from tests.support.process import ALLINONE, Process, process
-from tests.support.shim import built
 from tests.support.talker import Talker
 
 pytestmark = pytest.mark.chaos

@@ -25,8 +25,8 @@ from chatterbox.wire.untrusted_json import decode_json
 from services.gateway.upstream.append_client import PATH, AppendClient
 from services.history.messages.append_server import MAX_BATCH_BYTES, append_protocol
 from tests.support.history import SERVICE_KEY, Clock, FakeAuth, Service, running
-from tests.support.live import served
 from tests.support.loopback import NO_TLS
+from tests.support.socket_server import served
 
 
 @pytest.fixture

@@ -163,6 +163,13 @@ def controls(data: bytes) -> None:
         assert broker_events.decode_control(broker_events.encode_control(event)) == event
 
 
+def signals(data: bytes) -> None:
+    """Signals for users' connections from the broker."""
+    with suppress(untrusted_json.UnreadableError):
+        signal = broker_events.decode_signal(data)
+        assert broker_events.decode_signal(broker_events.encode_signal(signal)) == signal
+
+
 def batches(data: bytes) -> None:
     """Batches of messages and of changes from the broker."""
     with suppress(untrusted_json.UnreadableError):
@@ -369,7 +376,7 @@ def upgrades(data: bytes) -> None:
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
-        commands, server_frames, controls, batches, answers, positions, lines, dates, names, session_tokens, key_files,
+        commands, server_frames, controls, signals, batches, answers, positions, lines, dates, names, session_tokens, key_files,
         logins, settings, slashes, screens, addresses, configurations, notices,
         request_targets, upgrades,
     )

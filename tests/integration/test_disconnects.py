@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chatterbox.chassis import serve
-from tests.support import auth_site, live
+from tests.support import auth_site, socket_server
 from tests.support.peer import dialled
 from tests.support.server import running
 
@@ -57,7 +57,7 @@ async def test_auth_alone_does_not_log_a_request_that_breaks_off(
         config = serve.config(site.app)
         config.lifespan = "off"  # it runs already
         caplog.clear()
-        async with live.served(config) as port:
+        async with socket_server.served(config) as port:
             for body in BODIES:
                 await break_off(port, *body, reset=False)
     assert problems(caplog) == []

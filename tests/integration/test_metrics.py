@@ -24,7 +24,7 @@ from services.gateway.metrics import DependencyName
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.append_client import AppendClient
 from tests.support import auth_site, history
-from tests.support.figures import families, figure, samples
+from tests.support.metrics_parser import families, figure, samples
 from tests.support.server import Server, running
 from tests.support.talker import offsets
 from tests.support.waiting import until

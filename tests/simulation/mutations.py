@@ -100,7 +100,7 @@ def full_connections_are_not_caught_up(patch: Patch) -> None:
 
 
 def resume_starts_at_the_head(patch: Patch) -> None:
-    def state(room: Room, held: object, *, reset: bool) -> frames.RoomState:
+    def state(room: Room, held: object, read: object, *, reset: bool) -> frames.RoomState:
         return frames.RoomState(room=room.name, at=room.at, head=room.at.offset, rev=room.rev)
 
     patch.setattr("services.gateway.connections.welcome._room_state", state)

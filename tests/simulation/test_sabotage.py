@@ -17,7 +17,7 @@ from tests.simulation.service import AcksBeforeCommit, ForgetsKeys, HistoryServi
 from tests.support.sabotage.gateway import NO_SABOTAGE
 from tests.support.sabotage.gateway import SABOTAGES as GATEWAY
 
-SEEDS = range(1, 31)
+SEEDS = range(1, 101)
 """Each sabotage must be found by one of these; most are found by the first few."""
 UNSETTLED = "unsettled"
 """Means that the end state is wrong although no invariant of the checker is broken."""

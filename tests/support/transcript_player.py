@@ -16,7 +16,8 @@ async def play(path: Path, folder: Path, words: Words) -> None:
         server = await stack.enter_async_context(running(folder))
         talkers: dict[str, Talker] = {}
         for who in dict.fromkeys(line.who for line in lines):
-            words.known[f"{who}_token"] = await server.newcomer(who)
+            if "." not in who:
+                words.known[f"{who}_token"] = await server.newcomer(who)
             talkers[who] = server.talker(None)
         for line in lines:
             await _play(line, talkers[line.who], words)

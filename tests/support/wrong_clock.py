@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.shim import built
+from tests.support.preload_library import built
 
 SOURCE = Path(__file__).parents[1] / "chaos" / "wrong_clock.c"
 LACK = "no clock jumps: they need Linux and a C compiler"

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from chatterbox.wire.limits import DEFAULT_ROOM
 from chatterbox.wire.position import Position, ResumePoint, Whole
-from chatterbox.wire.user_settings import NotifyLevel
+from chatterbox.wire.user_settings import NotificationLevel
 
 CommandId: TypeAlias = Annotated[
     int, Meta(ge=0, le=2**53 - 1, description="Chosen by the client; echoed in the reply.")
@@ -128,7 +128,7 @@ class Notify(Exchange, frozen=True, kw_only=True, omit_defaults=True):
     """Set of what a room notifies you, on all of your devices. An empty `level` leaves it to each client."""
 
     room: str
-    level: NotifyLevel
+    level: NotificationLevel
     until: str = ""
     """RFC 3339: before this time nothing, whatever the level."""
 

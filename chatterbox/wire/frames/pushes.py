@@ -7,7 +7,7 @@ import msgspec
 from chatterbox.wire.frames.message import Change, Message
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position, Whole
-from chatterbox.wire.user_settings import NotifyLevel
+from chatterbox.wire.user_settings import NotificationLevel
 
 
 class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -36,7 +36,7 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Those of them that mention you; in a direct conversation, all of them."""
     counted: Whole = 0
     """The offset up to which `unread` and `mentions` count."""
-    notify: NotifyLevel = NotifyLevel.CLIENT
+    notify: NotificationLevel = NotificationLevel.CLIENT
     """Of what the room notifies you; absent: each client decides."""
     until: str = ""
     """RFC 3339: before this time the room does not notify you."""
@@ -118,7 +118,7 @@ class Own(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
     """Those of them that mention you; in a direct conversation, all of them."""
     counted: Whole = 0
     """The offset up to which `unread` and `mentions` count."""
-    notify: NotifyLevel = NotifyLevel.CLIENT
+    notify: NotificationLevel = NotificationLevel.CLIENT
     """Of what the room notifies you; absent: each client decides."""
     until: str = ""
     """RFC 3339: before this time the room does not notify you."""

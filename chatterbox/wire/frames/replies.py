@@ -7,7 +7,7 @@ import msgspec
 from chatterbox.wire.frames.commands import CommandId, Exchange
 from chatterbox.wire.frames.message import Change, Message
 from chatterbox.wire.position import Position, Whole
-from chatterbox.wire.user_settings import NotifyLevel
+from chatterbox.wire.user_settings import NotificationLevel
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +103,7 @@ class NotifySet(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="no
     """The reply to `notify`."""
 
     room: str
-    level: NotifyLevel
+    level: NotificationLevel
     until: str = ""
 
 

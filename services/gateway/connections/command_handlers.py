@@ -17,6 +17,8 @@ from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms import history_replies
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
+from services.gateway.rooms.read_batcher import ReadBatcher, Report
+from services.gateway.rooms.read_state_feed import ReadStateFeed
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.upstream.append_batcher import AppendBatcher, PendingChange, PendingSend
@@ -38,6 +40,8 @@ class CommandHandlers:
         feed: RoomFeed,
         history: HistoryClient,
         batcher: AppendBatcher,
+        read_batcher: ReadBatcher,
+        read_states: ReadStateFeed,
         metrics: GatewayMetrics | None = None,
     ) -> None:
         """`clock` is monotonic seconds."""
@@ -48,6 +52,8 @@ class CommandHandlers:
         self._feed = feed
         self._history = history
         self._batcher = batcher
+        self._read_batcher = read_batcher
+        self._read_states = read_states
         self._reads: RateLimiter[int] = RateLimiter(limits.rate(READS), name=READS.name)
         """Replies with messages, which may come from this gateway's memory; history counts all others."""
         self._refused = (metrics or GatewayMetrics()).sends_refused
@@ -73,6 +79,10 @@ class CommandHandlers:
                 return self._page(connection, member, command)
             case frames.ReadChanges():
                 return self._changes(connection, member, command)
+            case frames.MarkRead():
+                return self._mark_read(connection, member, command)
+            case frames.Notify():
+                return self._notify(connection, member, command)
             case frames.Leave():
                 return self._leave(connection, member, command)
             case frames.ListRooms():
@@ -179,18 +189,20 @@ class CommandHandlers:
     async def _join(self, connection: Connection, member: Member, command: frames.Join) -> None:
         """Join a room. If the member's rooms change while history answers, the answer may be outdated: ask again."""
         self._reads.spend(member.user_id, self._clock())
+        read = 0
         while True:
             version = member.rooms_version
             room = self._room(member, command.room)
             if room is None:
                 name = direct_names.address(command.room, self._limits)
-                room = await self._feed.open(await self._history.join(name, member))
+                info = await self._history.join(name, member)
+                room, read = await self._feed.open(info), info.head
             if command.since is not None and not room.covers(command.since):
                 await self._feed.sync([room])
             reply = await history_replies.join_reply(self._history, room, member, command, self._limits.page_messages)
             if member.rooms_version == version:
                 break
-        self._memberships.enter(member, room, requester=connection)
+        self._memberships.enter(member, room, read=read, requester=connection)
         connection.send(reply)
         if connection in room.behind:  # it was in the room before: what it lacks is in the reply, or in pages
             held = room.held_changes.get(connection)  # the reply lacks the changes of what it held before
@@ -207,6 +219,22 @@ class CommandHandlers:
         self._reads.spend(member.user_id, self._clock())
         room = await self._room_of(member, command.room)
         connection.send(await history_replies.changes_reply(self._history, room, member, command))
+
+    def _mark_read(self, connection: Connection, member: Member, command: frames.MarkRead) -> AsyncCommand | None:
+        room = self._room(member, command.room)
+        if room is None:
+            return self._refuse_room(member, command.room)
+        position = history_api.ReadPosition(room.room_id, member.user_id, command.offset, command.turn)
+        self._read_batcher.put(Report(connection, command.id, room.name), position)
+        return None
+
+    async def _notify(self, connection: Connection, member: Member, command: frames.Notify) -> None:
+        room = await self._room_of(member, command.room)
+        state = await self._history.set_notify(
+            room.name, member, command.level, command.until, self._read_states.origin
+        )
+        connection.send(frames.NotifySet(id=command.id, room=room.name, level=state.notify, until=state.until))
+        self._read_states.tell(member.user_id, room.room_id, state, exclude={connection})
 
     async def _leave(self, connection: Connection, member: Member, command: frames.Leave) -> None:
         room = await self._room_of(member, command.room)

@@ -11,13 +11,16 @@ from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position, ResumePoint
+from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.text_rules import timestamp
 from services.gateway.connections.connection import AsyncCommand, Connection, ConnectionState
 from services.gateway.connections.hub import Hub
 from services.gateway.metrics import GatewayMetrics
+from services.gateway.rooms import read_state_feed
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
+from services.gateway.rooms.read_state_feed import ReadStateFeed
 from services.gateway.rooms.room import HeldChanges, Room
 from services.gateway.rooms.room_feed import RoomFeed
 
@@ -44,6 +47,7 @@ class WelcomeSequence:
         memberships: Memberships,
         feed: RoomFeed,
         catch_up: CatchUp,
+        read_states: ReadStateFeed,
         *,
         server: str,
         ping_s: float,
@@ -54,6 +58,7 @@ class WelcomeSequence:
         self._memberships = memberships
         self._feed = feed
         self._catch_up = catch_up
+        self._read_states = read_states
         self._server = server
         self._ping_s = ping_s
         self._turns = PacedQueue(WELCOMES_PER_TURN)
@@ -79,12 +84,12 @@ class WelcomeSequence:
             if connection.state is ConnectionState.CLOSED:
                 return
             member = self._hub.identify(connection, claims)
-            if not member.is_loaded:
-                await self._memberships.load(member)
-            await self._turns.wait_turn()
-            await self._sync_rooms(member, resume)
-            if connection.state is ConnectionState.WELCOMING:
-                self._welcome(connection, member, claims, resume)
+            with self._read_states.collect(member.user_id) as told:
+                loaded = await (self._read_states if member.is_loaded else self._memberships).load(member)
+                await self._turns.wait_turn()
+                await self._sync_rooms(member, resume)
+                if connection.state is ConnectionState.WELCOMING:
+                    self._welcome(connection, member, claims, resume, read_state_feed.newest(loaded, told))
         except ChatError as problem:
             self._refused.inc(problem.code)
             connection.refuse(problem, None)
@@ -102,7 +107,12 @@ class WelcomeSequence:
             synced += beyond
 
     def _welcome(
-        self, connection: Connection, member: Member, claims: Claims, resume: Mapping[str, ResumePoint]
+        self,
+        connection: Connection,
+        member: Member,
+        claims: Claims,
+        resume: Mapping[str, ResumePoint],
+        reads: Mapping[int, ReadState],
     ) -> None:
         """Send where each room stands, then subscribe: in one event-loop turn, so that no message is missed."""
         rooms = list(member.rooms.values())
@@ -110,10 +120,10 @@ class WelcomeSequence:
             raise ChatError(Code.UNAVAILABLE, "A room has just been restored. Reconnect.", retry_after_s=0.5)
         valid = [_valid(room, resume.get(room.name)) for room in rooms]
         states = [
-            _room_state(room, held, reset=held is None and room.name in resume)
+            _room_state(room, held, reads.get(room.room_id), reset=held is None and room.name in resume)
             for room, held in zip(rooms, valid, strict=True)
         ]
-        connection.open(on_writable=self._catch_up.start)
+        connection.open(on_writable=self._on_writable)
         connection.send(
             frames.Welcome(
                 username=member.username,
@@ -130,6 +140,10 @@ class WelcomeSequence:
             room.attach(connection, state.at.offset, _held_changes(held))
         self._catch_up.start(connection)
         log.debug("connection.opened", extra={"connection": connection.connection_id, "user_id": member.user_id})
+
+    def _on_writable(self, connection: Connection) -> None:
+        self._read_states.send_missed(connection)
+        self._catch_up.start(connection)
 
     async def _renew(self, connection: Connection, command: frames.Connect) -> None:
         if command.id is None:
@@ -150,8 +164,8 @@ def _held_changes(held: ResumePoint | None) -> HeldChanges | None:
     return HeldChanges(held.rev, held.first) if held is not None and held.rev is not None else None
 
 
-def _room_state(room: Room, held: ResumePoint | None, *, reset: bool) -> frames.RoomState:
-    """The position and rev after which pushes follow: the client's, if they are valid, otherwise the room's."""
+def _room_state(room: Room, held: ResumePoint | None, read: ReadState | None, *, reset: bool) -> frames.RoomState:
+    """The position and rev after which pushes follow (the client's, if they are valid), and how far it is read."""
     at = room.at
     return frames.RoomState(
         room=room.name,
@@ -162,6 +176,7 @@ def _room_state(room: Room, held: ResumePoint | None, *, reset: bool) -> frames.
         topic=room.topic or "",
         rev=room.rev if held is None or held.rev is None else held.rev,
         **direct_names.fields(room.name),
+        **read_state_feed.fields(read),
     )
 
 

@@ -8,7 +8,8 @@ from services.gateway.rooms.room import Room, RoomConnection
 class Member:
     """One user with at least one connection, or one whose first connection is being welcomed."""
 
-    __slots__ = ("connections", "invitations", "is_loaded", "rooms", "rooms_version", "sends", "user_id", "username")
+    __slots__ = ("_is_elsewhere", "connections", "invitations", "is_loaded", "rooms", "rooms_version", "sends",
+                 "user_id", "username")  # fmt: skip
 
     def __init__(self, user_id: int, username: str, sends: TokenBucket) -> None:
         self.user_id = user_id
@@ -23,6 +24,16 @@ class Member:
         self.rooms_version = 0
         """Incremented whenever `rooms` is updated: an answer that history gave earlier may be outdated."""
         self.sends = sends
+        self._is_elsewhere = False
+
+    @property
+    def has_other_devices(self) -> bool:
+        """Whether the user is known to have more than one connection, here and at other gateways."""
+        return self._is_elsewhere or len(self.connections) > 1
+
+    def note_elsewhere(self) -> None:
+        """Another gateway has a connection of the user, or had one."""
+        self._is_elsewhere = True
 
     def add_connection(self, connection: RoomConnection) -> None:
         self.connections.add(connection)

@@ -14,6 +14,7 @@ from chatterbox.wire import direct_names, frames, history_api
 from chatterbox.wire.broker_events import InvitationChanged, MembershipChanged, RoomDeleted, RoomEvent, TopicChanged
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.read_state import ReadState
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.room import Room, RoomConnection
 from services.gateway.rooms.room_feed import RoomFeed
@@ -40,26 +41,29 @@ class Memberships:
         self._revision = 0
         self._changes: asyncio.Queue[RoomEvent] = asyncio.Queue(QUEUED_CHANGES)
         self._newcomers: dict[int, Member] = {}
-        self._next_load: asyncio.Task[ChatError | None] | None = None
+        self._next_load: asyncio.Task[history_api.MembershipSnapshot | ChatError] | None = None
         self._loading = asyncio.Lock()
         self._tasks = TaskSet()
 
-    async def load(self, member: Member) -> None:
+    async def load(self, member: Member) -> Mapping[int, ReadState] | None:
         """Open every room of a user who has just connected; raises `ChatError` if history is unavailable.
+
+        Returns the user's state of each room by room id, or None if history did not tell.
 
         Users who connect while history answers for others are loaded together, so a crowd takes a few calls.
         """
         self._newcomers[member.user_id] = member
         if self._next_load is None:
             self._next_load = self._tasks.spawn(self._load_newcomers())
-        problem = await asyncio.shield(self._next_load)
-        if problem is not None:
-            raise problem
+        answer = await asyncio.shield(self._next_load)
+        if isinstance(answer, ChatError):
+            raise answer
+        return answer.reads.get(member.user_id)
 
     async def close(self) -> None:
         await self._tasks.close()
 
-    async def _load_newcomers(self) -> ChatError | None:
+    async def _load_newcomers(self) -> history_api.MembershipSnapshot | ChatError:
         """Load all who wait; a refusal is returned to each of them, not raised: it is no failure of this task."""
         async with self._loading:
             self._next_load = None
@@ -71,7 +75,7 @@ class Memberships:
             for member in newcomers.values():
                 self._reconcile(member, answer, rooms)
                 member.mark_loaded()
-            return None
+            return answer
 
     async def compare(self, revision: int) -> None:
         """Read everything again unless `revision`, which history had a moment ago, is the one known here.
@@ -141,7 +145,7 @@ class Memberships:
             frame = frames.Membership(room=room.name, username=change.username, member=change.member, by=change.by)
             room.notify_members(frame, exclude=member.connections if member is not None else ())
         if member is not None and opened is not None:
-            self.enter(member, opened, by=change.by)
+            self.enter(member, opened, by=change.by, read=change.read)
         elif member is not None and room is not None:
             self.leave(member, room, by=change.by)
 
@@ -194,8 +198,10 @@ class Memberships:
             return
         member.note_update()
         current = [rooms[room_id] for room_id in answer.of[member.user_id]]
+        reads = answer.reads.get(member.user_id, {})
         for room in current:
-            self.enter(member, room)
+            state = reads.get(room.room_id)
+            self.enter(member, room, read=0 if state is None else state.read)
         for room in [room for room in member.rooms.values() if room not in current]:
             self.leave(member, room)
         pending = {invitation.room: invitation.by for invitation in answer.invitations.get(member.user_id, ())}
@@ -203,9 +209,15 @@ class Memberships:
             _invite(member, name, pending.get(name))
 
     def enter(
-        self, member: Member, room: Room, *, by: str | None = None, requester: RoomConnection | None = None
+        self,
+        member: Member,
+        room: Room,
+        *,
+        by: str | None = None,
+        read: int = 0,
+        requester: RoomConnection | None = None,
     ) -> None:
-        """Subscribe all connections of `member` to `room`; does nothing if they are.
+        """Subscribe all connections of `member`, who has read it up to offset `read`, to `room`, unless they are.
 
         Each is sent the position after which pushes follow, except `requester`, which the caller answers in the same
         event-loop turn, so that no message comes in between.
@@ -226,6 +238,7 @@ class Memberships:
             private=room.private,
             topic=room.topic or "",
             rev=room.rev,
+            read=read,
             **direct_names.fields(room.name),
         )
         for connection in member.connections:

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.chassis.pacing import PacedQueue
 from chatterbox.wire.close_codes import SENTENCES, CloseCode
+from services.gateway.core.frame_budget import COST_SHIFT, TURN_COST, control_frame_bucket
 from services.gateway.core.frame_reader import FrameReader, Opcode, ProtocolViolationError, read_close
 from services.gateway.core.frame_writer import PING, close_frame, pong_frame
-from services.gateway.core.intake import COST_SHIFT, TURN_COST, control_frame_bucket
 from services.gateway.transport import socket_options
 
 CLOSE_S = 5.0

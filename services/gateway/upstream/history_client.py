@@ -7,6 +7,8 @@ import httpx
 
 from chatterbox.chassis.http.internal_http import call
 from chatterbox.wire import history_api
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotificationLevel
 
 T = TypeVar("T")
 Outcome: TypeAlias = history_api.Appended | history_api.AppendRefused
@@ -85,6 +87,24 @@ class HistoryClient:
             room_id=room_id, after=after, first=first, limit=limit, reader=None if reader is None else reader.user_id
         )
         return await self._call("/internal/changes", query, history_api.StoredChanges)
+
+    async def store_reads(self, positions: list[history_api.ReadPosition], origin: str) -> list[ReadState | None]:
+        """Store read positions of at most one per user and room; on return they are durable.
+
+        Returns each room's state, or None if the user is no member. `origin` tells its own connections.
+        """
+        body = history_api.ReadPositions(positions, origin)
+        return (await self._call("/internal/reads", body, history_api.ReadOutcomes)).states
+
+    async def read_states(self, users: dict[int, str]) -> history_api.ReadStates:
+        return await self._call("/internal/read-states", history_api.UserIds(users), history_api.ReadStates)
+
+    async def set_notify(
+        self, room: str, member: Requester, level: NotificationLevel, until: str, origin: str
+    ) -> ReadState:
+        """Set of what a room notifies a user; returns the room's state. `origin` tells its own connections."""
+        body = history_api.NotifyCall(room, member.user_id, member.username, level, until, origin)
+        return await self._call("/internal/notify", body, ReadState)
 
     async def find(self, room: str, member: Requester) -> history_api.RoomInfo:
         """The room of this name if `member` may see it; raises `room_unknown`."""

@@ -16,6 +16,7 @@ from chatterbox.wire.history_api import Append, Appended, AppendRefused
 from chatterbox.wire.limits import Limits
 from services.history.core import stored_message
 from services.history.core.change_plan import ChangePlan, ChangePlanner
+from services.history.core.message_mentions import MessageMentions
 from services.history.core.outcomes import (
     MEMBER,
     MayWrite,
@@ -100,6 +101,8 @@ class AppendPlan:
     """The times of `inserts` as text, cached because nearly all messages of a batch share one."""
     relations: dict[int, Relations] = field(default_factory=dict)
     """By message id, of those among `inserts` that have any."""
+    mentions: list[MessageMentions] = field(default_factory=list)
+    """Of those among `inserts` that mention members."""
     changes: ChangePlan | None = None
     """What becomes of messages; None: nothing."""
 
@@ -218,6 +221,8 @@ class _Planner:
             return appended
         extra = stored_message.mentions_json(found)
         self.plan.relations[appended.message_id] = Relations(message.reply_to or None, thread, extra)
+        if found:
+            self.plan.mentions.append(MessageMentions(message.room_id, appended.offset, message.user_id, found))
         return msgspec.structs.replace(appended, thread=thread or 0, mentions=found)
 
     def _follow(self, row: MessageRow, changes: ChangePlanner) -> None:

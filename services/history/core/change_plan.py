@@ -22,6 +22,7 @@ from chatterbox.wire.history_api import (
 )
 from chatterbox.wire.limits import Limits
 from services.history.core import stored_message
+from services.history.core.message_mentions import MessageMentions
 from services.history.core.outcomes import (
     MEMBER,
     MayWrite,
@@ -95,6 +96,8 @@ class ChangePlan:
     """By message id, emoji and user id; None: delete it."""
     erased: list[int] = field(default_factory=list)
     """The ids of deleted messages, whose reactions are deleted as well."""
+    mentions: dict[tuple[int, int], MessageMentions] = field(default_factory=dict)
+    """By room id and offset, of messages that mentioned members before their text was replaced, or do now."""
     rewritten: list[int] = field(default_factory=list)
     """The ids of messages whose text is overwritten: by a deletion or an edit."""
 
@@ -220,6 +223,7 @@ class ChangePlanner:
             raise ChatError(Code.CHANGED_MEANWHILE)
         self.plan.rewritten.append(message.message_id)
         found = self._mentions(change.room_id, change.user_id, change.content) if "@" in change.content else ()
+        self._mention(change.room_id, message, found)
         extra = stored_message.mentions_json(found)
         return message._replace(content=change.content, edited_ms=self._now_ms, extra=extra)
 
@@ -232,6 +236,7 @@ class ChangePlanner:
             del self.plan.reactions[reaction]
         if message.pinned_ms is not None:
             room.pins -= 1
+        self._mention(change.room_id, message, ())
         return message._replace(
             content="",
             edited_ms=None,
@@ -242,6 +247,11 @@ class ChangePlanner:
             marks=None,
             extra=None,
         )
+
+    def _mention(self, room_id: int, before: StoredMessage, found: tuple[str, ...]) -> None:
+        if found or before.extra is not None:
+            place = (room_id, before.offset)
+            self.plan.mentions[place] = MessageMentions(*place, before.user_id, found)
 
     def _reacted(
         self, change: MessageReaction, context: ChangeContext, room: ChangeRoom, message: StoredMessage

@@ -14,6 +14,8 @@ from services.history.schema import MIGRATIONS
 
 CHANGES_VERSION = 6
 """The first schema version in which a message can be deleted."""
+MENTIONS_VERSION = 8
+"""The first schema version with rows for the members whom a message mentions."""
 
 _ERASE = """
     UPDATE messages SET content = '', edited_ms = NULL, deleted_ms = erased.at_ms, pinned_ms = NULL, pinned_by = NULL,
@@ -22,6 +24,10 @@ _ERASE = """
         AS erased
     WHERE messages.id = erased.id AND deleted_ms IS NULL;
     DELETE FROM reactions WHERE message_id IN (SELECT json_extract(value, '$[0]') FROM json_each('{erased}'));
+"""
+_FORGET = """
+    DELETE FROM {table} WHERE (room_id, offset) IN (SELECT room_id, offset FROM messages
+        WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each('{erased}')));
 """
 _BLANK = """
     UPDATE messages SET content = '' WHERE content <> '' AND id IN (
@@ -34,8 +40,11 @@ def script(version: int, erased: Mapping[int, int]) -> str:
     """SQL that deletes these messages (times by id) from a database of this schema version."""
     if not erased:
         return ""
-    template = _BLANK if version < CHANGES_VERSION else _ERASE
-    return template.format(erased=msgspec.json.encode(list(erased.items())).decode())
+    found = msgspec.json.encode(list(erased.items())).decode()
+    if version < CHANGES_VERSION:
+        return _BLANK.format(erased=found)
+    tables = ("mentions", "calls") if version >= MENTIONS_VERSION else ()
+    return _ERASE.format(erased=found) + "".join(_FORGET.format(table=table, erased=found) for table in tables)
 
 
 def has_deleted(database: Path) -> bool:

@@ -7,10 +7,10 @@ from chatterbox.chassis.core.caller_keys import ServiceName
 from chatterbox.chassis.http.internal_http import read, require_caller, write
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
+from services.history.core import message_page
+from services.history.core.message_page import PageSpan
 from services.history.history import HistoryService
 from services.history.http.app_context import context_of
-from services.history.messages import message_pages
-from services.history.messages.message_pages import PageSpan
 
 MAX_IDS_BYTES = 8 * 1024 * 1024
 """The largest body that lists users or rooms."""
@@ -33,6 +33,25 @@ async def memberships(request: Request) -> Response:
     return write(await _history(request).memberships(query.users))
 
 
+@router.post("/read-states", max_body_size=MAX_IDS_BYTES)
+async def read_states(request: Request) -> Response:
+    query = await read(request, history_api.UserIds)
+    return write(await _history(request).read_states(list(query.users)))
+
+
+@router.post("/reads")
+async def reads(request: Request) -> Response:
+    return write(await _history(request).mark_read(await read(request, history_api.ReadPositions)))
+
+
+@router.post("/notify")
+async def notify(request: Request) -> Response:
+    query = await read(request, history_api.NotifyCall)
+    user = UserInfo(query.user_id, query.username)
+    _, state = await _history(request).notify(query.room, user, query.level, query.until, origin=query.origin)
+    return write(state)
+
+
 @router.post("/heads", max_body_size=MAX_IDS_BYTES)
 async def heads(request: Request) -> Response:
     query = await read(request, history_api.HeadsQuery)
@@ -43,19 +62,19 @@ async def heads(request: Request) -> Response:
 async def page(request: Request) -> Response:
     query = await read(request, history_api.PageQuery)
     span = _span(query)
-    return write(message_pages.to_stored_page(await _history(request).page(query.room_id, span, query.reader)))
+    return write(message_page.to_stored_page(await _history(request).page(query.room_id, span, query.reader)))
 
 
 def _span(query: history_api.PageQuery) -> PageSpan:
     if query.around is not None:
-        return message_pages.around(query.around, query.limit)
+        return message_page.around(query.around, query.limit)
     return PageSpan(query.limit, query.after, query.before, thread=query.thread, pinned=query.pinned)
 
 
 @router.post("/changes")
 async def changes(request: Request) -> Response:
     query = await read(request, history_api.ChangesQuery)
-    return write(message_pages.to_stored_changes(await _history(request).changes(query)))
+    return write(message_page.to_stored_changes(await _history(request).changes(query)))
 
 
 @router.post("/find")

@@ -12,13 +12,13 @@ from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
 from services.history.core import stored_message
+from services.history.core.message_page import MAX_INTEGER, PageSpan
+from services.history.core.page_encoding import page_query
 from services.history.core.stored_message import StoredMessage
 from services.history.http.app_context import History, Pages
 from services.history.http.current_user import CurrentUser, public_router
 from services.history.http.page_endpoint import DEFAULT_LIMIT, PATH
 from services.history.http.page_response import REV_HEADER, PageResponse
-from services.history.messages.message_pages import MAX_INTEGER, PageSpan
-from services.history.messages.page_encoding import page_query
 
 router = public_router()
 

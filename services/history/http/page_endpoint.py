@@ -16,11 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chatterbox.chassis.http.http_errors import answer
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
+from services.history.core.message_page import MAX_INTEGER
+from services.history.core.page_encoding import PageQuery, page_query
 from services.history.history_context import HistoryContext
 from services.history.http.current_user import user_of
 from services.history.http.page_response import PageResponse
-from services.history.messages.message_pages import MAX_INTEGER
-from services.history.messages.page_encoding import PageQuery, page_query
 
 PATH = "/messages"
 DEFAULT_LIMIT = 50

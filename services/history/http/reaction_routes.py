@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire.errors import Code
+from services.history.core.message_page import MAX_INTEGER
 from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
 from services.history.http.message_routes import (
@@ -19,7 +20,6 @@ from services.history.http.message_routes import (
     message_out,
 )
 from services.history.http.page_response import REV_HEADER
-from services.history.messages.message_pages import MAX_INTEGER
 
 router = public_router()
 

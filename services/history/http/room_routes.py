@@ -12,9 +12,9 @@ from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import DEFAULT_ROOM
+from services.history.core.room_view import RoomView
 from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
-from services.history.rooms.room_queries import RoomView
 
 _NAMING_A_ROOM = (Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN)
 

@@ -11,6 +11,8 @@ from chatterbox.wire.limits import Limits
 from services.history.core.change_plan import ChangeContext, ChangePlan, ChangePlanner, ChangeRoom
 from services.history.core.outcomes import Mentions, Spend
 from services.history.core.stored_message import COLUMNS, StoredMessage
+from services.history.reads import mention_rows
+from services.history.reads.mention_rows import MemberIds
 from services.history.rooms import direct_writers
 
 _CONTEXTS = """
@@ -110,12 +112,14 @@ def _contexts(db: sqlite3.Connection, changes: Sequence[AnyMessageChange]) -> li
     return [ChangeContext(member, bool(reacted)) for member, reacted in db.execute(_CONTEXTS, (_json(requested),))]
 
 
-def write(db: sqlite3.Connection, plan: ChangePlan) -> None:
+def write(db: sqlite3.Connection, plan: ChangePlan, member_ids: MemberIds) -> None:
     """Write what is planned; new messages that are answered in the same transaction are inserted before."""
     for changes in plan.changed.values():
         db.executemany(_CHANGE, [_columns(change.message) for change in changes.values()])
     if plan.erased:
         db.executemany(_ERASE_REACTIONS, [(message_id,) for message_id in plan.erased])
+    if plan.mentions:
+        mention_rows.replace(db, plan.mentions, member_ids)
     db.executemany(_TAKE_BACK, [place for place, new in plan.reactions.items() if new is None])
     db.executemany(_REACT, [(*place, new.place) for place, new in plan.reactions.items() if new is not None])
     db.executemany(_SET_REV, [(room.rev, room_id) for room_id, room in plan.rooms.items()])

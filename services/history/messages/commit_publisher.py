@@ -21,6 +21,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.broker_events import (
     CONTROL,
     ChangedMessage,
+    RoomDeleted,
     RoomEvent,
     encode_batch,
     encode_changes,
@@ -31,6 +32,7 @@ from chatterbox.wire.codec import encode
 from chatterbox.wire.position import WHOLE_DIGITS, Position
 from services.history.core.append_plan import AppendPlan, MessageRow, RoomTail
 from services.history.core.change_plan import ChangePlan, ChangeRoom, PlannedChange
+from services.history.core.recent_senders import RecentSenders
 from services.history.core.stored_message import frame, mentions
 from services.history.metrics import HistoryMetrics
 
@@ -58,6 +60,15 @@ class CommittedChanges(NamedTuple):
         changes = self.plan.changes
         changed = 0 if changes is None else sum(map(len, changes.changed.values()))
         return len(self.events) + len(self.plan.inserts) + changed
+
+    def tell_senders(self, senders: RecentSenders) -> None:
+        """Let `senders` follow."""
+        for event in self.events:
+            if isinstance(event, RoomDeleted):
+                senders.forget(event.room_id)
+        append = senders.append
+        for row in self.plan.inserts:
+            append(row.room_id, row.offset, row.user_id)
 
 
 class CommitPublisher:

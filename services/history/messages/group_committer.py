@@ -4,6 +4,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import aiosqlite
 
@@ -111,6 +112,7 @@ class GroupCommitter:
             limits=self._limits,
             spend=self._send_limits.spend,
             mentions=self._names.finder(db),
+            member_ids=partial(self._names.user_ids, db),
         )
         if plan.changes is not None and plan.changes.erased:
             self._record(plan.changes.erased, transaction.now_ms)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from chatterbox.wire.broker_events import MembershipChanged, RoomDeleted, RoomEvent
 from chatterbox.wire.limits import Limits
@@ -11,17 +12,32 @@ from services.history.core.outcomes import Mentions
 
 REMEMBERED = 100_000
 """At most this many names are kept, or those of one room; the room that was read first is forgotten first."""
-_NAMES = "SELECT username FROM memberships WHERE room_id = ?"
+_NAMES = "SELECT username, user_id FROM memberships WHERE room_id = ?"
 _ROOM = "SELECT members, created_by FROM rooms WHERE id = ?"
 
 
+class _RoomNames(NamedTuple):
+    usernames: dict[str, str]
+    """By folded username."""
+    user_ids: dict[str, int]
+    """By username."""
+
+    def add(self, username: str, user_id: int) -> None:
+        self.usernames[folded(username)] = username
+        self.user_ids[username] = user_id
+
+    def remove(self, username: str) -> None:
+        self.usernames.pop(folded(username), None)
+        self.user_ids.pop(username, None)
+
+
 class MemberNames:
-    """Usernames by folded username, by room id. Reads a room when its names are first needed, then follows events."""
+    """Usernames and ids of members, by room id. Reads a room when its names are first needed, then follows events."""
 
     def __init__(self, limits: Limits, remembered: int = REMEMBERED) -> None:
         self._limits = limits
         self._remembered = remembered
-        self._rooms: dict[int, dict[str, str]] = {}  # bounded: by `_read`
+        self._rooms: dict[int, _RoomNames] = {}  # bounded: by `_read`
 
     def finder(self, db: sqlite3.Connection) -> Mentions:
         """Finds mentions, in the transaction of `db`."""
@@ -30,9 +46,13 @@ class MemberNames:
             [(members, created_by)] = db.execute(_ROOM, (room_id,))
             may_call = members <= self._limits.call_members or user_id == created_by
             limit = self._limits.mentions_per_message
-            return mentioned(text, self._of(db, room_id), may_call=may_call, limit=limit)
+            return mentioned(text, self._of(db, room_id).usernames, may_call=may_call, limit=limit)
 
         return find
+
+    def user_ids(self, db: sqlite3.Connection, room_id: int) -> Mapping[str, int]:
+        """The user ids of a room's members by username."""
+        return self._of(db, room_id).user_ids
 
     def follow(self, events: Iterable[RoomEvent]) -> None:
         """Apply what a transaction changes."""
@@ -40,9 +60,9 @@ class MemberNames:
             if isinstance(event, MembershipChanged) and event.room_id in self._rooms:
                 names = self._rooms[event.room_id]
                 if event.member:
-                    names[folded(event.username)] = event.username
+                    names.add(event.username, event.user_id)
                 else:
-                    names.pop(folded(event.username), None)
+                    names.remove(event.username)
             elif isinstance(event, RoomDeleted):
                 self._rooms.pop(event.room_id, None)
 
@@ -50,11 +70,14 @@ class MemberNames:
         """A transaction was rolled back."""
         self._rooms.clear()
 
-    def _of(self, db: sqlite3.Connection, room_id: int) -> Mapping[str, str]:
+    def _of(self, db: sqlite3.Connection, room_id: int) -> _RoomNames:
         names = self._rooms.get(room_id)
         if names is None:
-            names = {folded(username): username for (username,) in db.execute(_NAMES, (room_id,))}
-            while self._rooms and sum(map(len, self._rooms.values())) + len(names) > self._remembered:
-                del self._rooms[next(iter(self._rooms))]
+            names = _RoomNames({}, {})
+            for username, user_id in db.execute(_NAMES, (room_id,)):
+                names.add(username, user_id)
+            held = sum(len(room.user_ids) for room in self._rooms.values())
+            while self._rooms and held + len(names.user_ids) > self._remembered:
+                held -= len(self._rooms.pop(next(iter(self._rooms))).user_ids)
             self._rooms[room_id] = names
         return names

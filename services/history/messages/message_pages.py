@@ -10,19 +10,12 @@ must be what the index says.
 from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
-
-import msgspec
 
 from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
 from chatterbox.chassis.sqlite.reader_pool import Row, RowSource
-from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.history_api import StoredChange, StoredChanges, StoredPage
-from services.history.core.stored_message import COLUMNS, StoredMessage, frame
-
-MAX_INTEGER = 2**53 - 1
-"""The largest offset or id: the largest integer that every JSON parser keeps exactly."""
+from services.history.core.message_page import MAX_INTEGER, ChangedMessages, MessagePage, PageSpan
+from services.history.core.stored_message import COLUMNS, StoredMessage
 
 _QUERY = """
     WITH span AS (
@@ -62,57 +55,6 @@ THREAD = "thread = :thread AND offset > :after AND offset < :before ORDER BY off
 PINNED = "pinned_ms IS NOT NULL AND offset > :after AND offset < :before ORDER BY offset"
 CHANGED = "rev > 0 AND rev > :after AND +offset >= :first ORDER BY rev"
 """`rev > 0` lets SQLite use the index of changed messages; `+` keeps it from using the one of offsets."""
-
-
-class MessagePage(NamedTuple):
-    """Messages of a room, oldest first: consecutive ones, or those of a thread, or pinned ones.
-
-    `first` is the first one's offset, also of an empty page of consecutive ones.
-    """
-
-    room: str
-    epoch: str
-    head: int
-    first: int
-    topic: str
-    messages: list[StoredMessage]
-    rev: int = 0
-    """The room's rev, as of which the messages are."""
-    more: bool = False
-    """Whether a thread, or pinned messages, have more in the direction of reading."""
-
-
-class ChangedMessages(NamedTuple):
-    """Messages of a room that changed, by rev: everything up to rev `through`; `rev` is the room's."""
-
-    room: str
-    epoch: str
-    head: int
-    rev: int
-    through: int
-    messages: list[StoredMessage]
-
-
-class PageSpan(NamedTuple):
-    """Which messages to read: those after offset `after`, or (None) the newest; in both cases only below `before`.
-
-    `skip` leaves out that many messages at the end from which the page is read.
-    """
-
-    limit: int
-    after: int | None = None
-    before: int | None = None
-    skip: int = 0
-    thread: int | None = None
-    """Only the replies in the thread that this offset began, without `skip`."""
-    pinned: bool = False
-    """Only pinned messages, without `skip`."""
-
-
-def around(offset: int, limit: int) -> PageSpan:
-    """The page of `limit` messages that has `offset` in the middle, or is the first or last one."""
-    before = limit // 2
-    return PageSpan(limit, after=0) if offset <= before else PageSpan(limit, before=offset + limit - before)
 
 
 async def read(source: RowSource, room_id: int, span: PageSpan, *, prove: bool = False) -> MessagePage:
@@ -200,31 +142,3 @@ def _proven(room_id: int, rows: list[Row]) -> list[StoredMessage]:
 
 def _misplaced(room_id: int, message: StoredMessage) -> DatabaseDamagedError:
     return DatabaseDamagedError(f"message {message.offset} of room {room_id} is not stored as the index says")
-
-
-def to_stored_page(page: MessagePage) -> StoredPage:
-    """The page for a gateway: encoded frames, which it forwards without decoding."""
-    return StoredPage(
-        epoch=page.epoch,
-        head=page.head,
-        first=page.first,
-        frames=[msgspec.Raw(encode(frame(page.room, page.epoch, message))) for message in page.messages],
-        topic=page.topic,
-        rev=page.rev,
-        revs={message.offset: message.rev for message in page.messages if message.rev},
-        more=page.more,
-    )
-
-
-def to_stored_changes(page: ChangedMessages) -> StoredChanges:
-    """The same of changes."""
-    return StoredChanges(
-        epoch=page.epoch,
-        head=page.head,
-        rev=page.rev,
-        through=page.through,
-        changes=[
-            StoredChange(message.offset, message.rev, msgspec.Raw(encode(frame(page.room, page.epoch, message))))
-            for message in page.messages
-        ],
-    )

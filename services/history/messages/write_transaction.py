@@ -16,6 +16,8 @@ from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, MessageContext, plan
 from services.history.core.outcomes import Mentions, Spend, no_mentions
 from services.history.messages import change_store
+from services.history.reads import mention_rows
+from services.history.reads.mention_rows import MemberIds
 from services.history.rooms import direct_writers
 
 _CONTEXT_OF = """
@@ -81,6 +83,7 @@ class WriteTransaction:
                 username=user.username,
                 member=member,
                 by=by,
+                read=room.head if member else 0,
             )
         )
 
@@ -122,6 +125,7 @@ def store(
     limits: Limits,
     spend: Spend,
     mentions: Mentions = no_mentions,
+    member_ids: MemberIds = mention_rows.nobody,
 ) -> AppendPlan:
     """Plan `changes`, then `batch`, and write both, inside a transaction.
 
@@ -145,8 +149,10 @@ def store(
         if planned.relations:
             db.executemany(_RELATE, [(*relations, message_id) for message_id, relations in planned.relations.items()])
         db.executemany(_SET_TAIL, [(tail.head, tail.last_ms, room_id) for room_id, tail in planned.tails.items()])
+        if planned.mentions:
+            mention_rows.add(db, planned.mentions, member_ids)
     if planned.changes is not None:
-        change_store.write(db, planned.changes)
+        change_store.write(db, planned.changes, member_ids)
     return planned
 
 

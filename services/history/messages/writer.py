@@ -25,7 +25,6 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, Outcome
-from services.history.core.page_cache import PageCache
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.log_erasure import LogErasure
 from services.history.messages.commit_group import CommitGroup
@@ -61,12 +60,12 @@ class Writer:
         committer: GroupCommitter | None = None,
         ledger: ErasureLedger | None = None,
         on_erased: Callable[[], None] = lambda: None,
-        pages: PageCache | None = None,
+        on_failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`publish` is called after every commit and must not block. `committer` writes to `db`.
+        """`publish` is called after every commit, before its callers learn of it, and must not block. `on_failed` is
+        called when a commit failed: what it stored is not known. `committer` writes to `db`.
 
-        `ledger` records deleted messages; `on_erased` is called when deleted texts are gone from the database. `pages`
-        drops what each commit changes.
+        `ledger` records deleted messages; `on_erased` is called when deleted texts are gone from the database.
         """
         self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock, ledger=ledger)
         self._publish = publish
@@ -81,7 +80,7 @@ class Writer:
         self._log_erasure = LogErasure(self._erase_old_texts, self._wake.set)
         self._erasure_incident = Incident(log, down="log_erasure.failed", up="log_erasure.recovered")
         self._on_erased = on_erased
-        self._pages = pages or PageCache()
+        self._on_failed = on_failed
         self._incident = StorageIncident(
             log, failed="commit.failed", recovered="commit.recovered", retry_after_s=RETRY_AFTER_S
         )
@@ -186,7 +185,6 @@ class Writer:
         else:
             self._note_success()
             plan = committed.plan
-            self._pages.follow(committed.events, plan)
             group.answer(plan)
             self._metrics.committed(plan, time.perf_counter() - began_s)
             if plan.inserts and log.isEnabledFor(logging.DEBUG):
@@ -203,7 +201,7 @@ class Writer:
                 return await self._committer.commit(group)
             return await self._reserve.retry_on_full(lambda: self._committer.commit(group))
         except BaseException:
-            self._pages.clear()
+            self._on_failed()
             raise
 
     async def _admitted(self, jobs: list[Job]) -> CommitGroup:

@@ -1,6 +1,7 @@
 """Membership changes: join, leave, create. The writer runs each inside a transaction.
 
-An exception undoes what the change wrote. Repeating a change has no effect and is not an error.
+A new member has read the room up to its last message: only later ones are unread. An exception undoes what the change
+wrote. Repeating a change has no effect and is not an error.
 """
 
 import secrets
@@ -13,6 +14,7 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import LeftRoom, RoomInfo
 from chatterbox.wire.limits import Limits
+from services.history.core import room_view
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_deletion, room_invitations, room_queries
 
@@ -22,6 +24,7 @@ _FORGIVE = "DELETE FROM removals WHERE room_id = ? AND user_id = ?"
 _NOT_EMPTY = "UPDATE rooms SET empty_since_ms = NULL WHERE id = ? AND empty_since_ms IS NOT NULL"
 _EMPTY = "UPDATE rooms SET empty_since_ms = ? WHERE id = ?"
 _LEAVE = "DELETE FROM memberships WHERE room_id = ? AND user_id = ?"
+_FORGET_MENTIONS = "DELETE FROM mentions WHERE room_id = ? AND user_id = ?"
 _CREATE = """
     INSERT INTO rooms (name, epoch, private, created_ms, created_by) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (name) DO NOTHING RETURNING id
@@ -63,7 +66,7 @@ async def leave(
     ends if it has no messages; otherwise others can still join it and read them.
     """
     view = await room_queries.find(transaction, room, user.user_id, limits)
-    info, is_last = room_queries.require_room(view.info), view.member and view.members == 1
+    info, is_last = room_view.require_room(view.info), view.member and view.members == 1
     if info.everyone:
         raise ChatError(Code.ROOM_FOR_ALL)
     if is_last and info.private and not delete:
@@ -81,6 +84,7 @@ async def leave(
 async def end_membership(transaction: WriteTransaction, info: RoomInfo, user: UserInfo, *, by: str) -> None:
     """Make a member no member any more."""
     await transaction.rows(_LEAVE, (info.room_id, user.user_id))
+    await transaction.rows(_FORGET_MENTIONS, (info.room_id, user.user_id))
     await transaction.record_membership(info, user, member=False, by=by)
 
 

@@ -5,6 +5,7 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import Limits
+from services.history.core import room_view
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import membership_changes, room_deletion, room_queries
 
@@ -33,7 +34,7 @@ async def remove_member(
 async def _created_by(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
     """The room, if `user` is a member and created it; raises `not_a_member` or `not_the_creator`."""
     view = await room_queries.find(transaction, room, user.user_id, limits)
-    info = room_queries.require_room(view.require_member())
+    info = room_view.require_room(view.require_member())
     if view.created_by != user.user_id:
         name = await room_queries.creator(transaction, view)
         who = f"Ask {name}, or" if name else "It has none: ask"

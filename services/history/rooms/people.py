@@ -1,21 +1,14 @@
 """What users set for themselves: who may write to them."""
 
-import msgspec
-
 from chatterbox.chassis.sqlite.reader_pool import RowSource
 from chatterbox.wire.user_settings import Writers
+from services.history.core.stored_settings import StoredSettings
 from services.history.messages.write_transaction import WriteTransaction
 
 _WRITERS = "SELECT writers FROM people WHERE user_id = ?"
 _SET_WRITERS = """
     INSERT INTO people (user_id, writers) VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE SET writers = ?2
 """
-
-
-class StoredSettings(msgspec.Struct, frozen=True):
-    """The settings of a user."""
-
-    writers: Writers = Writers.EVERYONE
 
 
 async def read(source: RowSource, user_id: int) -> StoredSettings:

@@ -6,8 +6,8 @@ from services.history.rooms import room_queries
 
 CHUNK_MESSAGES = 500
 """Messages deleted per transaction: about 5 ms of the writer's time."""
-CHUNK_REACTIONS = 2000
-"""Reactions deleted per transaction."""
+CHUNK_ROWS = 2000
+"""Reactions deleted per transaction, and mentions."""
 
 _DELETE_MEMBERS = (
     "DELETE FROM memberships WHERE room_id = ?",
@@ -32,6 +32,12 @@ _DELETE_REACTIONS = """
         WHERE message_id IN (SELECT id FROM messages WHERE room_id = :room AND offset > :head) LIMIT :chunk)
     RETURNING 1
 """
+_DELETE_MENTIONS = """
+    DELETE FROM mentions WHERE (user_id, room_id, offset) IN (
+        SELECT user_id, room_id, offset FROM mentions WHERE room_id = :room AND offset > :head LIMIT :chunk)
+    RETURNING 1
+"""
+_DELETE_CALLS = "DELETE FROM calls WHERE room_id = :room AND offset > :head"
 _DELETE_MESSAGES = "DELETE FROM messages WHERE room_id = :room AND offset > :head"
 _SET_HEAD = """
     UPDATE rooms SET head = :head,
@@ -66,14 +72,15 @@ async def delete_empty(transaction: WriteTransaction, before_ms: int) -> bool:
 async def delete_messages(transaction: WriteTransaction) -> bool:
     """Delete the last messages of a deleted room, and the room itself with its first; False if there is none.
 
-    The newest go first, and the head with them, so that offsets stay complete in every commit. Their reactions go
-    before them.
+    The newest go first, and the head with them, so that offsets stay complete in every commit. Their reactions and
+    mentions go before them.
     """
     found = await transaction.rows(_NEXT, {"chunk": CHUNK_MESSAGES})
     for room_id, head in found:
         names = {"room": room_id, "head": head}
-        if await transaction.rows(_DELETE_REACTIONS, {**names, "chunk": CHUNK_REACTIONS}):
+        chunk = {**names, "chunk": CHUNK_ROWS}
+        if await transaction.rows(_DELETE_REACTIONS, chunk) or await transaction.rows(_DELETE_MENTIONS, chunk):
             continue
-        for statement in (_DELETE_MESSAGES, _SET_HEAD, _DELETE_ROOM):
+        for statement in (_DELETE_CALLS, _DELETE_MESSAGES, _SET_HEAD, _DELETE_ROOM):
             await transaction.rows(statement, names)
     return bool(found)

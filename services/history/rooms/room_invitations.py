@@ -12,6 +12,7 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo, StoredInvitation
 from chatterbox.wire.limits import Limits
+from services.history.core import room_view
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_queries
 
@@ -66,7 +67,7 @@ async def invite(
     commit.
     """
     view = await room_queries.find(transaction, room, inviter.user_id, limits)
-    info = room_queries.require_room(view.require_member())
+    info = room_view.require_room(view.require_member())
     await transaction.rows(_COUNT_ATTEMPT)
     if invitee is None:
         return info

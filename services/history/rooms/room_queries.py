@@ -4,7 +4,7 @@ A private room is visible to its members only: others get the same answer as for
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -13,6 +13,9 @@ from chatterbox.wire import direct_names
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomHead, RoomInfo, RoomListing, VisibleRoom
 from chatterbox.wire.limits import Limits
+from services.history.core.room_view import RoomView
+from services.history.reads import read_states
+from services.history.reads.read_states import StoredReading
 
 _FIND = """
     SELECT rooms.id, name, private, everyone, epoch, head, topic, rev, mine.user_id IS NOT NULL, created_ms, members,
@@ -42,42 +45,16 @@ _HEADS = """
     FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?)) AND rooms.deleted_ms IS NULL
     WHERE meta.name = 'membership_revision'
 """
-_MEMBERSHIPS = """
-    SELECT meta.value, memberships.user_id, rooms.id, rooms.name, private, everyone, epoch, head, topic, rev
+_MEMBERSHIPS = f"""
+    SELECT meta.value, {read_states.COLUMNS},
+        rooms.name, private, everyone, epoch, head, topic, rev
     FROM meta
     LEFT JOIN memberships ON memberships.user_id IN (SELECT value FROM json_each(?))
+    LEFT JOIN read_states AS mine ON mine.user_id = memberships.user_id AND mine.room_id = memberships.room_id
     LEFT JOIN rooms ON rooms.id = memberships.room_id
     WHERE meta.name = 'membership_revision'
-"""
-
-
-_ALWAYS_THE_SAME = (
-    "A direct conversation always has the same members and no topic. To stop messages of a user, block them."
-)
-
-
-class RoomView(NamedTuple):
-    """A room as one user sees it."""
-
-    info: RoomInfo
-    member: bool
-    created_ms: int
-    members: int
-    created_by: int | None
-    """The creator's user id; None for the room that everyone is in."""
-
-    def require_member(self) -> RoomInfo:
-        """The room, if this user is a member; raises `not_a_member`."""
-        if not self.member:
-            raise ChatError(Code.NOT_A_MEMBER)
-        return self.info
-
-
-def require_room(info: RoomInfo) -> RoomInfo:
-    """Raise `not_allowed` for a direct conversation: its members never change, and it has no topic."""
-    if direct_names.people(info.room):
-        raise ChatError(Code.NOT_ALLOWED, _ALWAYS_THE_SAME)
-    return info
+"""  # noqa: S608 - constants
+_READING_END = 1 + len(StoredReading._fields)
 
 
 async def find(source: RowSource, room: str, user_id: int, limits: Limits, *, is_invited: bool = False) -> RoomView:
@@ -96,10 +73,19 @@ def _room_view(row: Row) -> RoomView:
     return RoomView(room_info(info), bool(member), created_ms, members, created_by)
 
 
-def room_info(columns: Iterable[object]) -> RoomInfo:
+def room_info(columns: Iterable[Any]) -> RoomInfo:
     """The room in a row: id, name, private, everyone, epoch, head, topic, rev."""
-    names = ("room_id", "room", "private", "everyone", "epoch", "head", "topic", "rev")
-    return msgspec.convert(dict(zip(names, columns, strict=True)), RoomInfo, strict=False)
+    room_id, room, is_private, is_everyone, epoch, head, topic, rev = columns
+    return RoomInfo(
+        room_id=room_id,
+        room=room,
+        private=bool(is_private),
+        everyone=bool(is_everyone),
+        epoch=epoch,
+        head=head,
+        topic=topic,
+        rev=rev,
+    )
 
 
 async def creator(source: RowSource, view: RoomView) -> str | None:
@@ -143,17 +129,21 @@ async def heads(source: RowSource, room_ids: list[int]) -> Heads:
     return Heads(found[0][0], {room_id: RoomHead(*place) for _, room_id, *place in found if room_id is not None})
 
 
-async def memberships(source: RowSource, user_ids: Iterable[int]) -> MembershipSnapshot:
-    """The rooms that these users are in, and the membership revision, from one snapshot."""
+async def memberships(source: RowSource, user_ids: Iterable[int]) -> tuple[MembershipSnapshot, list[StoredReading]]:
+    """The rooms that these users are in, and the membership revision; and what they have read. From one snapshot."""
     ids = list(user_ids)
     found = await source.rows(_MEMBERSHIPS, (_json(ids),))
     rooms: dict[int, RoomInfo] = {}
     room_ids: dict[int, list[int]] = {user_id: [] for user_id in ids}
-    for _, user_id, room_id, *rest in found:
-        if room_id is not None:
-            rooms.setdefault(room_id, room_info((room_id, *rest)))
-            room_ids[user_id].append(room_id)
-    return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids)
+    readings: list[StoredReading] = []
+    for row in found:
+        if (room_id := row[1]) is None:
+            continue
+        if room_id not in rooms:
+            rooms[room_id] = room_info((room_id, *row[_READING_END:]))
+        room_ids[row[2]].append(room_id)
+        readings.append(StoredReading._make(row[1:_READING_END]))
+    return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids), readings
 
 
 def _json(value: object) -> str:

@@ -3,6 +3,7 @@
 from chatterbox.wire import text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.limits import Limits
+from services.history.core import room_view
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_queries
 
@@ -13,7 +14,7 @@ async def change(transaction: WriteTransaction, room: str, user: UserInfo, topic
     """Set the topic of a room that `user` is in; returns it as stored. Setting the same topic has no effect."""
     stored = text_rules.topic(topic, limits)
     view = await room_queries.find(transaction, room, user.user_id, limits)
-    info = room_queries.require_room(view.require_member())
+    info = room_view.require_room(view.require_member())
     if await transaction.rows(_CHANGE, {"room": info.room_id, "topic": stored}):
         await transaction.record_topic(info, stored, by=user.username)
     return stored

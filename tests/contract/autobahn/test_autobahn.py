@@ -8,7 +8,7 @@ from services.gateway.core.frame_reader import Opcode
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.transport.handshake import Handshake
 from services.gateway.transport.live_socket import LiveSocket, SocketReceiver
-from tests.support import autobahn, live
+from tests.support import autobahn, socket_server
 
 CACHE = Path(__file__).parents[2] / ".cache/autobahn"
 CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"]
@@ -84,7 +84,7 @@ def echo(socket: LiveSocket) -> SocketReceiver:
 
 
 async def test_every_autobahn_case_passes(wstest: Path, tmp_path: Path) -> None:
-    async with live.serving(echo, handshake_class=EchoHandshake, frame_bytes=MESSAGE_BYTES) as port:
+    async with socket_server.serving(echo, handshake_class=EchoHandshake, frame_bytes=MESSAGE_BYTES) as port:
         report = await autobahn.run(wstest, f"ws://127.0.0.1:{port}/ws?token=t", CASES, tmp_path, TIMEOUT_S)
     unexpected = {
         case: (result["behavior"], result["behaviorClose"])

@@ -18,7 +18,7 @@ from chatterbox.wire.rate_limits import SESSION_REQUESTS
 from services.auth.auth_database import MIGRATIONS
 from services.auth.sessions.session_table import CLOCK_ERROR_S, RENEWABLE_S
 from tests.support.auth_site import PASSWORD, AuthSite, bearing, payload_of, refusal, revoked, running, sid_of
-from tests.support.figures import figure
+from tests.support.metrics_parser import figure
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from chatterbox.wire.close_codes import CloseCode
-from tests.support.attempt import KEY, attempt, fill, small_disk
+from tests.support.failed_starts import KEY, attempt, fill, small_disk
 from tests.support.loopback import NO_TLS
 from tests.support.process import Process, process
 from tests.support.server import PASSWORD

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from chatterbox.chassis import open_files, serve
 from chatterbox.chassis.http import http_protocol, request_rate
 from chatterbox.wire.rate_limits import REQUESTS_REFUSED_AT_ONCE, Rate
-from tests.support import live
+from tests.support import socket_server
 from tests.support.peer import Peer, connected, dialled
 from tests.support.waiting import until
 
@@ -40,7 +40,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     monkeypatch.setattr(http_protocol, "REQUEST_DEADLINE_S", 0.1)
-    async with live.served(serve.config(APP)) as port:
+    async with socket_server.served(serve.config(APP)) as port:
         yield port
 
 
@@ -107,7 +107,7 @@ async def is_accepted(port: int) -> bool:
 
 async def test_connections_from_one_address_are_limited(caplog: pytest.LogCaptureFixture) -> None:
     config = serve.config(APP, connections_per_address=2)
-    async with live.served(config) as port:
+    async with socket_server.served(config) as port:
         async with idle(port, 2) as peers:
             for _ in range(3):
                 async with dialled(port) as refused:
@@ -121,7 +121,7 @@ async def test_connections_from_one_address_are_limited(caplog: pytest.LogCaptur
 
 
 async def test_connections_in_all_are_limited() -> None:
-    async with live.served(serve.config(APP, connections=2)) as port, idle(port, 2):
+    async with socket_server.served(serve.config(APP, connections=2)) as port, idle(port, 2):
         async with dialled(port) as refused:
             answer = await refused.rest()
     assert answer.startswith(b"HTTP/1.1 503 ")
@@ -131,7 +131,7 @@ async def test_connections_in_all_are_limited() -> None:
 
 async def test_a_trusted_proxy_may_open_more_connections_than_one_address() -> None:
     config = serve.config(APP, connections_per_address=1, trusted_proxies="127.0.0.1")
-    async with live.served(config) as port, idle(port, 3):
+    async with socket_server.served(config) as port, idle(port, 3):
         pass
 
 
@@ -146,7 +146,10 @@ async def test_requests_that_wait_for_one_event_continue_one_per_iteration() -> 
         steps += 1
         return PlainTextResponse("ok")
 
-    async with live.served(serve.config(Starlette(routes=[Route("/", wait)]))) as port, AsyncExitStack() as stack:
+    async with (
+        socket_server.served(serve.config(Starlette(routes=[Route("/", wait)]))) as port,
+        AsyncExitStack() as stack,
+    ):
         for _ in range(20):
             (await stack.enter_async_context(dialled(port))).write(GET)
         await until(lambda: waiting == 20, 10)
@@ -166,7 +169,7 @@ class TestRequestRate:
     RATE = Rate(3, 1e-3)
 
     async def test_requests_beyond_the_rate_of_an_address_are_refused_on_every_connection(self) -> None:
-        async with live.served(serve.config(APP, requests=self.RATE)) as port:
+        async with socket_server.served(serve.config(APP, requests=self.RATE)) as port:
             for expected in (["200"] * 2, ["200", "429", "429"]):
                 async with dialled(port) as peer:
                     heads = [await _head(peer, GET) for _ in expected]
@@ -175,7 +178,7 @@ class TestRequestRate:
 
     async def test_each_client_of_a_trusted_proxy_has_a_rate_of_its_own(self) -> None:
         config = serve.config(APP, requests=self.RATE, trusted_proxies="127.0.0.1")
-        async with live.served(config) as port, httpx.AsyncClient(trust_env=False) as http:
+        async with socket_server.served(config) as port, httpx.AsyncClient(trust_env=False) as http:
             answers = {
                 address: [
                     (await http.get(f"http://127.0.0.1:{port}/", headers={"X-Forwarded-For": address})).status_code
@@ -192,7 +195,7 @@ class TestRequestRate:
     ) -> None:
         monkeypatch.setattr(request_rate, "DELAY_S", (0.2, 0.3))
         at_once = REQUESTS_REFUSED_AT_ONCE.bound.burst
-        async with live.served(serve.config(APP, requests=self.RATE)) as port, dialled(port) as peer:
+        async with socket_server.served(serve.config(APP, requests=self.RATE)) as port, dialled(port) as peer:
             for _ in range(self.RATE.burst + at_once):
                 await _head(peer, GET)
             began_s = asyncio.get_running_loop().time()
@@ -211,7 +214,7 @@ class TestRequestRate:
     ) -> None:
         monkeypatch.setattr(request_rate, "DELAY_S", (0.2, 0.3))
         free = self.RATE.burst + REQUESTS_REFUSED_AT_ONCE.bound.burst
-        async with live.served(serve.config(APP, requests=self.RATE)) as port:
+        async with socket_server.served(serve.config(APP, requests=self.RATE)) as port:
             for _ in range(free):
                 assert (await _refused(port)).startswith(b"HTTP/1.1 400 ")
             async with dialled(port) as peer:
@@ -223,7 +226,7 @@ class TestRequestRate:
 
     async def test_invalid_requests_of_a_trusted_proxy_are_not_counted(self) -> None:
         config = serve.config(APP, requests=self.RATE, trusted_proxies="127.0.0.1")
-        async with live.served(config) as port:
+        async with socket_server.served(config) as port:
             for _ in range(2 * self.RATE.burst):
                 await _refused(port)
             async with dialled(port) as peer:
@@ -231,7 +234,7 @@ class TestRequestRate:
 
     @pytest.mark.parametrize("path", ["/internal/heads", "/health/ready", "/metrics"])
     async def test_paths_for_services_and_operators_are_not_counted(self, path: str) -> None:
-        async with live.served(serve.config(APP, requests=self.RATE)) as port, dialled(port) as peer:
+        async with socket_server.served(serve.config(APP, requests=self.RATE)) as port, dialled(port) as peer:
             heads = [await _head(peer, GET.replace(b"GET / ", f"GET {path} ".encode())) for _ in range(6)]
             assert {head.split()[1] for head in heads} == {"404"}
 
@@ -254,7 +257,7 @@ async def _head(peer: Peer, request: bytes) -> str:
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
 async def test_a_trusted_proxy_is_recognised_whatever_the_server_listens_on(host: str) -> None:
     config = serve.config(Starlette(routes=[Route("/", _client)]), trusted_proxies="127.0.0.1")
-    async with live.served(config, host) as port, httpx.AsyncClient(trust_env=False) as http:
+    async with socket_server.served(config, host) as port, httpx.AsyncClient(trust_env=False) as http:
         url = f"http://127.0.0.1:{port}/"
         assert (await http.get(url)).text == "127.0.0.1"
         assert (await http.get(url, headers={"X-Forwarded-For": "203.0.113.7"})).text == "203.0.113.7"
@@ -272,13 +275,13 @@ async def test_the_soft_limit_of_open_files_is_raised_to_the_hard_limit() -> Non
 
 async def test_the_limit_of_open_files_bounds_the_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_files, "raise_limit", lambda: open_files.RESERVED + 1)
-    async with live.served(serve.config(APP, connections=1000)) as port, idle(port, 1):
+    async with socket_server.served(serve.config(APP, connections=1000)) as port, idle(port, 1):
         async with dialled(port) as refused:
             assert (await refused.rest()).startswith(b"HTTP/1.1 503 ")
 
 
 async def test_a_websocket_no_longer_counts_as_an_http_connection() -> None:
-    async with live.serving(lambda _: _Ignoring(), connections_per_address=1) as port:
+    async with socket_server.serving(lambda _: _Ignoring(), connections_per_address=1) as port:
         async with connected(port), connected(port):
             pass
 

@@ -15,7 +15,7 @@ from chatterbox.chassis import serve
 from chatterbox.chassis.core.host_names import AllowedHosts
 from chatterbox.chassis.http.http_protocol import HttpProtocol
 from services.gateway.transport.upgrade_protocol import upgrade_protocol
-from tests.support import live
+from tests.support import socket_server
 from tests.support.peer import Peer, dialled
 
 METHODS = ["GET", "POST", "OPTIONS"]
@@ -51,7 +51,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 @pytest.fixture(params=["service", "gateway"])
 async def port(request: pytest.FixtureRequest) -> AsyncIterator[int]:
     http_class = upgrade_protocol() if request.param == "gateway" else HttpProtocol
-    async with live.served(serve.config(APP, http_class=http_class)) as port:
+    async with socket_server.served(serve.config(APP, http_class=http_class)) as port:
         yield port
 
 
@@ -119,7 +119,7 @@ async def test_an_absolute_target_replaces_the_host_header(port: int) -> None:
 
 async def test_an_absolute_target_for_another_server_is_refused() -> None:
     allowed = AllowedHosts([])
-    async with live.served(serve.config(APP, allowed_hosts=allowed)) as port:
+    async with socket_server.served(serve.config(APP, allowed_hosts=allowed)) as port:
         request = head("GET http://evil.example/ HTTP/1.1", "Host: localhost")
         assert (await response(port, request))[0] == 421
 

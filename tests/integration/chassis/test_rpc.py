@@ -13,7 +13,7 @@ from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.core.length_prefix import prefixed
 from chatterbox.chassis.rpc.rpc_client import NotHttpError, RpcClient, open_rpc
 from chatterbox.chassis.rpc.rpc_server import MAX_WAITING, rpc_upgrade_protocol
-from tests.support.live import served
+from tests.support.socket_server import served
 from tests.support.waiting import until
 
 KEY = "a key of these tests"

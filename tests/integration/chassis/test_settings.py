@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.attempt import KEY, attempt
+from tests.support.failed_starts import KEY, attempt
 
 pytestmark = pytest.mark.parametrize("service", ["auth", "history", "gateway"])
 

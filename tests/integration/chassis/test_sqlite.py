@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.attempt import KEY, Attempt, attempt, fill, small_disk
+from tests.support.failed_starts import KEY, Attempt, attempt, fill, small_disk
 from tests.support.loopback import NO_TLS
 from tests.support.process import Process, process
 from tests.support.server import PASSWORD

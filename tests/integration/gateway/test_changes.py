@@ -12,7 +12,7 @@ from chatterbox.chassis.broker import MemoryBroker
 from services.gateway.core import room_changes
 from tests.integration.gateway.test_losses import LossyBroker
 from tests.support.change_reader import ChangeReader, stored
-from tests.support.figures import figure
+from tests.support.metrics_parser import figure
 from tests.support.server import Server, running
 from tests.support.talker import Talker, contents, offsets
 from tests.support.waiting import until

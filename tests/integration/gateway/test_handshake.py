@@ -16,7 +16,7 @@ from chatterbox.chassis import serve
 from chatterbox.chassis.http import http_protocol
 from services.gateway.transport.live_socket import LiveSocket
 from services.gateway.transport.upgrade_protocol import upgrade_protocol
-from tests.support import live
+from tests.support import socket_server
 from tests.support.peer import DEADLINE_S, HANDSHAKE, PING, PONG, Frame, Peer, connected, dialled, frame
 from tests.support.waiting import proves_absence
 
@@ -54,7 +54,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    async with live.serving(IgnoringReceiver) as port:
+    async with socket_server.serving(IgnoringReceiver) as port:
         yield port
 
 
@@ -152,7 +152,7 @@ class NeverAnswers:
 async def requested(endpoint: object) -> AsyncIterator[Peer]:
     """A client that requests a WebSocket from an app with this endpoint."""
     app = Starlette(routes=[WebSocketRoute("/ws", endpoint)])  # type: ignore[arg-type]
-    async with live.served(serve.config(app, http_class=upgrade_protocol())) as port, dialled(port) as peer:
+    async with socket_server.served(serve.config(app, http_class=upgrade_protocol())) as port, dialled(port) as peer:
         peer.write(HANDSHAKE, b"\r\n")
         yield peer
 
@@ -199,7 +199,7 @@ class TestApp:
     async def test_unanswered_handshake_gets_503_when_the_server_stops(self) -> None:
         endpoint = NeverAnswers()
         app = Starlette(routes=[WebSocketRoute("/ws", endpoint)])
-        served = live.served(serve.config(app, http_class=upgrade_protocol()))
+        served = socket_server.served(serve.config(app, http_class=upgrade_protocol()))
         port = await served.__aenter__()
         async with dialled(port) as peer:
             peer.write(HANDSHAKE, b"\r\n")

@@ -19,6 +19,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "delete_room": {"room": "general"},
     "topic": {"room": "general", "topic": "engines"},
     "direct": {"username": "bob"},
+    "notify": {"room": "general", "level": "mentions"},
     "changes": {"room": "general", "after": 0},
     "history": {"room": "general", "limit": 5},
     "rooms": {},

@@ -11,7 +11,7 @@ from services.gateway.core import room_changes
 from services.gateway.rooms.catch_up import CHUNK_BYTES, MAX_UNSENT_BYTES
 from services.gateway.transport.live_socket import LiveSocket
 from tests.support.change_reader import ChangeReader, stored
-from tests.support.figures import figure
+from tests.support.metrics_parser import figure
 from tests.support.server import Server, running
 from tests.support.talker import DEADLINE_S, Talker, offsets
 from tests.support.waiting import until

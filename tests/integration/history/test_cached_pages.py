@@ -106,14 +106,13 @@ class TestChanges:
         assert b'"text 54"' not in b"".join(cached_bodies(warm))
 
     async def test_pages_far_from_the_head_stay_in_memory_when_messages_arrive(self, warm: Service) -> None:
-        reads = warm.app.context.history._page_s
-        before = reads_of(reads)
+        before = pages_read(warm)
         await say(warm, "new")
-        assert reads_of(reads) == before + 1  # the answer to the sender
+        assert pages_read(warm) == before + 1  # the answer to the sender
         await page(warm, "before=61&limit=10")
-        assert reads_of(reads) == before + 1
+        assert pages_read(warm) == before + 1
         await page(warm, "limit=50")
-        assert reads_of(reads) == before + 2
+        assert pages_read(warm) == before + 2
 
     async def test_a_failed_commit_that_stored_a_message_all_the_same_leaves_no_old_page(
         self, warm: Service, monkeypatch: pytest.MonkeyPatch
@@ -134,10 +133,16 @@ def cached_bodies(history: Service) -> list[bytes]:
     return [cached.body for room in cache_of(history)._rooms.values() for cached in room.pages.values()]
 
 
-def reads_of(histogram: Any) -> float:
-    return next(
-        float(sample.value) for metric in histogram.collect() for sample in metric.samples if "_count" in sample.name
-    )
+def metric(history: Service, name: str, label: str = "") -> float:
+    """The sum of a metric's series, of those with a text in their labels."""
+    metrics = history.app._metrics
+    assert metrics is not None
+    lines = metrics.scrape().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(name) and label in line)
+
+
+def pages_read(history: Service) -> float:
+    return metric(history, "chatterbox_history_page_seconds_count")
 
 
 class TestMembership:
@@ -330,8 +335,7 @@ class TestBothPlaces:
 
     async def test_both_count_as_the_same_route_in_the_metrics(self, warm: Service) -> None:
         def counted() -> float:
-            lines = warm.app._metrics.scrape().decode().splitlines()  # type: ignore[union-attr]
-            return sum(float(line.split()[-1]) for line in lines if "requests_total{" in line and '"/messages"' in line)
+            return metric(warm, "chatterbox_history_http_requests_total", '"/messages"')
 
         before = counted()
         await page(warm, "")

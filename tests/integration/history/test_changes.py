@@ -22,6 +22,7 @@ from chatterbox.wire.history_api import (
 from chatterbox.wire.limits import Limits
 from services.history.messages import message_pages
 from services.history.rooms import room_deletion
+from services.history.sqlite_store import SqliteStore
 from tests.support.history import Clock, Service, Start, until
 
 THUMB, TADA = "\N{THUMBS UP SIGN}", "\N{PARTY POPPER}"
@@ -346,7 +347,9 @@ class TestReadingChanges:
     ) -> None:
         query = message_pages.listed_query(condition, prove=False)
         names = {"room": 1, "after": 5, "before": 9, "first": 1, "limit": 9, "thread": 1}
-        rows = await history.app.context.history._readers.rows(f"EXPLAIN QUERY PLAN {query}", names)
+        store = history.app.context.history._store
+        assert isinstance(store, SqliteStore)
+        rows = await store._readers.rows(f"EXPLAIN QUERY PLAN {query}", names)
         plan = [row[-1] for row in rows]
         assert any(step.endswith((f"USING INDEX {index}", f"COVERING INDEX {index}")) for step in plan)
         assert not [step for step in plan if "B-TREE" in step or step.startswith("SCAN messages")]
@@ -414,8 +417,9 @@ async def test_deleting_a_room_deletes_the_reactions_of_its_messages(history: Se
     await change(history, react(history, 1), msgspec.structs.replace(react(history, 2), room_id=room.room_id))
     await history.ask("delete", history_api.DeleteRoomCall("ops", 1, "alice"), history_api.RoomInfo)
 
-    service = history.app.context.history
-    while await service._writer.change(room_deletion.delete_messages):
+    store = history.app.context.history._store
+    assert isinstance(store, SqliteStore)
+    while await store._writer.change(room_deletion.delete_messages):
         pass
     query = "SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM reactions)"
-    assert await service._readers.rows(query) == [(1, 1)]
+    assert await store._readers.rows(query) == [(1, 1)]

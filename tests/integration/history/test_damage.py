@@ -22,9 +22,9 @@ from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
 from chatterbox.chassis.sqlite.reader_pool import ReaderPool
 from chatterbox.chassis.sqlite.service_database import open_database
 from chatterbox.wire.history_api import Appended
+from services.history.core.message_page import PageSpan
 from services.history.core.stored_message import StoredMessage
 from services.history.messages import message_pages
-from services.history.messages.message_pages import PageSpan
 from services.history.restore import restore
 from services.history.schema import SCHEMA
 from tests.support.damage import Damage, Kind, Stored, damaged_copy, damages, told_or_refused

@@ -17,8 +17,8 @@ from chatterbox.chassis.sqlite.service_database import open_database
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.history_api import Appended
 from services.history import app as history_app
+from services.history.core.message_page import MessagePage, PageSpan
 from services.history.messages import message_pages
-from services.history.messages.message_pages import MessagePage, PageSpan
 from services.history.restore import restore
 from services.history.schema import SCHEMA
 from tests.support.damage import Damage, Kind, damaged_copy, damages, without_indexes

@@ -22,6 +22,8 @@ BODIES = {
     "POST /directs": {"username": "bob"},
     "PATCH /me": {"writes": "rooms"},
     "PUT /rooms/{room}/topic": {"topic": "engines"},
+    "PUT /rooms/{room}/notify": {"level": "mentions"},
+    "PUT /rooms/{room}/read": {"offset": 1},
 }
 ROUTES = [
     (row, action)

@@ -20,8 +20,8 @@ from redis.asyncio import Redis
 
 from chatterbox.wire.broker_events import CONTROL
 from tests.support.cable import Cable, Way, cable
-from tests.support.figures import figure
 from tests.support.loopback import NO_TLS
+from tests.support.metrics_parser import figure
 from tests.support.talker import Talker, contents, offsets
 from tests.support.topology import Service, Topology, topology
 from tests.support.waiting import proves_absence, until

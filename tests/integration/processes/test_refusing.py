@@ -8,7 +8,7 @@ import pytest
 
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes import program_paths
-from tests.support.attempt import attempt
+from tests.support.failed_starts import attempt
 from tests.support.ports import free_port
 
 

@@ -208,6 +208,6 @@ SABOTAGES = {
     "resubscribe_off": GatewaySabotage(broker=ForgetfulBroker),
     "own_offsets": GatewaySabotage(append=own_offsets),
     "drop_frames": GatewaySabotage(handshake_class=LossyHandshake),
-    "intake_off": GatewaySabotage(handshake_class=GreedyHandshake),
+    "frame_budget_off": GatewaySabotage(handshake_class=GreedyHandshake),
     "lose_changes": GatewaySabotage(handshake_class=ChangeLosingHandshake),
 }

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.transport.handshake import Handshake
 from services.gateway.transport.live_socket import LiveSocket
-from tests.support import live
+from tests.support import socket_server
 
 PING_S = 0.25
 
@@ -75,7 +75,7 @@ class Running:
         return await asyncio.wait_for(self.receivers.get(), 10)
 
     def serving(self, *, ping_s: float = 20) -> AbstractAsyncContextManager[int]:
-        return live.serving(self.new, ping_s=ping_s, accepted=self.accepted)
+        return socket_server.serving(self.new, ping_s=ping_s, accepted=self.accepted)
 
 
 async def _at_once(_: Handshake) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.rate_limits import CONTROL_FRAMES
-from services.gateway.core.intake import TURN_COST
+from services.gateway.core.frame_budget import TURN_COST
 from services.gateway.transport.live_socket import LiveSocket
 from tests.integration.gateway.live_socket.receivers import PING_S, Echo, Recorder, Running
 from tests.support.peer import PING, PONG, TEXT, close_frame, connected, frame

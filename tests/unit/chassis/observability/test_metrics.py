@@ -5,7 +5,7 @@ from enum import StrEnum
 import pytest
 
 from chatterbox.chassis.observability.metrics import UNKNOWN_ROUTE, Metrics
-from tests.support.figures import families, figure, samples
+from tests.support.metrics_parser import families, figure, samples
 
 
 class Fruit(StrEnum):

@@ -25,10 +25,12 @@ from services.gateway.core.frame_writer import text_frame
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
+from services.gateway.rooms.read_batcher import ReadBatcher
+from services.gateway.rooms.read_state_feed import ReadStateFeed
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.upstream.append_batcher import AppendBatcher
 from services.gateway.upstream.history_client import HistoryClient
-from tests.support.kept_socket import KeptSocket
+from tests.support.recording_socket import RecordingSocket
 from tests.support.waiting import until
 
 ADA = 1
@@ -69,17 +71,21 @@ class Harness:
         self.fake_history = FakeHistory()
         history = cast("HistoryClient", self.fake_history)
         self.hub = Hub(Limits(), 10, lambda: 0.0)
-        self.feed = RoomFeed(history, MemoryBroker(), 10, lambda: 0.0)
+        broker = MemoryBroker()
+        self.feed = RoomFeed(history, broker, 10, lambda: 0.0)
+        read_states = ReadStateFeed(self.hub.members, self.feed.rooms, history, broker)
         self.memberships = Memberships(self.hub.members, self.feed, history)
         welcome = WelcomeSequence(
-            self.hub, cast("TokenVerifier", None), self.memberships, self.feed, CatchUp(history), server="", ping_s=1
-        )
+            self.hub, cast("TokenVerifier", None), self.memberships, self.feed, CatchUp(history), read_states,
+            server="", ping_s=1,
+        )  # fmt: skip
         commands = CommandHandlers(
             limits=Limits(), clock=lambda: 0.0, welcome=welcome, memberships=self.memberships, feed=self.feed,
             history=history, batcher=AppendBatcher(history),
+            read_batcher=ReadBatcher(history, read_states, lambda: 0.0), read_states=read_states,
         )  # fmt: skip
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", TokenBucket.full(1, 1, 0))
-        self.socket = KeptSocket()
+        self.socket = RecordingSocket()
         self.connection = Connection(
             self.socket, "::1", "c", Limits(), lambda: 0.0, commands.handle, lambda _: None, TaskSet()
         )

@@ -8,7 +8,7 @@ from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from services.gateway.connections.connection import FRAMES_BEFORE_TOKEN, OVERSHOOT, AsyncCommand, Connection
-from tests.support.kept_socket import KeptSocket
+from tests.support.recording_socket import RecordingSocket
 
 PING = b'{"type": "ping", "id": 1}'
 
@@ -20,7 +20,7 @@ class Harness:
         self.now_s = 0.0
         self.run = 0
         self.problem: ChatError | None = None
-        self.socket = KeptSocket()
+        self.socket = RecordingSocket()
         self.connection = Connection(
             self.socket, "127.0.0.1", "c1", limits, lambda: self.now_s, self._dispatch, lambda _: None, TaskSet()
         )

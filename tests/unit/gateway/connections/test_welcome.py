@@ -14,6 +14,7 @@ from services.gateway.core.room_stream import RoomStream
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
+from services.gateway.rooms.read_state_feed import ReadStateFeed
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
 
@@ -48,6 +49,7 @@ async def test_rooms_entered_during_the_sync_are_synced_too_and_each_only_once()
         cast("Memberships", None),
         cast("RoomFeed", feed),
         cast("CatchUp", None),
+        cast("ReadStateFeed", None),
         server="",
         ping_s=1,
     )

@@ -23,7 +23,7 @@ from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.upstream.history_client import HistoryClient
-from tests.support.kept_socket import KeptSocket
+from tests.support.recording_socket import RecordingSocket
 
 ADA = 1
 CLAIMS = Claims(sub="1", name="ada", sid="s", jti="s", iat=0, exp=10**10)
@@ -75,7 +75,7 @@ class Harness:
         self.feed = RoomFeed(cast("HistoryClient", self.history), self.broker, 10, lambda: 0.0)
         self.memberships = Memberships(self.hub.members, self.feed, cast("HistoryClient", self.history))
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", TokenBucket.full(1, 1, 0))
-        self.socket = KeptSocket()
+        self.socket = RecordingSocket()
 
     async def welcome(self) -> None:
         await self.feed.start()
@@ -86,7 +86,7 @@ class Harness:
         for opened in self.ada.rooms.values():
             opened.attach(connection, opened.at.offset)
 
-    def connection(self, socket: KeptSocket) -> Connection:
+    def connection(self, socket: RecordingSocket) -> Connection:
         """A connection of Ada's that is not welcomed yet."""
         connection = Connection(socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, self._closed, TaskSet())
         connection.identify(self.ada, CLAIMS)
@@ -155,7 +155,7 @@ async def test_room_of_an_old_epoch_is_unsubscribed(harness: Harness) -> None:
 
 
 async def test_connection_that_is_being_welcomed_gets_no_membership_before_its_welcome(harness: Harness) -> None:
-    welcoming = KeptSocket()
+    welcoming = RecordingSocket()
     harness.connection(welcoming)
     harness.memberships.leave(harness.ada, harness.ada.rooms["ops"])
     assert b"membership" in b"".join(harness.socket.written)

@@ -9,7 +9,7 @@ from chatterbox.chassis.broker import BrokerError, MemoryBroker
 from services.gateway.core.broker_canary import MISSED
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.upstream.broker_watchdog import GRACE_S, INTERVAL_S, BrokerWatchdog
-from tests.support.figures import figure
+from tests.support.metrics_parser import figure
 
 
 class Broker(MemoryBroker):

@@ -5,7 +5,7 @@ from chatterbox.wire.close_codes import CloseCode
 from services.gateway.core.frame_writer import payload_of
 
 
-class KeptSocket:
+class RecordingSocket:
     """Records each write, the close code, and the delays of reading."""
 
     unsent_bytes = 0

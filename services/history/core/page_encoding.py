@@ -1,4 +1,4 @@
-"""Encodes pages as the public API returns them, with their ETag."""
+"""Encodes pages as the public API returns them, with their ETag. Pure."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,10 @@ from chatterbox import __version__
 from chatterbox.wire import text_rules
 from chatterbox.wire.codec import encode
 from chatterbox.wire.frames import Reaction
-from services.history.core import stored_message
+from services.history.core import message_page, stored_message
+from services.history.core.message_page import MAX_INTEGER, MessagePage, PageSpan
 from services.history.core.page_cache import EncodedPage
 from services.history.core.stored_message import StoredMessage
-from services.history.messages import message_pages
-from services.history.messages.message_pages import MAX_INTEGER, MessagePage, PageSpan
 
 
 class PageQuery(NamedTuple):
@@ -27,7 +26,7 @@ def page_query(
 ) -> PageQuery:
     """The page that these parameters of `GET /messages` ask for."""
     span = PageSpan(limit, after=after, before=before, skip=offset)
-    return PageQuery(span if around is None else message_pages.around(around, limit), after is not None)
+    return PageQuery(span if around is None else message_page.around(around, limit), after is not None)
 
 
 class PublicMessage(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.wire.rate_limits import CONTROL_FRAMES
+from services.gateway.core.frame_budget import control_frame_bucket
 from services.gateway.core.frame_reader import FrameReader, Opcode
-from services.gateway.core.intake import control_frame_bucket
 from tests.unit.gateway.core.test_frame_reader import framed
 
 

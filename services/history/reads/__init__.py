@@ -1,0 +1,1 @@
+"""What users have read: positions, unread counts, mentions and notification levels."""
