@@ -179,8 +179,8 @@ class AppendBatcher:
     async def _pace(self) -> None:
         """Wait for the end of the gap after the last batch, if the queue has messages of other senders.
 
-        The gap also ends when every sender of the last batch waits again: there is nobody left to wait for. There is no
-        wait at low rates, nor for a sender that sends each message after the ack of the one before.
+        The gap also ends when every sender of the last batch waits again, since all that send are waiting then. There
+        is no wait at low rates, nor for a sender that sends each message after the ack of the one before.
         """
         last, waiting = self._last_senders, self._waiting()
         if waiting < last:

@@ -13,7 +13,7 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
 from services.history.core import stored_message
 from services.history.core.message_page import MAX_INTEGER, PageSpan
-from services.history.core.page_encoding import page_query
+from services.history.core.page_json import requested_page
 from services.history.core.stored_message import StoredMessage
 from services.history.http.app_context import History, Pages
 from services.history.http.current_user import CurrentUser, public_router
@@ -137,7 +137,7 @@ async def messages(
         response.headers[REV_HEADER] = str(changed.rev)
         return [message_out(changed.room, changed.epoch, message) for message in changed.messages]
     if thread is None or around is not None:
-        query = page_query(limit, offset=offset, before=before, after=after, around=around)
+        query = requested_page(limit, offset=offset, before=before, after=after, around=around)
         return PageResponse(await pages.page(room, user, query), [value.encode("latin-1") for value in if_none_match])
     page = await history.messages(room, user, PageSpan(limit, after=after, before=before, thread=thread))
     response.headers[REV_HEADER] = str(page.rev)

@@ -17,7 +17,7 @@ from chatterbox.chassis.http.http_errors import answer
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
 from services.history.core.message_page import MAX_INTEGER
-from services.history.core.page_encoding import PageQuery, page_query
+from services.history.core.page_json import RequestedPage, requested_page
 from services.history.history_context import HistoryContext
 from services.history.http.current_user import user_of
 from services.history.http.page_response import PageResponse
@@ -35,7 +35,7 @@ class PageRequest(NamedTuple):
     """A query that is answered here."""
 
     room: str
-    query: PageQuery
+    page: RequestedPage
 
 
 class PageEndpoint:
@@ -63,7 +63,7 @@ class PageEndpoint:
         try:
             context = self._context()
             user = await user_of(context, authorization)
-            page = await context.pages.page(request.room, user, request.query)
+            page = await context.pages.page(request.room, user, request.page)
         except ChatError as problem:
             await answer(problem)(scope, receive, send)
         else:
@@ -96,4 +96,4 @@ def parsed(query: bytes) -> PageRequest | None:
     limit = numbers.pop("limit", DEFAULT_LIMIT)
     if not 1 <= limit <= Limits().page_messages or max(numbers.values(), default=0) > MAX_INTEGER:
         return None
-    return PageRequest(room, page_query(limit, **numbers))
+    return PageRequest(room, requested_page(limit, **numbers))

@@ -14,19 +14,19 @@ from services.history.core.page_cache import EncodedPage
 from services.history.core.stored_message import StoredMessage
 
 
-class PageQuery(NamedTuple):
+class RequestedPage(NamedTuple):
     """Which page of a room, and its order."""
 
     span: PageSpan
     is_oldest_first: bool = False
 
 
-def page_query(
+def requested_page(
     limit: int, *, offset: int = 0, before: int | None = None, after: int | None = None, around: int | None = None
-) -> PageQuery:
+) -> RequestedPage:
     """The page that these parameters of `GET /messages` ask for."""
     span = PageSpan(limit, after=after, before=before, skip=offset)
-    return PageQuery(span if around is None else message_page.around(around, limit), after is not None)
+    return RequestedPage(span if around is None else message_page.around(around, limit), after is not None)
 
 
 class PublicMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,21 +51,21 @@ class PublicMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     pinned: bool = False
 
 
-def encoded_page(page: MessagePage, query: PageQuery) -> EncodedPage:
+def encoded_page(page: MessagePage, requested: RequestedPage) -> EncodedPage:
     """The page as it is sent.
 
     Its ETag names what the body depends on besides the address: the version of the server, since a newer one may tell
     more of a message, the room's epoch and rev, and the range of offsets.
     """
     messages = [_public(page.room, page.epoch, message) for message in page.messages]
-    if not query.is_oldest_first:
+    if not requested.is_oldest_first:
         messages.reverse()
     last = page.first + len(messages) - 1
     return EncodedPage(
         body=encode(messages),
         etag=f'"{__version__}-{page.epoch}-{page.rev}-{page.first}-{last}"'.encode(),
         rev=str(page.rev).encode(),
-        is_closed=_end(query.span) <= page.head,
+        is_closed=_end(requested.span) <= page.head,
     )
 
 
