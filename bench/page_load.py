@@ -1,7 +1,7 @@
-"""Load generator for pages over HTTP: connections that each send the next request after the answer to the last one.
+"""Load generator for pages over HTTP: each connection asks for the same page again and again, one request at a time.
 
-It runs as a process of its own: `python -m bench.page_load PORT CONNECTIONS SECONDS`. The request is read from standard
-input, and the result is printed as JSON.
+It runs as a process of its own, `python -m bench.page_load PORT CONNECTIONS WARM_S RUN_S REQUEST`, speaks as `wsload.c`
+does, and prints its result in the same format: a request counts as sent, and a page as acked.
 """
 
 import json
@@ -9,27 +9,15 @@ import select
 import socket
 import sys
 import time
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
-WARM_S = 0.5
-"""Answers of the first moments are not counted (seconds)."""
-_READ_BYTES = 262_144
-
-
-class PagesSeen(NamedTuple):
-    """What a run saw. `latencies_s` is sorted."""
-
-    answers: int
-    run_s: float
-    statuses: dict[int, int]
-    body_bytes: int
-    """Of the last answer."""
-    latencies_s: list[float]
-    cpu_s: float
-    """Of this load generator."""
+READ_BYTES = 262_144
+ANSWER_S = 5.0
+"""After this time without any answer the run ends (seconds)."""
 
 
-class _Client:
+class PageConnection:
     """One connection, which has one request in flight."""
 
     def __init__(self, port: int, request: bytes) -> None:
@@ -37,69 +25,85 @@ class _Client:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._request = request
         self._received = b""
-        self._end = 0
+        self._length = 0
         self.sent_s = 0.0
-        self.status = 0
-        self.body_bytes = 0
+        self.is_ok = False
 
     def send(self) -> None:
-        self._received, self._end = b"", 0
+        self._received, self._length = b"", 0
         self.sent_s = time.perf_counter()
         self.socket.sendall(self._request)
 
     def is_answered(self) -> bool:
-        """Read what has arrived; whether the answer is complete. Raises `ConnectionError` at its end."""
-        data = self.socket.recv(_READ_BYTES)
+        """Read what has arrived; whether the answer is complete. Raises `ConnectionError` at the end of the stream."""
+        data = self.socket.recv(READ_BYTES)
         if not data:
             raise ConnectionError("the server closed a connection")
         self._received += data
-        if not self._end:
+        if not self._length:
             head, separator, _ = self._received.partition(b"\r\n\r\n")
             if not separator:
                 return False
-            self.status = int(head[9:12])
-            _, named, rest = head.lower().partition(b"content-length:")
-            self.body_bytes = int(rest.partition(b"\r\n")[0]) if named else 0
-            self._end = len(head) + 4 + self.body_bytes
-        return len(self._received) >= self._end
+            self.is_ok = head.startswith(b"HTTP/1.1 200 ")
+            _, _, rest = head.lower().partition(b"content-length:")
+            self._length = len(head) + 4 + int(rest.partition(b"\r\n")[0] or 0)
+        return len(self._received) >= self._length
 
 
-def load(port: int, request: bytes, connections: int, run_s: float) -> PagesSeen:
-    """Send `request` again and again over each connection."""
-    clients = [_Client(port, request) for _ in range(connections)]
+def run(connections: Sequence[PageConnection], warm_s: float, run_s: float) -> dict[str, Any]:
+    """Send requests over each connection until the time is over; announces the beginning and the end of the run."""
     ready = select.epoll()
-    by_file = {client.socket.fileno(): client for client in clients}
-    for file in by_file:
+    by_file = {connection.socket.fileno(): connection for connection in connections}
+    for file, connection in by_file.items():
         ready.register(file, select.EPOLLIN)
-    for client in clients:
-        client.send()
-    began_s = time.perf_counter() + WARM_S
-    ends_s = began_s + run_s
-    cpu_before_s = time.process_time()
-    statuses: dict[int, int] = {}
-    latencies_s = []
-    now_s = time.perf_counter()
-    while now_s < ends_s:
-        for file, _ in ready.poll(1.0):
-            client = by_file[file]
-            if not client.is_answered():
-                continue
-            now_s = time.perf_counter()
-            if now_s >= began_s:
-                latencies_s.append(now_s - client.sent_s)
-                statuses[client.status] = statuses.get(client.status, 0) + 1
-            client.send()
-        now_s = time.perf_counter()
-    cpu_s = time.process_time() - cpu_before_s
-    for client in clients:
-        client.socket.close()
-    return PagesSeen(len(latencies_s), run_s, statuses, clients[0].body_bytes, sorted(latencies_s), cpu_s)
+        connection.send()
+    begins_s = time.perf_counter() + warm_s
+    is_running, refused = False, 0
+    latencies_s: list[float] = []
+    while (now_s := time.perf_counter()) < begins_s + run_s:
+        if not is_running and now_s >= begins_s:
+            is_running = True
+            _say("run")
+        found = ready.poll(ANSWER_S)
+        if not found:
+            break
+        for file, _ in found:
+            connection = by_file[file]
+            if connection.is_answered():
+                if connection.sent_s >= begins_s:
+                    latencies_s.append(time.perf_counter() - connection.sent_s)
+                    refused += not connection.is_ok
+                connection.send()
+    _say("end")
+    return _result(len(connections), latencies_s, refused, run_s)
+
+
+def _result(connections: int, latencies_s: list[float], refused: int, run_s: float) -> dict[str, Any]:
+    """The result as `loadgen.Seen` describes it."""
+    latencies_s.sort()
+    count = len(latencies_s)
+    shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999, "max": 1.0}
+    at = {
+        name: latencies_s[min(count - 1, int(share * count))] * 1000 if count else 0 for name, share in shares.items()
+    }
+    nothing = dict.fromkeys(shares, 0.0)
+    return {
+        "connected": connections, "failed": 0, "connect_s": 0.0, "sent": count, "acked": count - refused,
+        "refused": refused, "acked_in_run": count - refused, "ack_ms": at, "expected": 0, "delivered": 0,
+        "delivered_in_run": 0, "delivery_ms": nothing, "closed": 0, "run_s": run_s, "cpu_s": time.process_time(),
+    }  # fmt: skip
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def main() -> None:
-    port, connections, run_s = sys.argv[1:]
-    seen = load(int(port), sys.stdin.buffer.read(), int(connections), float(run_s))
-    print(json.dumps(seen._asdict()))
+    port, count, warm_s, run_s, request = sys.argv[1:]
+    connections = [PageConnection(int(port), request.encode()) for _ in range(int(count))]
+    _say("ready")
+    if sys.stdin.readline():
+        _say(json.dumps(run(connections, float(warm_s), float(run_s))))
 
 
 if __name__ == "__main__":
