@@ -160,6 +160,44 @@ class ChangePushed(Operation, frozen=True):
     checksum: int = 0
 
 
+class ReadInvoked(Operation, frozen=True):
+    """A read position was reported on a connection, as command `number`."""
+
+    connection: str
+    number: int
+    room: str
+    turn: int
+    offset: int
+
+
+class ReadTold(Operation, frozen=True):
+    """The server told a user's read position and counts, in the reply to command `number` or unasked (None)."""
+
+    connection: str
+    username: str
+    room: str
+    epoch: str
+    turn: int
+    offset: int
+    unread: int
+    mentions: int
+    counted: int
+    number: int | None = None
+
+
+class StoredRead(Operation, frozen=True):
+    """A user's read position and counts, read from history after the run."""
+
+    username: str
+    room: str
+    epoch: str
+    turn: int
+    offset: int
+    unread: int
+    mentions: int
+    counted: int
+
+
 class Kept(Operation, frozen=True):
     """A message as a connected reader holds it at the end of the run."""
 
@@ -214,6 +252,7 @@ class Stored(Operation, frozen=True):
     pinned: bool = False
     reactions: dict[str, tuple[str, ...]] = {}
     """Usernames by emoji, those that the message tells."""
+    mentions: tuple[str, ...] = ()
 
 
 class Used(Operation, frozen=True):
@@ -228,6 +267,7 @@ class Used(Operation, frozen=True):
 AnyOperation = (
     Opened | Closed | Began | Stopped | Delivered | Invoked | Acked | Refused | Unknown
     | ChangeInvoked | ChangeAcked | ChangeRefused | ChangePushed | Kept
+    | ReadInvoked | ReadTold | StoredRead
     | Traced | Ended | Restored | Healed | Stored | Used
 )  # fmt: skip
 

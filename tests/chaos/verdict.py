@@ -29,6 +29,7 @@ class Invariant(StrEnum):
     CHANGES_JOIN = "I15"
     HELD_IS_STORED = "I16"
     ACKED_IN_TIME = "I17"
+    READ_STATE_HOLDS = "I18"
     ERASED_IS_GONE = "I19"
 
 
@@ -50,6 +51,7 @@ MEANINGS = {
     Invariant.CHANGES_JOIN: "The changes that a connection receives follow each other without a hole, up to the last.",
     Invariant.HELD_IS_STORED: "A message of one rev is the same for all; in the end, each reader holds what is stored.",
     Invariant.ACKED_IN_TIME: "A message is acked in time after it was first sent, however long a fault lasts.",
+    Invariant.READ_STATE_HOLDS: "Read positions never fall, all devices agree in the end, and counts are right.",
     Invariant.ERASED_IS_GONE: "A text that was deleted or edited away is in no frame, file, memory or restored backup.",
 }
 

@@ -1,4 +1,4 @@
-"""Random actions of a reader during a schedule: send, read pages, join and leave rooms, lose the connection."""
+"""Random actions of a reader during a schedule: send, read pages, mark as read, join and leave, lose the connection."""
 
 import asyncio
 from random import Random
@@ -23,6 +23,20 @@ class ReaderActivity:
             await asyncio.sleep(self._rng.expovariate(1 / self._conditions.pause_s))
             self._reader.check_timeout()
             self._act()
+
+    async def read(self) -> None:
+        """Mark rooms as read and unread until cancelled."""
+        while self._conditions.reads:
+            await asyncio.sleep(self._rng.expovariate(self._conditions.reads / self._conditions.pause_s))
+            rooms = sorted(self._reader.rooms)
+            if rooms:
+                self.mark(self._rng.choice(rooms), unread=self._rng.random() < 0.25)
+        await asyncio.Event().wait()
+
+    def mark(self, room: str, *, unread: bool) -> None:
+        """Mark any message of a room as the last one that is read."""
+        offset = self._rng.randint(0, self._reader.progress[room].complete)
+        (self._reader.mark_unread if unread else self._reader.mark_read)(room, offset)
 
     def _act(self) -> None:
         rng, conditions, reader = self._rng, self._conditions, self._reader

@@ -59,6 +59,8 @@ class ClientConnection:
     in_flight: dict[int, OutgoingMessage] = field(default_factory=dict)
     changing: set[int] = field(default_factory=set)
     """Ids of changes without a reply yet."""
+    reporting: dict[int, frames.MarkRead] = field(default_factory=dict)
+    """Read positions without a reply yet, at most one for each room; it may take seconds."""
     waiting: dict[int, frames.Command] = field(default_factory=dict)
     """Other commands without a reply yet."""
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))

@@ -62,6 +62,10 @@ class Conditions:
     """Whether every reader sends a message once the failures have ended, which proves what was lost before."""
     recent_changes: int
     """Changes that a gateway remembers for a room."""
+    reads: float
+    """How many times as often as anything else a reader marks a room as read or unread."""
+    last_reads: bool
+    """Whether, in the end, each user reports a position; otherwise all devices connect again."""
 
     @classmethod
     def of(cls, seed: int, faults: tuple[str, ...]) -> "Conditions":
@@ -100,6 +104,8 @@ class Conditions:
             changes=rng.choice((0.0, 0.5, 0.8, 0.8)),
             last_words=rng.random() < 0.5,
             recent_changes=rng.choice((1, 3, 10, 200)),
+            reads=rng.choice((0.0, 0.3, 1.0)),
+            last_reads=rng.random() < 0.5,
         )
 
 

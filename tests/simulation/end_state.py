@@ -8,7 +8,9 @@ from services.gateway.gateway import Gateway
 from services.gateway.rooms.room import Room
 from tests.simulation.history import StoredHistory
 from tests.simulation.reader import Reader
+from tests.simulation.stored_reads import recount
 from tests.simulation.stored_room import StoredRoom
+from tests.support.read_progress import ReadPlace
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -43,6 +45,25 @@ def _of_reader(reader: Reader, stored: StoredHistory) -> Iterator[str]:
             yield f"{reader.name} has {name} up to {progress.at}; it ends at {room.epoch}:{room.head}."
         elif (progress.rev, progress.told) != (room.rev, room.rev):
             yield f"{reader.name} has {name} as of rev {progress.rev}, and was told {progress.told} of {room.rev}."
+
+
+def read_problems(world: "World") -> Iterator[str]:
+    """Yield one sentence per device that knows less of what its user has read than history, or counts otherwise."""
+    for reader in world.readers:
+        for room in world.history.stored.rooms_of(reader.person.user_id) if not reader.is_over else ():
+            reads = reader.reads.get(room.name)
+            if reader.connection is None or not reader.connection.is_welcome or reads is None:
+                yield f"{reader.name} is not connected again, or not in {room.name}."
+                continue
+            stored = ReadPlace(*world.history.stored.reads.points[reader.person.user_id, room.room_id])
+            if reads.place != stored or reads.has_more:
+                yield f"{reader.name} knows {reads.known} in {room.name}; {stored} is stored."
+                continue
+            found = reads.unread, reads.mentions
+            unread, mentions = recount(reader.person.user_id, room, reads.place.offset)
+            has_left = (reader.person.user_id, room.room_id) in world.history.stored.reads.left
+            if found != (unread, found[1] if has_left else mentions):
+                yield f"{reader.name} was told {found} unread and mentions in {room.name}; it has {unread}, {mentions}."
 
 
 def _of_gateway(gateway: Gateway, stored: StoredHistory) -> Iterator[str]:

@@ -20,17 +20,22 @@ from tests.chaos import operations
 from tests.simulation.client_connection import ClientConnection, OutgoingMessage, ReaderContext
 from tests.simulation.loop import TURN_S
 from tests.simulation.people import Person
+from tests.support.read_progress import ReadPlace, ReadProgress, ToldReadState
 from tests.support.room_progress import ALL_MESSAGES, RoomProgress, checksum
 
 REPLY_TIMEOUT_S = 4.0
 """Without a reply for this long, a reader disconnects and tries another gateway (seconds)."""
 RECONNECT_S = (0.01, 0.3)
 """Time until it reconnects (seconds)."""
+RETRY_READ_S = 0.5
+"""Time until a read position that was refused is reported again (seconds)."""
 MAX_IN_FLIGHT = 3
 PAGE_MESSAGES = 5
 KEPT_MESSAGES = (0, 2, 5, ALL_MESSAGES, ALL_MESSAGES)
 """How many messages a reader holds at most."""
 EMOJI = ("👍", "🎉", ":tada:")
+MENTIONS = ("", "@user1", "", "@user2", "", "@room")
+"""What messages and edits end with, in turn."""
 
 
 class Reader:
@@ -43,6 +48,8 @@ class Reader:
         self.progress: dict[str, RoomProgress] = {}
         self.rooms: set[str] = set()
         """Rooms whose messages this connection gets, as far as it knows."""
+        self.reads: dict[str, ReadProgress] = {}
+        """How far the user has read each room, as far as this device knows."""
         self.outbox: deque[OutgoingMessage] = deque()
         self.connection: ClientConnection | None = None
         self.is_over = False
@@ -94,7 +101,8 @@ class Reader:
 
     def send(self, room: str, padding: int = 0, reply_to: int = 0) -> None:
         """Queue a message with a unique content."""
-        content = f"{self.name}-{next(self._message_numbers)} {'x' * padding}".strip()
+        number = next(self._message_numbers)
+        content = f"{self.name}-{number} {MENTIONS[number % len(MENTIONS)]} {'x' * padding}".strip()
         self.outbox.append(OutgoingMessage(room, content, reply_to))
         self.send_queued()
 
@@ -124,7 +132,8 @@ class Reader:
         match did:
             case "edit":
                 key = message.content.split(maxsplit=1)[0] if message.content else "erased"
-                text = f"{key} edited-{self.name}-{next(self._message_numbers)}"
+                edit = next(self._message_numbers)
+                text = f"{key} edited-{self.name}-{edit} {MENTIONS[edit % len(MENTIONS)]}".strip()
                 seen = message.rev if self._rng.random() < 0.3 else None
                 return frames.Edit(id=number, room=room, offset=offset, content=text, rev=seen), text
             case "delete":
@@ -181,6 +190,70 @@ class Reader:
     def read(self, room: str, **which: Any) -> None:
         self.request(lambda number: frames.ReadHistory(id=number, room=room, limit=PAGE_MESSAGES, **which))
 
+    # Reading
+
+    def mark_read(self, room: str, offset: int) -> None:
+        self._want(room, ReadPlace(self.reads[room].known.turn, offset))
+
+    def mark_unread(self, room: str, offset: int) -> None:
+        self._want(room, ReadPlace(self.reads[room].known.turn + 1, offset))
+
+    def _want(self, room: str, place: ReadPlace) -> None:
+        reads = self.reads[room]
+        reads.wanted = max(reads.wanted, place)
+        self._report(room)
+
+    def _report(self, room: str) -> None:
+        """Report what this device knows and the server does not, one position at a time."""
+        connection, reads = self.connection, self.reads.get(room)
+        if connection is None or not connection.is_welcome or reads is None or not reads.has_more:
+            return
+        if room in self.rooms and all(command.room != room for command in connection.reporting.values()):
+            number, place = next(connection.ids), reads.wanted
+            command = frames.MarkRead(id=number, room=room, offset=place.offset, turn=place.turn)
+            connection.reporting[number] = command
+            self._context.note(
+                operations.ReadInvoked(
+                    at_s=self._loop.time(), connection=connection.name, number=number, room=room, turn=place.turn,
+                    offset=place.offset,
+                )
+            )  # fmt: skip
+            connection.command(command)
+
+    def _on_own(self, connection: ClientConnection, own: frames.Own) -> None:
+        if (reads := self.reads.get(own.room)) is not None:
+            reads.take(ReadPlace(own.turn, own.read), own)
+            self._note_told(connection, own.room, ReadPlace(own.turn, own.read), own)
+
+    def _on_read_set(self, connection: ClientConnection, reply: frames.ReadSet) -> None:
+        sent = connection.reporting.pop(reply.id)
+        if (reads := self.reads.get(reply.room)) is not None:
+            reads.settle(ReadPlace(sent.turn or 0, sent.offset))
+            reads.take(ReadPlace(reply.turn, reply.offset), reply)
+            self._note_told(connection, reply.room, ReadPlace(reply.turn, reply.offset), reply, reply.id)
+            self._report(reply.room)
+
+    def _on_read_refused(self, connection: ClientConnection, error: frames.ErrorFrame) -> None:
+        sent = connection.reporting.pop(error.id or 0)
+        if _is_final(error):
+            if (reads := self.reads.get(sent.room)) is not None:
+                reads.settle(ReadPlace(sent.turn or 0, sent.offset))
+            self._report(sent.room)
+        else:
+            self._loop.call_later(RETRY_READ_S, self._report, sent.room)
+
+    def _note_told(
+        self, connection: ClientConnection, room: str, place: ReadPlace, told: ToldReadState, number: int | None = None
+    ) -> None:
+        progress = self.progress.get(room)
+        self._context.note(
+            operations.ReadTold(
+                at_s=self._loop.time(), connection=connection.name, username=self.person.username, room=room,
+                epoch="" if progress is None else progress.epoch, turn=place.turn, offset=place.offset,
+                unread=told.unread, mentions=told.mentions, counted=told.counted, number=number,
+            )
+        )  # fmt: skip
+
     # Events of the connection
 
     def received(self, connection: ClientConnection, frame: frames.ServerFrame) -> None:
@@ -214,6 +287,12 @@ class Reader:
                         final=_is_final(frame),
                     )
                 )  # fmt: skip
+            case frames.Own():
+                self._on_own(connection, frame)
+            case frames.ReadSet():
+                self._on_read_set(connection, frame)
+            case frames.ErrorFrame(id=int() as number) if number in connection.reporting:
+                self._on_read_refused(connection, frame)
             case frames.ErrorFrame(id=int() as number):
                 connection.waiting.pop(number, None)
             case frames.Membership(username=self.person.username):
@@ -263,6 +342,10 @@ class Reader:
             since = None if held is None or room.reset else held
             rev = room.rev if since is None or since.rev is None else since.rev
             self._begin(connection, room.room, room.at, rev, None if since is None else since.offset)
+            if room.counted or not room.head:
+                self.reads[room.room].begin(ReadPlace(room.turn, room.read), room)
+                self._note_told(connection, room.room, ReadPlace(room.turn, room.read), room)
+            self._report(room.room)
         self.send_queued()
 
     def _begin(self, connection: ClientConnection, room: str, at: Position, rev: int, since: int | None) -> None:
@@ -272,6 +355,8 @@ class Reader:
         if progress is None or progress.epoch != at.epoch or since is None:
             progress = RoomProgress(at.epoch, at.offset if since is None else since, self._keeps)
             self.progress[room] = progress
+            self.reads.pop(room, None)  # another epoch, or another membership
+        self.reads.setdefault(room, ReadProgress())
         progress.begin(at.offset, rev)
         self._context.note(
             operations.Began(
@@ -282,6 +367,7 @@ class Reader:
 
     def _stop(self, connection: ClientConnection, room: str) -> None:
         self.rooms.discard(room)
+        self.reads.pop(room, None)
         if self.progress.pop(room, None) is not None:
             self._context.note(operations.Stopped(at_s=self._loop.time(), connection=connection.name, room=room))
 

@@ -37,6 +37,8 @@ class StoredReads:
     calls: dict[tuple[int, int], int] = field(default_factory=dict)
     """User ids of the senders of messages to a whole room, by room id and offset."""
     senders: RecentSenders = field(default_factory=_no_senders)
+    left: set[tuple[int, int]] = field(default_factory=set)
+    """User id and room id of those who left a room at some time: mentions from before don't count any more."""
 
     def restart(self) -> None:
         """The process that has the memory ends."""
@@ -51,6 +53,7 @@ class StoredReads:
     def end(self, user_id: int, room: StoredRoom) -> None:
         """A user is no member any more."""
         del self.points[user_id, room.room_id]
+        self.left.add((user_id, room.room_id))
         self.named = {row for row in self.named if row[:2] != (user_id, room.room_id)}
 
     # Messages

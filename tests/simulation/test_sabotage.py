@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.verdict import Invariant
-from tests.simulation import change_mutations, mutations
+from tests.simulation import change_mutations, mutations, read_mutations
 from tests.simulation.mutations import Mutation
 from tests.simulation.schedule import Outcome, simulate
 from tests.simulation.service import AcksBeforeCommit, ForgetsKeys, HistoryService, PublishesBeforeCommit
@@ -49,6 +49,10 @@ CHANGING: Mapping[str, Any] = {
 BATCHES_LATE = {**CHANGING, "shuffle": 0.4, "publish_s": (0.001, 1.0), "changes": 0.93}
 PAGES_LATE = {**CHANGING, "call_s": (0.001, 0.4), "cuts": 0.02, "recent_messages": 1}
 PAYLOADS_LOST = {**CHANGING, "lose": 0.3}
+READING: Mapping[str, Any] = {
+    "gateways": 2, "people": 1, "readers": 4, "wanders": 0.0, "reads": 1.0, "last_reads": True
+}  # fmt: skip
+"""Four devices of one user mark rooms as read and unread; in the end, one of them tells the others by a signal."""
 WANDERING = {"wanders": 0.5, "people": 1, "readers": 6, "call_s": (0.001, 0.3)}
 """The same, with lost connections."""
 
@@ -111,6 +115,10 @@ SABOTAGES = [
     ),
     Sabotage(mutation=change_mutations.revs_are_not_compared, broken=Invariant.CHANGES_JOIN, altered=PAYLOADS_LOST),
     Sabotage(mutation=change_mutations.changes_begin_at_the_resume, broken=Invariant.CHANGES_JOIN, altered=CHANGES),
+    Sabotage(mutation=read_mutations.forget_turn, broken=Invariant.READ_STATE_HOLDS, altered=READING),
+    Sabotage(mutation=read_mutations.keep_last, broken=Invariant.READ_STATE_HOLDS, altered=READING),
+    Sabotage(mutation=read_mutations.keep_own, broken=Invariant.READ_STATE_HOLDS, altered=READING),
+    Sabotage(mutation=read_mutations.lose_signals, broken=Invariant.READ_STATE_HOLDS, altered=READING),
 ]
 
 

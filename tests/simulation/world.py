@@ -1,7 +1,7 @@
 """One simulated world: gateways, their dependencies, readers and faults, all determined by the seed."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -44,6 +44,7 @@ class World:
         self.conditions = conditions
         self.record: list[operations.AnyOperation] = []
         self._bugs: list[str] = []
+        self._seed = seed
         self._rng = stream(seed, "world")
         self._edge = stream(seed, "edge")
         stored = _stored(conditions)
@@ -109,12 +110,16 @@ class World:
         for reader in self.readers:
             self.loop.call_later(self._rng.uniform(0, 0.5), reader.dial)
         tasks = [self.loop.create_task(self._act(reader)) for reader in self.readers]
+        tasks += [self.loop.create_task(self._reading(reader).read()) for reader in self.readers]
         tasks.append(self.loop.create_task(self._strike()))
         await asyncio.sleep(self.conditions.talk_s)
         for task in tasks:
             task.cancel()
         await self._heal()
-        problems = await self._settle()
+        problems = await self._settle(end_state.problems)
+        await self._until_heard()
+        self._agree()
+        problems += await self._settle(end_state.read_problems)
         self.record.extend(self._read_all())
         return [*self._bugs, *problems]
 
@@ -128,6 +133,9 @@ class World:
 
     async def _act(self, reader: Reader) -> None:
         await ReaderActivity(reader, self.conditions, self._rng_for(reader)).run()
+
+    def _reading(self, reader: Reader) -> ReaderActivity:
+        return ReaderActivity(reader, self.conditions, stream(self._seed, f"reads of {reader.name}"))
 
     def _rng_for(self, reader: Reader) -> Random:
         return Random(f"{self._edge.random()} {reader.name}")
@@ -168,10 +176,27 @@ class World:
         if room in reader.rooms:
             reader.send(room)
 
-    async def _settle(self) -> list[str]:
+    async def _until_heard(self) -> None:
+        """Wait until every gateway has noticed that its connection to the broker was deaf or lost."""
+        for _ in range(MAX_CHECKS):
+            if all(gateway.is_up and gateway.broker.is_up and not gateway.broker.is_deaf for gateway in self.gateways):
+                break
+            await asyncio.sleep(CHECK_S)  # fixed: simulated time
+
+    def _agree(self) -> None:
+        """Heal lost signals: each user reports a position in each room, or all devices connect again."""
+        if not self.conditions.last_reads:
+            for reader in self.readers:
+                reader.cut()
+            return
+        for reader in {each.person.user_id: each for each in self.readers if not each.is_over}.values():
+            for room in sorted(reader.rooms):
+                self._reading(reader).mark(room, unread=True)
+
+    async def _settle(self, check: Callable[["World"], Iterable[str]]) -> list[str]:
         await asyncio.sleep(2 * CHECK_S)  # fixed: simulated time
         for _ in range(MAX_CHECKS):
-            if not (problems := list(end_state.problems(self))):
+            if not (problems := list(check(self))):
                 break
             await asyncio.sleep(CHECK_S)  # fixed: simulated time
             for reader in self.readers:
@@ -186,7 +211,13 @@ class World:
                     at_s=self.loop.time(), room=room.name, epoch=room.epoch, offset=message.offset,
                     username=message.username, content=message.content, rev=message.rev, checksum=checksum(pushed),
                     deleted=pushed.deleted, pinned=pushed.pinned,
-                    reactions={each.emoji: each.by for each in pushed.reactions},
+                    reactions={each.emoji: each.by for each in pushed.reactions}, mentions=pushed.mentions,
+                )  # fmt: skip
+            for user_id, username in room.members.items():
+                state = self.history.stored.reads.state(user_id, room)
+                yield operations.StoredRead(
+                    at_s=self.loop.time(), username=username, room=room.name, epoch=room.epoch, turn=state.turn,
+                    offset=state.read, unread=state.unread, mentions=state.mentions, counted=state.counted,
                 )  # fmt: skip
         for reader in self.readers:
             if reader.connection is not None:

@@ -135,7 +135,7 @@ async def _selected_page(
             pinned=bool(command.pinned),
             reader=counted,
         )
-        if room.changes is None or stored.rev >= room.changes.floor:
+        if room.changes is None or stored.epoch != room.opened.epoch or stored.rev >= room.changes.floor:
             break
         counted = None
     payloads = [_newer(room, stored, bytes(frame)) for frame in stored.frames]
@@ -143,7 +143,7 @@ async def _selected_page(
 
 
 def _newer(room: Room, stored: history_api.StoredPage, payload: bytes) -> bytes:
-    if room.changes is None or stored.rev >= room.rev:
+    if room.changes is None or stored.epoch != room.opened.epoch or stored.rev >= room.rev:
         return payload
     offset = msgspec.json.decode(payload, type=_Placed).at.offset
     return room.changes.newer(payload, offset, stored.revs.get(offset, 0))

@@ -235,9 +235,12 @@ class Room:
         self.flush()
 
     def set_right(self, page: history_api.StoredPage) -> list[bytes] | None:
-        """The payloads of a page of consecutive messages, as new as what was told here; None: it must be read again."""
+        """The payloads of a page of consecutive messages, as new as what was told here; None: it must be read again.
+
+        Changes of one epoch say nothing about the messages of another, which a restored backup begins.
+        """
         payloads = [bytes(frame) for frame in page.frames]
-        if self.changes is None:
+        if self.changes is None or page.epoch != self.opened.epoch:
             return payloads
         return self.changes.right(page.rev, page.first, payloads, page.revs)
 

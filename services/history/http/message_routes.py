@@ -80,14 +80,14 @@ class NewMessage(BaseModel):
     room: str = Field(DEFAULT_ROOM, max_length=256)
     content: str = Field(max_length=4096)
     key: str | None = Field(None, max_length=256, description="Chosen by the client, the same for retries.")
-    reply_to: int | None = Field(None, ge=1, le=MAX_INTEGER, description="The offset of the message to answer.")
+    reply_to: int | None = Field(None, strict=True, ge=1, le=MAX_INTEGER, description="The offset of the message to answer.")
 
 
 class NewText(BaseModel):
     """The new text of a message. With `rev`: only if the message did not change after it."""
 
     content: str = Field(max_length=4096)
-    rev: int | None = Field(None, ge=0, le=MAX_INTEGER)
+    rev: int | None = Field(None, strict=True, ge=0, le=MAX_INTEGER)
 
 
 @router.get(

@@ -26,9 +26,12 @@ from tests.chaos.operations import (
     Kept,
     Opened,
     Operation,
+    ReadInvoked,
+    ReadTold,
     Refused,
     Restored,
     Stored,
+    StoredRead,
     Traced,
     Unknown,
     Used,
@@ -338,6 +341,38 @@ def same_place(one: Delivered | Kept, other: Stored) -> bool:
 def acked_values(history: History) -> set[str]:
     acked = {ack.number for ack in each(history, ChangeAcked)}
     return {one.value for one in each(history, ChangeInvoked) if one.number in acked}
+
+
+def lower_the_reply_to_a_read_position(history: History, rng: random.Random) -> History:
+    told = rng.choice([one for one in each(history, ReadTold) if one.turn])
+    return instead(history, told, replace(told, turn=0))
+
+
+def lose_a_read_position(history: History, rng: random.Random) -> History:
+    stored = rng.choice(each(history, StoredRead))
+    return instead(history, stored, replace(stored, turn=0))
+
+
+def never_tell_the_last_read_position(history: History, rng: random.Random) -> History:
+    return without(history, rng.choice([one for one in each(history, ReadTold) if one.turn]))
+
+
+def let_a_read_position_fall(history: History, rng: random.Random) -> History:
+    """A later position of the same user, on another connection, is answered by less than was told before."""
+    told = rng.choice([one for one in each(history, ReadTold) if one.turn])
+    later = ReadInvoked(at_s=told.at_s + 1, connection="other", number=1, room=told.room, turn=0, offset=0)
+    reply = replace(told, at_s=told.at_s + 2, connection="other", number=1, turn=0, offset=0)
+    return [*history, later, reply]
+
+
+def count_own_messages(history: History, rng: random.Random) -> History:
+    stored = rng.choice(each(history, StoredRead))
+    return instead(history, stored, replace(stored, unread=stored.unread + 1))
+
+
+def count_a_mention_that_is_none(history: History, rng: random.Random) -> History:
+    stored = rng.choice(each(history, StoredRead))
+    return instead(history, stored, replace(stored, mentions=1))
 
 
 def erased_words(history: History) -> dict[str, float]:

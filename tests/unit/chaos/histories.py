@@ -19,9 +19,12 @@ from tests.chaos.operations import (
     Invoked,
     Kept,
     Opened,
+    ReadInvoked,
+    ReadTold,
     Refused,
     Restored,
     Stored,
+    StoredRead,
     Unknown,
     Used,
 )
@@ -363,7 +366,34 @@ class World:
             for room in self.rooms:
                 while self.push_one(reader, room) or self.push_change(reader, room):
                     pass
+        for reader in self.readers:
+            for room in self.rooms:
+                self._read(reader, room, 0, 1)
+                self._read(reader, room, 1, len(room.log) // 2)
         self.tick(20.0)
+
+    def _read(self, reader: Reader, room: Room, turn: int, offset: int) -> None:
+        """Report a read position, which is stored and told in the reply."""
+        self._changes += 1
+        self.operations.append(
+            ReadInvoked(
+                at_s=self.now_s, connection=reader.connection, number=self._changes, room=room.name, turn=turn,
+                offset=offset,
+            )
+        )  # fmt: skip
+        self.tick()
+        unread = self._unread(reader, room, offset)
+        self.operations.append(
+            ReadTold(
+                at_s=self.now_s, connection=reader.connection, username=f"user-{reader.name}", room=room.name,
+                epoch=room.epoch, turn=turn, offset=offset, unread=unread, mentions=0, counted=len(room.log),
+                number=self._changes,
+            )
+        )  # fmt: skip
+
+    @staticmethod
+    def _unread(reader: Reader, room: Room, offset: int) -> int:
+        return sum(username != f"user-{reader.name}" for username, _ in room.log[offset:])
 
     def _send_last(self, reader: Reader) -> None:
         if not reader.connection:
@@ -386,6 +416,15 @@ class World:
                         at_s=self.now_s, room=room.name, epoch=room.epoch, offset=offset, username=username,
                         content=state.content, rev=state.rev, checksum=state.checksum, deleted=state.deleted,
                         pinned=state.pinned, reactions=reactions,
+                    )
+                )  # fmt: skip
+        for reader in self.readers:
+            for room in self.rooms:
+                offset = len(room.log) // 2
+                self.operations.append(
+                    StoredRead(
+                        at_s=self.now_s, username=f"user-{reader.name}", room=room.name, epoch=room.epoch, turn=1,
+                        offset=offset, unread=self._unread(reader, room, offset), mentions=0, counted=len(room.log),
                     )
                 )  # fmt: skip
         for reader in self.readers:

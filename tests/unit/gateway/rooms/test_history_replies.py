@@ -34,6 +34,12 @@ class FakeHistory:
         self.readers: list[object] = []
         self.meanwhile: Callable[[], object] = NOTHING
         self.scene = scene
+        self.epoch = "e"
+
+    def restore(self) -> None:
+        """Begin another epoch, from a backup without any change; the gateway has not noticed yet."""
+        self.epoch = "f"
+        self.revs = dict.fromkeys(self.revs, 0)
 
     def change(self, offset: int) -> None:
         """Change a message, and tell the gateway."""
@@ -51,7 +57,7 @@ class FakeHistory:
         self.readers.append(reader)
         offsets = [2, 5] if where.get("pinned") else range(1, 4)
         page = history_api.StoredPage(
-            epoch="e",
+            epoch=self.epoch,
             head=HEAD,
             first=offsets[0],
             frames=[msgspec.Raw(message(offset, self.revs[offset])) for offset in offsets],
@@ -132,6 +138,18 @@ async def test_page_that_memory_cannot_set_right_is_read_again_and_counted_once(
     page = await scene.read(before=4)
     assert (contents(page), page["rev"]) == (["as of 1", "as of 2", "as of 0"], 3)
     assert scene.history.readers == [READER, None]
+
+
+@pytest.mark.parametrize("where", [{"before": 4}, {"pinned": True}])
+async def test_page_of_a_restored_backup_is_not_mixed_with_changes_from_before(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, where: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(room_changes, "KEPT_CHANGES", 1)
+    for offset in (5, 1, 2):
+        scene.history.change(offset)
+    scene.history.restore()
+    async with asyncio.timeout(5):
+        assert set(contents(await scene.read(**where))) == {"as of 0"}
 
 
 async def test_page_of_pinned_messages_has_the_changes_that_were_told_while_history_answered(scene: Scene) -> None:
