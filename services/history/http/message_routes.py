@@ -80,7 +80,9 @@ class NewMessage(BaseModel):
     room: str = Field(DEFAULT_ROOM, max_length=256)
     content: str = Field(max_length=4096)
     key: str | None = Field(None, max_length=256, description="Chosen by the client, the same for retries.")
-    reply_to: int | None = Field(None, strict=True, ge=1, le=MAX_INTEGER, description="The offset of the message to answer.")
+    reply_to: int | None = Field(
+        None, strict=True, ge=1, le=MAX_INTEGER, description="The offset of the message to answer."
+    )
 
 
 class NewText(BaseModel):
