@@ -66,6 +66,7 @@ async def run(
                     tell(struck[-1])
             people.heal()
             await people.rest(2 * limits.on_time_s)
+        await people.agree(2 * limits.on_time_s)
         if erasure:
             await people.erase(people.last_texts())
             await asyncio.sleep(limits.erased_frames_s)
