@@ -69,6 +69,7 @@ async def run(
         await people.agree(2 * limits.on_time_s)
         if erasure:
             await people.erase(people.last_texts())
+            await people.rest(2 * limits.on_time_s)
             await asyncio.sleep(limits.erased_frames_s)
             await people.come_late()
         await people.read_all()
