@@ -13,10 +13,10 @@ from typing import NamedTuple
 from bench.loadgen import BUILD, HERE, build
 from bench.machine import describe
 from bench.processes import Cores, allow_open_files
-from bench.promises import changes, deafness, flood, read_positions, revocations, slow_readers, storm
+from bench.promises import changes, deafness, flood, read_positions, revocations, rooms, slow_readers, storm
 from bench.promises.bars import Part, as_data, as_markdown, cells
 
-PARTS = ("slow-readers", "flood", "storm", "changes", "reading", "sessions", "deafness")
+PARTS = ("slow-readers", "flood", "storm", "changes", "rooms", "reading", "sessions", "deafness")
 OPEN_FILES = 16_000
 
 
@@ -28,6 +28,7 @@ class Wanted(NamedTuple):
     flood: flood.Plan
     storm: storm.Plan
     changes: changes.Plan
+    rooms: rooms.Plan
     reading: read_positions.Plan
     tries: int
     """Ended sessions, with Redis and without, spread evenly over the methods."""
@@ -75,9 +76,12 @@ def _wanted() -> Wanted:
     small = changes.Plan(batches=10, changes=100, members=100, reactions=1000, storm_s=10, held=200, returns=3)
     changed = small if options.quick else changes.Plan()
     reading = read_positions.Plan(rounds=3, tries=10) if options.quick else read_positions.Plan()
+    many = rooms.Plan(cold=2, returns=10, more=10, crowd=20) if options.quick else rooms.Plan()
     tries, deafenings = (8, 1) if options.quick else (200, 10)
     output = options.output or (BUILD if options.quick or options.only else HERE)
-    return Wanted(frozenset(options.only or PARTS), plan, floods, storms, changed, reading, tries, deafenings, output)
+    return Wanted(
+        frozenset(options.only or PARTS), plan, floods, storms, changed, many, reading, tries, deafenings, output
+    )
 
 
 async def _measure(wanted: Wanted, folder: Path) -> tuple[list[Part], list[str]]:
@@ -123,6 +127,10 @@ async def _reading(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return read_positions.part(wanted.reading, await read_positions.measure(folder, wanted.reading)), []
 
 
+async def _rooms(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    return rooms.part(wanted.rooms, await rooms.measure(folder, wanted.rooms)), []
+
+
 async def _sessions(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     async with revocations.site(folder) as site:
         with_redis, without_redis = await revocations.measure_both(site, wanted.tries)
@@ -138,6 +146,7 @@ _MEASUREMENTS = {
     "flood": _flood,
     "storm": _storm,
     "changes": _changes,
+    "rooms": _rooms,
     "reading": _reading,
     "sessions": _sessions,
     "deafness": _deafness,

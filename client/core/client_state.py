@@ -6,7 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
-from chatterbox.wire.frames import Command, RoomSummary
+from chatterbox.wire.errors import Code
+from chatterbox.wire.frames import Command, ErrorFrame, RoomSummary
 from chatterbox.wire.limits import Limits
 from client.core import command_pace, direct_rooms
 from client.core.command_pace import CommandPace
@@ -178,6 +179,12 @@ class ReducerStep:
         self.state = replace(self.state, pace=pace)
         if refill_s is not None:
             self.emit(StartTimer(refill_s, PaceDue(pace.timer)))
+
+    def slow_down(self, error: ErrorFrame) -> None:
+        """After a refusal for the rate of commands, send none for a while, but for what a person does."""
+        if error.code in {Code.RATE_LIMITED, Code.TOO_MANY_COMMANDS}:
+            wait_s = max(command_pace.REFILL_S, error.retry_after_s or 0)
+            self.set_pace(command_pace.empty(self.state.pace), refill_s=wait_s)
 
     def send_for_person(self, command: Command) -> None:
         if self.state.phase is ConnectionPhase.LIVE:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import msgspec
 
-from chatterbox.wire.errors import Code
 from chatterbox.wire.frames import (
     Change,
     ChangesPage,
@@ -27,7 +26,7 @@ from chatterbox.wire.frames import (
     RoomState,
 )
 from chatterbox.wire.position import Position, ResumePoint
-from client.core import command_pace, direct_rooms, message_changes
+from client.core import direct_rooms, message_changes
 from client.core import message_stream as streams
 from client.core.client_state import ConnectionPhase, ReducerStep
 from client.core.command_pace import FOR_READ_POSITIONS
@@ -169,7 +168,7 @@ def refuse_changes(step: ReducerStep, command: ReadChanges, error: ErrorFrame, *
     if stream is None or stream.changes.waiting != command.id:
         return
     if temporary:
-        _slow_down(step, error)
+        step.slow_down(error)
         step.emit(_retry_timer(error, command))
     else:
         changes = message_changes.stop_waiting(stream.changes, give_up=True)
@@ -239,17 +238,10 @@ def refuse_page(step: ReducerStep, history: ReadHistory, error: ErrorFrame, *, t
     if stream is None or stream.waiting != history.id:
         return
     if temporary:
-        _slow_down(step, error)
+        step.slow_down(error)
         step.emit(_retry_timer(error, history))
         return
     take_page(step, Page(id=history.id, room=history.room, messages=[], more=False))
-
-
-def _slow_down(step: ReducerStep, error: ErrorFrame) -> None:
-    """After a refusal for the rate of commands, send none for a while."""
-    if error.code in {Code.RATE_LIMITED, Code.TOO_MANY_COMMANDS}:
-        wait_s = max(command_pace.REFILL_S, error.retry_after_s or 0)
-        step.set_pace(command_pace.empty(step.state.pace), refill_s=wait_s)
 
 
 def _retry_timer(error: ErrorFrame, command: ReadHistory | ReadChanges | Join) -> StartTimer:
@@ -322,7 +314,8 @@ def take_joined(step: ReducerStep, reply: Joined, requested: str) -> None:
 
 def _note_read_state(step: ReducerStep, reply: Joined) -> None:
     """Begin with a room that is new to this client as read, and count what came since the server's count."""
-    if reply.room not in step.state.read_states and step.state.read_queue.supported is not False:
+    known = step.state.read_states.get(reply.room)
+    if (known is None or known.told is None) and step.state.read_queue.supported is not False:
         read_rules.begin(step, reply.room, reply.at.offset, reply.at.offset)
     for message in reply.messages:
         read_rules.take_message(step, message)

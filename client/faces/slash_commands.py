@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.frames import Message, Notify
 from chatterbox.wire.read_state import ReadState
+from client.config.config_schema import NotificationSettings
 from client.context import ClientContext
 from client.core.client_state import ConnectionPhase
 from client.core.events import CommandRequested, SendRequested
@@ -59,7 +60,12 @@ class SlashCommands:
         self.context = context
         self.cache = cache
         self._host = host
+        self._notices = context.config.notices
         self._jobs = BackgroundJobs(host.notice)
+
+    def use_notices(self, settings: NotificationSettings) -> None:
+        """The configuration of notifications changed."""
+        self._notices = settings
 
     def end_session(self, session: str) -> None:
         """End the session whose id starts with `session`, or all others, in the background."""
@@ -189,6 +195,9 @@ class SlashCommands:
                 until = datetime.now(UTC) + timedelta(seconds=duration_s(duration) or 0)
                 quiet = Notify(id=0, room=room, level=told.notify, until=f"{until:%Y-%m-%dT%H:%M:%SZ}")
                 connection.request(CommandRequested(quiet))
+        if (configured := self._notices.rooms.get(room)) is not None:
+            where = f"notices.rooms in the configuration file sets {shown_room(room)} to {configured}"
+            self._host.notice(f"On this computer, {where}, which counts instead.")
 
     def _members(self, room: str) -> None:
         def job() -> list[str]:

@@ -113,6 +113,13 @@ class ReadStateInfo(msgspec.Struct):
     until: str = ""
 
 
+class OwnReactionInfo(msgspec.Struct):
+    """A reaction of the user to the message at `offset`."""
+
+    offset: int
+    emoji: str
+
+
 class HttpApi:
     """HTTP calls to one server; with a token, on behalf of its session. They raise `Failure`.
 
@@ -208,6 +215,11 @@ class HttpApi:
     def members(self, room: str) -> list[str]:
         """The usernames of a room's members; the user must be one of them."""
         return self._parsed(list[str], self._call("GET", f"/rooms/{quote(room, safe='')}/members"))
+
+    def own_reactions(self, room: str, first: int, last: int) -> list[OwnReactionInfo]:
+        """The user's reactions to the messages of a range of offsets."""
+        path = f"/rooms/{quote(room, safe='')}/messages/reactions/mine"
+        return self._parsed(list[OwnReactionInfo], self._call("GET", path, params={"from": first, "to": last}))
 
     def _confirmed(self, method: str, path: str, **more: Any) -> None:  # noqa: ANN401 - httpx's own arguments
         self._parsed(Confirmation, self._call(method, path, **more))

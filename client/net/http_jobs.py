@@ -44,6 +44,13 @@ def usernames(context: ClientContext, room: str, cache: NameCache) -> list[str]:
     return names
 
 
+def own_reactions(context: ClientContext, room: str, first: int, last: int) -> list[tuple[int, str]]:
+    """Offset and emoji of the user's reactions to the messages of a room from `first` to `last`."""
+    with _api(context) as api:
+        found = api.own_reactions(wire_name(room, context.tokens.session().username), first, last)
+    return [(each.offset, each.emoji) for each in found]
+
+
 def unread(context: ClientContext) -> list[ReadStateInfo]:
     """The rooms with unread messages by the client's names, those that mention the user first."""
     with _api(context) as api:

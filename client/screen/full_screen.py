@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from client.commands import account
 from client.config.builtin_themes import BUILT_IN, DEFAULT
-from client.config.config_schema import Config
+from client.config.config_schema import Config, NotificationSettings
 from client.config.live_config import LiveConfig
 from client.context import ClientContext
 from client.core.events import RoomRequested
@@ -21,6 +21,7 @@ from client.screen import hangup_watch
 from client.screen.actions.action_table import default_keys, with_keys
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.saved_state import encode_state, last_room, restore_state
+from client.screen.reaction_lookup import ReactionLookup
 from client.screen.runtime import ScreenRuntime
 from client.screen.state_file import StateFile
 from client.screen.widgets.chat_app import ChatApp
@@ -55,9 +56,15 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
     live_config = LiveConfig(os.environ, context.overrides, default_keys())
     app = _app(runtime, state_file, live_config, saved_theme)
     notifications = _notifications(live_config.now.config, app, runtime.notice)
-    app.on_notification_settings(notifications.configure)
+
+    def use_notices(settings: NotificationSettings) -> None:
+        notifications.configure(settings)
+        runtime.slash_commands.use_notices(settings)
+
+    app.on_notification_settings(use_notices)
 
     def save_last() -> None:
+        runtime.take_revs()
         state_file.save(encode_state(model, app.theme), last=True)
 
     with context.outbox(session) as outbox, NameCache(context.name_cache_path(session)) as names:
@@ -68,6 +75,7 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
             ),
         )
         runtime.use_slash_commands(SlashCommands(runtime, context, names))
+        runtime.on_reactions_wanted(ReactionLookup(context, runtime.receive_reactions).find)
         runtime.use_connection(ChatConnection(context.server, context.tokens, runtime.show, outbox=outbox))
         runtime.connection.request(RoomRequested(model.room.name))
         hangup_watch.watch(STDIN, app.exit, save_last)

@@ -17,6 +17,7 @@ from client.core.events import (
     RoomRequested,
     SendRequested,
 )
+from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_commands import SlashCommands
 from client.faces.slash_parser import LocalCommand
@@ -24,6 +25,7 @@ from client.failures import Failure
 from client.net.chat_connection import ChatConnection
 from client.screen.model import update
 from client.screen.model.chat_model import ChatModel, ScreenRequest
+from client.screen.model.messages.own_reactions import OwnReactionsWanted
 from client.screen.model.response_timeout import ResponseTimeout
 from client.text.outbox_text import BEING_SENT
 from client.text.sanitize import inert
@@ -48,6 +50,7 @@ class ScreenRuntime:
         self._on_change: Callable[[], None] = lambda: None
         self._on_quit: Callable[[], None] = lambda: None
         self._open_sheet: Callable[[LocalCommand], bool] = lambda _: False
+        self._find_reactions: Callable[[OwnReactionsWanted], None] = lambda _: None
         self._response_timeout = ResponseTimeout()
         self._pinged_at_s: float | None = None
         self._disconnected_at_s = 0.0
@@ -59,7 +62,15 @@ class ScreenRuntime:
     def use_connection(self, connection: ChatConnection) -> None:
         """Use a connection, which asks what the screen holds of each room to bring it up to date."""
         self.connection = connection
-        connection.ask_for_held(self.model.held_messages)
+        connection.ask_for_held(self._held_messages)
+
+    def _held_messages(self) -> Mapping[str, HeldMessages]:
+        self.take_revs()
+        return self.model.held_messages()
+
+    def take_revs(self) -> None:
+        """Take over up to which rev of each room the messages are known, to save or tell that."""
+        self.model.set_revs({room: stream.rev for room, stream in self.connection.state.streams.items()})
 
     def use_slash_commands(self, slash_commands: SlashCommands) -> None:
         self.slash_commands = slash_commands
@@ -84,6 +95,10 @@ class ScreenRuntime:
     def on_local_command(self, open_sheet: Callable[[LocalCommand], bool]) -> None:
         """Call this for local slash commands first; those for which it returns False are carried out here."""
         self._open_sheet = open_sheet
+
+    def on_reactions_wanted(self, find: Callable[[OwnReactionsWanted], None]) -> None:
+        """Call this to ask for the user's own reactions; it passes the answer to `receive_reactions`."""
+        self._find_reactions = find
 
     # Life cycle.
 
@@ -136,7 +151,6 @@ class ScreenRuntime:
             self._carry_out(request)
         state = self.connection.state
         self.model.set_outbox(state.unsent, state.in_flight)
-        self.model.set_revs({room: stream.rev for room, stream in state.streams.items()})
         self.check_response()
         self._settled.set()
         self._on_change()
@@ -149,6 +163,8 @@ class ScreenRuntime:
                 self.connection.request(request)
             case QuitRequested():
                 self.quit()  # the screen ends first; `stop` quits the connection
+            case OwnReactionsWanted():
+                self._find_reactions(request)
             case LocalCommand():
                 if not self._open_sheet(request):
                     self.slash_commands.carry_out(request)
@@ -184,6 +200,11 @@ class ScreenRuntime:
             edited = None
         self.settle()
         return edited is not None
+
+    def receive_reactions(self, asked: OwnReactionsWanted, found: Sequence[tuple[int, str]] | None) -> None:
+        """Show the user's own reactions; None: the server could not be asked."""
+        self.model.receive_own_reactions(asked, found)
+        self.settle()
 
     # Measurements.
 

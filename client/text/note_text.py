@@ -16,7 +16,7 @@ RETRY_NOW_S = 0.1
 NOT_SENT = "NOT SENT"
 """How a sentence about a message that will never be sent begins."""
 _LEVELS = {
-    NotificationLevel.CLIENT: "as each of your clients is configured",
+    NotificationLevel.CLIENT: "as configured in each client",
     NotificationLevel.ALL: "of every message",
     NotificationLevel.MENTIONS: "of mentions only",
     NotificationLevel.NONE: "of nothing",
@@ -221,7 +221,7 @@ def notify_line(room: str, level: NotificationLevel, until: str, zone: tzinfo | 
     if not until:
         return f"{sentence}."
     at = time_of(until, zone)
-    return f"{sentence}, but of nothing until {f'{at:%Y-%m-%d %H:%M}' if at else inert(until)}."
+    return f"{sentence}. Silent until {f'{at:%Y-%m-%d %H:%M}' if at else inert(until)}."
 
 
 def room_lines(rooms: list[frames.RoomSummary]) -> list[str]:

@@ -55,11 +55,16 @@ def counts(room: UnreadRoom) -> str:
     >>> counts(UnreadRoom("ops", 999, 2)), counts(UnreadRoom("@bob", 2, 2))
     ('999+ unread, 2 mentions', '2 unread')
     """
-    unread = f"{_number(room.unread)} unread"
+    unread = f"{shown_count(room.unread)} unread"
     if not room.mentions or is_direct(room.room):
         return unread
-    return f"{unread}, {_number(room.mentions)} mention{'' if room.mentions == 1 else 's'}"
+    return f"{unread}, {shown_count(room.mentions)} mention{'' if room.mentions == 1 else 's'}"
 
 
-def _number(count: int) -> str:
+def shown_count(count: int) -> str:
+    """A count as people read it: the server counts up to 999.
+
+    >>> shown_count(998), shown_count(1500)
+    ('998', '999+')
+    """
     return f"{MOST_TOLD}+" if count >= MOST_TOLD else str(count)

@@ -35,7 +35,14 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.history_client import AppendFunction
 from services.history.app import HistoryApp
 from services.history.app import create_app as create_history
-from services.history.http import direct_routes, invitation_routes, message_routes, reaction_routes, room_routes
+from services.history.http import (
+    direct_routes,
+    invitation_routes,
+    message_routes,
+    reaction_routes,
+    read_routes,
+    room_routes,
+)
 from services.history.http.health_routes import check_ready as check_history
 from services.history.settings import HistorySettings
 
@@ -125,6 +132,7 @@ def create_all(
         (auth, auth_routes.router),
         (history, message_routes.router),
         (history, reaction_routes.router),
+        (history, read_routes.router),
         (history, room_routes.router),
         (history, direct_routes.router),
         (history, invitation_routes.router),

@@ -49,7 +49,10 @@ class RoomStore(Protocol):
         """The membership revision; None: only `heads` tells it."""
 
     async def heads(self, query: history_api.HeadsQuery) -> history_api.Heads:
-        """The heads of some rooms, or of those that changed after a cursor, and the revision, from one snapshot."""
+        """The heads of some rooms, or of those that changed after a cursor, and the revision, from one snapshot.
+
+        No later commit of a room is missing from the answer to a query since the cursor of this one.
+        """
 
     async def memberships(self, user_ids: Sequence[int]) -> history_api.MembershipSnapshot:
         """The rooms of users, what they have read, and their pending invitations; and the revision as of which that is

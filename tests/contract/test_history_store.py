@@ -224,6 +224,18 @@ class TestRooms:
         assert snapshot.revision == before + 4 == store.revision
         assert snapshot.of == {ADA.user_id: [GENERAL, room.room_id], BOB.user_id: [GENERAL]}
 
+    async def test_heads_since_a_cursor_are_those_of_the_rooms_that_changed(self, store: HistoryStore) -> None:
+        rooms = [(await store.create(name, ADA, private=False)).room_id for name in ("one", "two", "three")]
+        cursor = (await store.heads(history_api.HeadsQuery())).cursor
+        await store.append([said("x", room_id=rooms[0]), said("y", room_id=rooms[2])])
+        answer = await store.heads(history_api.HeadsQuery(since=cursor))
+        assert answer.comparable
+        assert {room_id: head.head for room_id, head in answer.heads.items()} == {rooms[0]: 1, rooms[2]: 1}
+        assert (await store.heads(history_api.HeadsQuery(since=answer.cursor))).heads == {}
+        assert not (
+            await store.heads(history_api.HeadsQuery(since=history_api.HeadsCursor("another run", 0)))
+        ).comparable
+
     async def test_repeated_change_has_no_effect(self, store: HistoryStore, opener: Opener) -> None:
         await store.create("ops", ADA, private=False)
         await store.join("ops", BOB)

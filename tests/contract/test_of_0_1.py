@@ -108,6 +108,14 @@ class TestPushes:
         client.welcomed(room_state(4))
         assert client.came(change(0, 1, changed)) == []
 
+    def test_read_state_has_no_effect(self) -> None:
+        read = {"read": 2, "turn": 1, "unread": 2, "mentions": 1, "counted": 4, "notify": "all", "until": "2030"}
+        client, before = OldClient(), OldClient()
+        client.welcomed(msgspec.convert({**msgspec.to_builtins(room_state(4)), **read}, frames.RoomState))
+        before.welcomed(room_state(4))
+        assert client.notes == before.notes
+        assert client.came(msgspec.convert({"type": "own", "room": "general", **read}, frames.Own)) == []
+
     def test_room_joined_elsewhere_begins_at_its_position(self) -> None:
         client = OldClient()
         client.welcomed()
@@ -192,7 +200,8 @@ def test_a_transcript_of_today_leaves_it_at_the_right_position(path: Path) -> No
 
 @pytest.mark.parametrize("path", FROZEN, ids=lambda path: path.stem)
 async def test_the_server_still_replies_as_in_the_frozen_transcript(path: Path, tmp_path: Path) -> None:
-    await play(path, tmp_path, Words(at_least=True))
+    """Limits were other ones then: they are settings, not part of the protocol."""
+    await play(path, tmp_path, Words(at_least=True), rooms_per_user=200, directs_per_user=200)
 
 
 @pytest.mark.parametrize("path", FROZEN, ids=lambda path: path.stem)

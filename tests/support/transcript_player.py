@@ -9,11 +9,14 @@ from tests.support.talker import Talker
 from tests.support.transcript import Line, Words, frame, read
 
 
-async def play(path: Path, folder: Path, words: Words) -> None:
-    """Say what the transcript's clients say to a server in `folder`; fails where it does not reply as written."""
+async def play(path: Path, folder: Path, words: Words, **environment: object) -> None:
+    """Say what the transcript's clients say to a server in `folder`; fails where it does not reply as written.
+
+    `environment` are settings of the server, as `running` takes them.
+    """
     lines = list(read(path))
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(running(folder))
+        server = await stack.enter_async_context(running(folder, **environment))
         talkers: dict[str, Talker] = {}
         for who in dict.fromkeys(line.who for line in lines):
             if "." not in who:

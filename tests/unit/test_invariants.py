@@ -49,6 +49,7 @@ PROOFS = {
     13: "tests/integration/history/test_start_with_damage.py::"
     "test_no_page_with_a_gap_is_served_whichever_of_150_pages_is_damaged",
     14: "tests/unit/gateway/core/test_room_changes.py::test_everything_in_memory_is_as_new_as_what_was_told",
+    15: "tests/integration/history/test_heads.py::test_message_stored_while_heads_are_told_is_not_lost",
 }
 """By the number of an invariant in ARCHITECTURE.md: a test about it."""
 

@@ -83,10 +83,9 @@ def forget(step: ReducerStep, room: str) -> None:
 
 
 def take_message(step: ReducerStep, message: Message) -> None:
-    """Count a message."""
-    state = step.state.read_states.get(message.room)
-    if state is not None:
-        _keep(step, message.room, room_read_state.take_message(state, message, step.state.username))
+    """Count a message; also while the server told nothing of its room, as its count may come later."""
+    state = _state_of(step, message.room)
+    _keep(step, message.room, room_read_state.take_message(state, message, step.state.username))
 
 
 def take_change(step: ReducerStep, message: Message) -> None:
@@ -146,8 +145,6 @@ def take_read_set(step: ReducerStep, command: MarkRead, reply: ReadSet) -> None:
     known = state.told or ReadState()
     told = ReadState(reply.offset, reply.turn, reply.unread, reply.mentions, reply.counted, known.notify, known.until)
     _store(step, command.room, room_read_state.take_told(state, told))
-    if _state_of(step, command.room).unsaid is not None:
-        _enqueue(step, command.room)
     advance(step)
 
 
@@ -157,6 +154,7 @@ def refuse(step: ReducerStep, command: MarkRead, error: ErrorFrame, *, temporary
     if error.code in NOT_SUPPORTED:
         _set_queue(step, replace(step.state.read_queue, supported=False))
     elif temporary:
+        step.slow_down(error)
         _pause(step, command.room, max(EVERY_S, error.retry_after_s or 0))
         _enqueue(step, command.room)
     else:
@@ -186,7 +184,7 @@ def _state_of(step: ReducerStep, room: str) -> RoomReadState:
 
 
 def _keep(step: ReducerStep, room: str, state: RoomReadState) -> None:
-    if state is not step.state.read_states.get(room):
+    if state is not _state_of(step, room):
         step.set_read_state(room, state)
 
 

@@ -113,12 +113,14 @@ def take_message(state: RoomReadState, message: Message, me: str) -> RoomReadSta
     """Count a message that the server's count does not include."""
     offset = message.at.offset
     last = state.later[-1].offset if state.later else 0
-    if state.told is None or message.username == me or offset <= max(state.told.counted, last):
+    counted = 0 if state.told is None else state.told.counted
+    if message.username == me or offset <= max(counted, last):
         return state
     later = (*state.later, LaterMessage(offset, mentions_user(message, me)))
     if len(later) <= LATER_LIMIT:
         return replace(state, later=later)
-    return replace(state, told=_counting(state.told, later[0]), later=later[1:])
+    told = None if state.told is None else _counting(state.told, later[0])
+    return replace(state, told=told, later=later[1:])
 
 
 def _counting(told: ReadState, later: LaterMessage) -> ReadState:

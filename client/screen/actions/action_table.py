@@ -50,6 +50,7 @@ TABLE = (
     Action("move-room-down", ("alt+shift+down",), "move this room down in the list", ActionScope.ROOMS),
     Action("pin-room", ("alt+0",), "pin this room to the top of the list (*), or unpin it", ActionScope.ROOMS),
     Action("topic", ("alt+t",), "edit the topic", ActionScope.ROOMS),
+    Action("notifications", ("alt+n",), "set what the room notifies you of, on all devices", ActionScope.ROOMS),
     Action("members", ("f5",), "list the room's members; Enter writes to one", ActionScope.ROOMS),
     Action("toggle-rooms", ("f2",), "show or hide the room list", ActionScope.ROOMS),
     Action("toggle-people", ("f3",), "show or hide the list of active people", ActionScope.ROOMS),
@@ -78,6 +79,7 @@ TABLE = (
     Action("edit-message", ("e",), "edit it, if it is yours", ActionScope.SELECTING),
     Action("delete-message", ("d",), "delete it for everybody, after a question", ActionScope.SELECTING),
     Action("pin-message", ("P",), "pin it, or unpin it", ActionScope.SELECTING),
+    Action("mark-unread", ("u",), "mark it and what comes after it as unread, on all devices", ActionScope.SELECTING),
     Action("quote", ("q",), "quote it in the input", ActionScope.SELECTING),
     Action("open-link", ("o", "enter"), "open its first link (1 to 9: by number)", ActionScope.SELECTING),
     Action("copy-place", ("p",), "copy its position: room, epoch and offset", ActionScope.SELECTING),
@@ -145,6 +147,7 @@ SELECTION_WORDS = {
     "answered": "go to answered",
     "reactions": "who",
     "pin-message": "pin",
+    "mark-unread": "unread",
     "copy-place": "place",
 }
 """One word for each action on a selected message, the most likely first. As many as fit are shown."""

@@ -36,6 +36,7 @@ class ReadingHandlers:
             "select-older": partial(self._move_selection, -1),
             "select-newer": partial(self._move_selection, 1),
             "copy": self.copy_text,
+            "mark-unread": self.mark_unread,
             "quote": self.quote,
             "open-link": partial(self.open_link, 1),
             "copy-place": self.copy_position,
@@ -77,6 +78,13 @@ class ReadingHandlers:
 
     def unselect(self) -> None:
         self._model.select(None)
+
+    def mark_unread(self) -> None:
+        message = self._model.selected_message()
+        self.unselect()
+        if message is not None:
+            self._model.mark_unread(message.at.offset)
+            self._screen.show_status("Unread from here; it stays so until you come back to this room.")
 
     def copy_text(self) -> None:
         self._copy(clean(self._model.selected_text()))

@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import partial
 
 from client.core.direct_rooms import is_direct
+from client.faces.slash_parser import LocalCommand, LocalCommandName
 from client.failures import UsageError
 from client.screen.actions.action_table import ROOM_NUMBERS
 from client.screen.actions.screen_interface import ScreenInterface
@@ -29,6 +30,7 @@ class RoomHandlers:
             "move-room-down": partial(self._move, 1),
             "pin-room": self.pin,
             "topic": self.edit_topic,
+            "notifications": self.choose_notifications,
             "members": self.list_members,
             "toggle-rooms": partial(screen.toggle_pane, "rooms"),
             "toggle-people": partial(screen.toggle_pane, "people"),
@@ -87,6 +89,27 @@ class RoomHandlers:
     def edit_topic(self) -> None:
         """Put `/topic` with the present topic into the input."""
         self._screen.composer.show(f"/topic {inert(self._model.room.topic)}")
+
+    def choose_notifications(self) -> None:
+        """Open the picker of levels of notification; the server keeps the chosen one."""
+        room = self._model.room
+        if not room.member:
+            self._screen.show_status("You are not in this room.")
+            return
+        items = picker_items.notify_items(room)
+
+        def choose(argument: str, _: str) -> None:
+            if argument:
+                self._screen.runtime.slash_commands.carry_out(
+                    LocalCommand(LocalCommandName.NOTIFY, argument, room.name)
+                )
+                self._screen.runtime.settle()
+
+        self._screen.pick(
+            f"{shown_room(room.name)} notifies you",
+            lambda typed: picker_items.filtered(typed, items, fuzzy=False),
+            choose,
+        )
 
     def list_members(self) -> None:
         from client.screen.actions import server_sheets  # it imports the HTTP client

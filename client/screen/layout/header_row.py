@@ -9,6 +9,7 @@ from client.screen.model.messages.thread_model import ThreadModel
 from client.text.line_wrap import width_of
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
+from client.text.unread_text import shown_count
 
 TOPIC_COLUMNS = 12
 """A topic that has less room (columns) is not shown."""
@@ -22,7 +23,7 @@ def heading(model: ChatModel, columns: int) -> Row:
     private = room.private and not is_direct(room.name)
     facts = [fact for fact, holds in (("private", private), ("you are not in it", not room.member)) if holds]
     facts += [f"{len(room.active)} active"] if room.active else []
-    facts += [f"{room.unread} unread"] if room.unread else []
+    facts += [f"{shown_count(room.unread)} unread"] if room.unread else []
     name, known = f" {shown_room(room.name)}", " · ".join(facts)
     left = columns - width_of(name) - width_of(known) - len("  ") - len("  ") - 1
     if not room.topic or left < TOPIC_COLUMNS:

@@ -28,8 +28,8 @@ class MessageBlocks:
     def __init__(self, room: RoomModel | ThreadModel, style: message_rows.RowStyle) -> None:
         self.room = room
         self.style = style
-        self._cache: dict[int, tuple[Message | None, list[Row]]] = {}
-        """By offset: the message that this one answers, and its rows."""
+        self._cache: dict[int, tuple[Message | None, frozenset[str], list[Row]]] = {}
+        """By offset: the message that this one answers, the user's own reactions to it, and its rows."""
         self._cache_key: _CacheKey | None = None
 
     def show(self, room: RoomModel | ThreadModel, style: message_rows.RowStyle) -> None:
@@ -80,11 +80,12 @@ class MessageBlocks:
         message = self.room.log[offset]
         replied = self.room.log.get(message.reply_to) if message.reply_to else None
         cached = self._cache.get(offset)
-        if cached is None or cached[0] is not replied:
+        own = self.room.own_reactions.of(offset)
+        if cached is None or cached[0] is not replied or cached[1] != own:
             begins_thread = isinstance(self.room, ThreadModel) and message.reply_to == self.room.root
-            rows = message_rows.message_rows(message, self.style, replied, shows_answered=not begins_thread)
-            cached = self._cache[offset] = (replied, rows)
-        return cached[1]
+            rows = message_rows.message_rows(message, self.style, replied, own, shows_answered=not begins_thread)
+            cached = self._cache[offset] = (replied, own, rows)
+        return cached[2]
 
     def _rules(self, index: int, offset: int) -> list[Row]:
         """The rules above a message: for a gap, a new day, and the first unread message."""

@@ -6,6 +6,7 @@ Rows of these marks have a bar of their own, `REPLY_BAR` or `MARKS_BAR`: no text
 from chatterbox.wire.frames import Message, Reaction
 from client.screen.layout.side_lists import fitting
 from client.screen.layout.spans import Row, Span, SpanRole
+from client.screen.model.messages.own_reactions import is_own
 from client.text.line_wrap import widest_of
 from client.text.sanitize import inert, inert_lines
 
@@ -33,21 +34,24 @@ def tombstone(message: Message) -> str:
     return "deleted" if by_author else f"deleted by {inert(message.by)}"
 
 
-def mark_rows(message: Message, username: str, columns: int, *, edited: bool) -> list[Row]:
+def mark_rows(
+    message: Message, username: str, columns: int, own: frozenset[str] = frozenset(), *, edited: bool
+) -> list[Row]:
     """Reactions, the number of replies, and whether it is pinned, in as many rows as they take.
 
+    `own`: with which emoji the user reacted without being named.
     `edited`: also say that it was edited, as there is no room after its text.
     """
-    marks = [reaction_mark(reaction, username) for reaction in message.reactions]
+    marks = [reaction_mark(reaction, username, own) for reaction in message.reactions]
     marks += [Span(replies_of(message), SpanRole.MARK)] if message.replies else []
     marks += [Span("pinned", SpanRole.MARK)] if message.pinned else []
     marks += [Span(EDITED, SpanRole.MARK)] if edited else []
     return _filled(marks, columns)
 
 
-def reaction_mark(reaction: Reaction, username: str) -> Span:
+def reaction_mark(reaction: Reaction, username: str, own: frozenset[str] = frozenset()) -> Span:
     """An emoji and how many reacted with it; `*` if the user is one of them."""
-    mine = username in reaction.by
+    mine = is_own(reaction, username, own)
     return Span(f"{'*' if mine else ''}{inert(reaction.emoji)} {reaction.n}", SpanRole.OWN if mine else SpanRole.MARK)
 
 

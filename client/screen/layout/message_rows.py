@@ -44,9 +44,17 @@ class RowStyle:
 
 
 def message_rows(
-    message: Message, style: RowStyle, replied: Message | None = None, *, shows_answered: bool = True
+    message: Message,
+    style: RowStyle,
+    replied: Message | None = None,
+    own: frozenset[str] = frozenset(),
+    *,
+    shows_answered: bool = True,
 ) -> list[Row]:
-    """Lay out a stored message. `replied`: the message that it answers, if that is loaded."""
+    """Lay out a stored message. `replied`: the message that it answers, if that is loaded.
+
+    `own`: with which emoji the user reacted without being named.
+    """
     mine = message.username == style.username
     mentioned = not mine and is_mentioned(style.username, message, replied)
     mark = " " if message.deleted else STORED if mine else "@" if mentioned else " "
@@ -64,7 +72,7 @@ def message_rows(
         rows[-1] = (*rows[-1], label)
     blank = _blank(head)
     answered = [reply_row(replied, style.text_columns)] if message.reply_to and shows_answered else []
-    marks = mark_rows(message, style.username, style.text_columns, edited=bool(message.edited) and not fits)
+    marks = mark_rows(message, style.username, style.text_columns, own, edited=bool(message.edited) and not fits)
     return [
         *((blank, Span(REPLY_BAR, SpanRole.BAR), *row) for row in answered),
         *rows,

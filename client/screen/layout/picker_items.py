@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from chatterbox.wire.frames import Message, Reaction
+from chatterbox.wire.read_state import ReadState
 from client.core.direct_rooms import is_direct, room_with
+from client.faces.slash_parser import LEVELS
 from client.screen.input.emoji_names import EMOJI
 from client.screen.input.fuzzy_match import best
 from client.screen.layout.message_marks import first_words
@@ -13,6 +15,7 @@ from client.screen.model.chat_model import RECENT_EMOJI, ChatModel
 from client.screen.model.messages.links import links
 from client.screen.model.messages.message_actions import has_reacted
 from client.screen.model.messages.message_list import MessageList
+from client.screen.model.room_model import RoomModel
 from client.screen.model.scroll_position import BlockKey, message_key
 from client.text.note_text import clock, messages, time_of
 from client.text.outbox_text import queued_at
@@ -151,6 +154,26 @@ def place_items(listing: MessageList) -> list[PickerItem]:
 def _when(message: Message) -> str:
     at = time_of(message.timestamp)
     return f"{at:%d %b %H:%M}" if at else ""
+
+
+_NOTIFY = {
+    "all": "of every message",
+    "mentions": "of mentions only",
+    "none": "of nothing",
+    "default": "as each of your clients is configured",
+    "none for 1h": "of nothing for 1 hour",
+    "none for 8h": "of nothing for 8 hours",
+    "none for 1d": "of nothing for a day",
+}
+
+
+def notify_items(room: RoomModel) -> list[PickerItem]:
+    """What a room can notify of; the value is what `/notify` takes. The present level is named."""
+    told = room.told or ReadState()
+    now = next((word for word, level in LEVELS.items() if level is told.notify), "")
+    quiet = time_of(told.until) if told.until else None
+    notes = {now: f"now, quiet until {quiet:%d %b %H:%M}" if quiet else "now"}
+    return [PickerItem(text, notes.get(argument, ""), argument) for argument, text in _NOTIFY.items()]
 
 
 def history_items(model: ChatModel) -> list[PickerItem]:

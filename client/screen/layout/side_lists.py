@@ -9,12 +9,13 @@ from client.screen.model.room_model import RoomModel
 from client.text.line_wrap import width_of
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
+from client.text.unread_text import shown_count
 
 
 def room_row(room: RoomModel, number: int, *, current: bool, pinned: bool, columns: int) -> Row:
     """Lay out a room of the list: number for Alt (0: none), * if pinned, name, mentions (as @2) and unread messages."""
     mentions = 0 if is_direct(room.name) else room.mentions
-    count = (f"@{mentions} " if mentions else "") + (str(room.unread) if room.unread else "")
+    count = (f"@{shown_count(mentions)} " if mentions else "") + (shown_count(room.unread) if room.unread else "")
     head = f"{'▸' if current else ' '}{number if 0 < number < 10 else ' '}{'*' if pinned else ' '}"
     name = fitting(shown_room(room.name), columns - len(head) - len(count) - 1)
     gap = " " * max(1, columns - len(head) - width_of(name) - len(count))
@@ -29,13 +30,13 @@ def room_row(room: RoomModel, number: int, *, current: bool, pinned: bool, colum
 
 def room_rows(model: ChatModel, columns: int, height: int) -> list[Row]:
     """Lay out the part of the room list that has the open room in it."""
-    pinned, numbers = model.order.pinned, {room.name: number for number, room in enumerate(model.numbered(), 1)}
+    ordered, pinned = model.ordered, model.order.pinned
     return [
         (Span(fitting(line, columns), SpanRole.MARK),)
         if isinstance(line, str)
         else room_row(
             line,
-            numbers.get(line.name, 0),
+            max(0, ordered.places[line.name] - ordered.directs + 1),
             current=line is model.room,
             pinned=line.name in pinned,
             columns=columns,
@@ -58,12 +59,15 @@ def room_at(model: ChatModel, height: int, line: int) -> str | None:
 
 def _visible_lines(model: ChatModel, height: int) -> list[RoomModel | str]:
     """Rooms; if there are direct conversations, they are a list of their own above, and each list has a title."""
-    rooms = model.numbered()
-    direct = [room for room in model.in_order() if is_direct(room.name)]
-    lines: list[RoomModel | str] = ["direct", *direct, "rooms", *rooms] if direct else [*rooms]
-    at = lines.index(model.room)
-    first = max(0, min(at - height // 2, len(lines) - height))
-    return lines[first : first + height]
+    rooms, directs, places = model.ordered
+    titles = {0: "direct", directs + 1: "rooms"} if directs else {}
+    count, here = len(rooms) + len(titles), places[model.room.name]
+    at = here + sum(line - number <= here for number, line in enumerate(titles))
+    first = max(0, min(at - height // 2, count - height))
+    return [
+        titles[line] if line in titles else rooms[line - sum(title < line for title in titles)]
+        for line in range(first, min(first + height, count))
+    ]
 
 
 def people_rows(model: ChatModel, columns: int, height: int) -> list[Row]:

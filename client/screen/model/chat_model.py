@@ -11,19 +11,22 @@ from msgspec import UNSET
 
 from chatterbox.wire import frames
 from client.core.direct_rooms import is_direct
-from client.core.events import CommandRequested, Request, RoomRequested, SendRequested
+from client.core.events import CommandRequested, Request, RoomRead, RoomRequested, SendRequested
 from client.core.message_changes import HeldMessages
 from client.core.notes import MessageChanged, MessageShown, Note
 from client.core.outbox_entry import OutboxEntry
+from client.core.read_state.room_read_state import RoomReadState
 from client.faces.slash_parser import LocalCommand
 from client.screen.model.connection_status import ConnectionStatus
 from client.screen.model.mention_backfill import MentionBackfill
 from client.screen.model.messages.compose_mode import Replying
 from client.screen.model.messages.message_list import MessageList
+from client.screen.model.messages.own_reactions import RANGE, OwnReactionsWanted
 from client.screen.model.messages.thread_model import ThreadModel
-from client.screen.model.room_model import RoomModel, page_key
-from client.screen.model.room_order import RoomOrder
+from client.screen.model.room_model import RoomModel, SavedRoom, page_key
+from client.screen.model.room_order import OrderedRooms, RoomOrder
 from client.screen.model.scroll_position import TOP, BlockKey, ScrollPosition, message_key
+from client.screen.model.totals import Totals
 from client.text.note_text import NOT_SENT
 from client.text.sanitize import inert
 from client.text.suggestions import RoomCommand
@@ -35,8 +38,8 @@ RECENT_EMOJI = 8
 SEARCH_PAGE = 200
 """Messages requested at once while searching."""
 
-ScreenRequest: TypeAlias = Request | LocalCommand
-"""What the runtime carries out: a request to the core, or a slash command without one."""
+ScreenRequest: TypeAlias = Request | LocalCommand | OwnReactionsWanted
+"""What the runtime carries out: a request to the core, a slash command without one, or a question over HTTP."""
 
 
 class ChatModel:
@@ -45,7 +48,14 @@ class ChatModel:
     def __init__(self, server: str, room: str) -> None:
         self.server = server
         self.rooms: dict[str, RoomModel] = {}
+        self.totals = Totals()
         self.order = RoomOrder()
+        self._members_changed = 0
+        """How often the user came into a room or left one, or a room was added."""
+        self._ordered: tuple[object, OrderedRooms] | None = None
+        """The rooms in order, and what they depend on."""
+        self._with_outbox: set[str] = set()
+        """Rooms that had unsent messages."""
         self.room = self.ensure_room(room)
         self.previous_room = room
         """Name of the room that was open before this one."""
@@ -73,6 +83,10 @@ class ChatModel:
         """The pins that were listed last."""
         self._opens_listing = False
         """Whether the screen should open the list."""
+        self._reported: dict[str, tuple[int, int]] = {}
+        """How far each room is read, as the core knows."""
+        self._asks_for_reactions = False
+        """Whether the server was asked for the user's reactions and has not answered."""
         self._seeking: int | None = None
         """Offset to show once it is loaded."""
         self._bottom = 0
@@ -130,10 +144,9 @@ class ChatModel:
 
     def set_outbox(self, unsent: Mapping[str, tuple[OutboxEntry, ...]], in_flight: Mapping[str, int]) -> None:
         """Take over the core's outbox: the unsent messages and the message in flight of each room."""
-        for name in unsent:
-            self.ensure_room(name)
-        for room in self.rooms.values():
-            room.set_outbox(unsent.get(room.name, ()), in_flight=room.name in in_flight)
+        for name in self._with_outbox.union(unsent):
+            self.ensure_room(name).set_outbox(unsent.get(name, ()), in_flight=name in in_flight)
+        self._with_outbox = set(unsent)
         self.status.set_unsent(sum(map(len, unsent.values())))
 
     def held_messages(self) -> dict[str, HeldMessages]:
@@ -152,11 +165,20 @@ class ChatModel:
 
     def set_member(self, name: str, member: bool, *, private: bool | None = None) -> None:
         """The user is in a room, which is listed last if it is new, or is not."""
-        self.ensure_room(name, member=member).set_member(member, private=private)
+        room = self.ensure_room(name, member=member)
+        self._members_changed += room.member is not member
+        room.set_member(member, private=private)
         if member:
             self.order.add(name)
         else:
             self.order.remove(name)
+
+    def restore_room(self, name: str, saved: SavedRoom, me: str) -> None:
+        """Take over what an earlier run saved of a room."""
+        self.ensure_room(name).restore(saved, me)
+        self._members_changed += 1
+        if saved.member:
+            self.order.add(name)
 
     def set_known_people(self, names: Sequence[str]) -> None:
         self.known_people = names
@@ -231,6 +253,29 @@ class ChatModel:
     def mark_all_read(self) -> None:
         """Mark every message of the open room as read, also those that were never on the screen."""
         self.room.mark_all_read()
+        self.report_read(self.room)
+
+    def mark_unread(self, offset: int) -> None:
+        """Mark the message at `offset` of the open room, and those after it, as unread, on all devices."""
+        self.room.mark_unread(offset, self.status.username)
+        self.report_read(self.room)
+
+    def report_read(self, room: RoomModel) -> None:
+        """Tell the core how far a room is read, unless it knows. It tells the server, now or later."""
+        turn, offset = mark = room.read_mark
+        if room.member and mark != self._reported.get(room.name, (0, 0)):
+            self._reported[room.name] = mark
+            self.request(RoomRead(room.name, offset, turn))
+
+    def take_read_state(self, name: str, state: RoomReadState) -> None:
+        """Take the user's state of a room from the server, and tell what this client knows beyond it."""
+        room = self.ensure_room(name)
+        if state.told is None:
+            return
+        room.take_told(state.told, self.status.username, is_open=room is self.room)
+        self._reported[name] = state.mark
+        if room.read_mark > state.mark:
+            self.report_read(room)
 
     def seek(self, offset: int) -> None:
         """Load the message at `offset` and those after it, then show it."""
@@ -288,6 +333,24 @@ class ChatModel:
         else:
             self._request_missing(rows)
             self.room.mark_drawn(offsets if self.focused else [], self.status.username)
+        self.report_read(self.room)
+        self._ask_for_own_reactions(offsets)
+
+    def _ask_for_own_reactions(self, offsets: Sequence[int]) -> None:
+        """Ask whether the user reacted to messages on the screen and around them, if those do not tell."""
+        own, log = self.room.own_reactions, self.shown.log
+        if self._asks_for_reactions or not self.status.live or not any(own.is_unclear(log[at]) for at in offsets):
+            return
+        around = slice(log.index_at(offsets[0] - RANGE // 2), log.index_at(offsets[-1] + RANGE // 2))
+        if (span := own.ask([log[offset] for offset in log.offsets[around]])) is not None:
+            self._asks_for_reactions = True
+            self.request(OwnReactionsWanted(self.room.name, *span))
+
+    def receive_own_reactions(self, asked: OwnReactionsWanted, found: Sequence[tuple[int, str]] | None) -> None:
+        """Take the user's reactions to the messages that were asked for; None: the server could not be asked."""
+        self._asks_for_reactions = False
+        if found is not None and asked.room in self.rooms:
+            self.rooms[asked.room].own_reactions.receive(asked.first, asked.last, found)
 
     def _request_missing(self, rows: Sequence[tuple[BlockKey, int]]) -> None:
         """Request pages for the newest messages, those above the first row, and gaps on the screen."""
@@ -337,12 +400,12 @@ class ChatModel:
     @property
     def replaced(self) -> int:
         """How often a message was replaced by a later state of it."""
-        return sum(room.log.replaced for room in self.rooms.values())
+        return self.totals.replaced
 
     @property
     def forgotten(self) -> int:
         """How often a text of the user was removed from the input history, because its message was erased or edited."""
-        return sum(room.history.forgotten for room in self.rooms.values())
+        return self.totals.forgotten
 
     def related(self, note: Note) -> frames.Message | None:
         """Return a changed message as it is before `note`, or the message that a new one answers, if it is loaded."""
@@ -360,17 +423,29 @@ class ChatModel:
         message = self.selected_message()
         return message.content if message else ""
 
-    def in_order(self) -> list[RoomModel]:
-        """The rooms in the order of the room list: those that the user is in, and the open room.
+    @property
+    def ordered(self) -> OrderedRooms:
+        """The room list: the rooms that the user is in, and the open room. Direct conversations come first.
 
-        Direct conversations come first.
+        It is made again only when it changes, not for each draw.
         """
-        shown = (room for room in self.rooms.values() if room.member or room is self.room)
-        return sorted(shown, key=lambda room: (not is_direct(room.name), self.order.place(room.name), room.name))
+        depends_on = (self.order.version, self._members_changed, len(self.rooms), self.room.name)
+        if self._ordered is None or self._ordered[0] != depends_on:
+            shown = (room for room in self.rooms.values() if room.member or room is self.room)
+            place = self.order.place
+            rooms = sorted(shown, key=lambda room: (not is_direct(room.name), place(room.name), room.name))
+            directs = sum(is_direct(room.name) for room in rooms)
+            places = {room.name: number for number, room in enumerate(rooms)}
+            self._ordered = (depends_on, OrderedRooms(rooms, directs, places))
+        return self._ordered[1]
 
-    def numbered(self) -> list[RoomModel]:
+    def in_order(self) -> Sequence[RoomModel]:
+        """The rooms in the order of the room list."""
+        return self.ordered.rooms
+
+    def numbered(self) -> Sequence[RoomModel]:
         """The rooms that have a number in the list. A new direct conversation does not change it."""
-        return [room for room in self.in_order() if not is_direct(room.name)]
+        return self.ordered.rooms[self.ordered.directs :]
 
     def next_unread(self) -> str | None:
         """The room with the most mentions, then the most unread messages, except the open one."""
@@ -391,17 +466,19 @@ class ChatModel:
 
     @property
     def unread_above(self) -> int:
-        """Unread messages above the screen; 0 without focus, when those on the screen are unread too."""
-        return max(0, self.room.unread - self.unread_below) if self.focused and self.thread is None else 0
+        """Unread messages above the screen; 0 when those on the screen are unread too: without focus, or marked so."""
+        if not self.focused or self.thread is not None or self.room.keeps_unread:
+            return 0
+        return max(0, self.room.unread - self.unread_below)
 
     @property
     def unread_elsewhere(self) -> int:
         """Unread messages of other rooms; while a thread is shown, also those of its room."""
-        return sum(room.unread for room in self.rooms.values() if room is not self.room or self.thread is not None)
+        return self.totals.unread - (self.room.unread if self.thread is None else 0)
 
     @property
     def catch_up_remaining(self) -> int:
-        return sum(room.catch_up_remaining for room in self.rooms.values())
+        return self.totals.catch_up
 
     def shows(self, message: frames.Message) -> bool:
         """Whether a new message appears on the screen, if that is not scrolled up."""
@@ -421,7 +498,7 @@ class ChatModel:
     def ensure_room(self, name: str, *, member: bool = True) -> RoomModel:
         """Return the room of that name; create it if there is none."""
         if name not in self.rooms:
-            self.rooms[name] = RoomModel(name, member)
+            self.rooms[name] = RoomModel(name, member, totals=self.totals)
         return self.rooms[name]
 
     def notice(self, text: str | None, room: str | None = None) -> None:

@@ -10,8 +10,6 @@ class InputHistory:
     """Steps back and forth through `texts`; the unfinished text is kept behind the newest."""
 
     texts: list[str] = field(default_factory=list)
-    forgotten: int = 0
-    """How often a text was removed."""
     _at: int | None = None
     _unfinished: str = ""
 
@@ -25,12 +23,13 @@ class InputHistory:
         """The input is for another text now; the unfinished one becomes the newest."""
         self.add(self.unfinished or "")
 
-    def forget(self, text: str) -> None:
-        """Remove a text: the message that it became was erased or changed."""
-        if text in self.texts:
-            self.texts = [kept for kept in self.texts if kept != text]
-            self.forgotten += 1
-            self._at = None if self._at is None else min(self._at, len(self.texts))
+    def forget(self, text: str) -> bool:
+        """Remove a text: the message that it became was erased or changed. False if there is no such text."""
+        if text not in self.texts:
+            return False
+        self.texts = [kept for kept in self.texts if kept != text]
+        self._at = None if self._at is None else min(self._at, len(self.texts))
+        return True
 
     def previous(self, current: str) -> str | None:
         """Return the text before the one that is shown, None at the oldest. `current` is the text in the input."""

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from chatterbox.wire.frames import Message, Page, ReadHistory, RoomState
+from chatterbox.wire.read_state import MOST_TOLD, ReadState
 from client.core.direct_rooms import is_direct
 from client.core.outbox_entry import OutboxEntry
 from client.screen.input.pasted_text import clean
@@ -14,8 +15,10 @@ from client.screen.model.input_history import InputHistory
 from client.screen.model.message_log import MessageLog
 from client.screen.model.messages.compose_mode import ComposeMode, Editing, EditingUnsent, Replying
 from client.screen.model.messages.links import is_mentioned
+from client.screen.model.messages.own_reactions import OwnReactions
 from client.screen.model.messages.thread_model import ThreadLog, ThreadModel
 from client.screen.model.scroll_position import BlockKey
+from client.screen.model.totals import Totals
 from client.screen.model.unread import ReadMarker
 
 NOTICES_LIMIT = 200
@@ -40,6 +43,8 @@ class SavedRoom(msgspec.Struct, omit_defaults=True):
     topic: str = ""
     epoch: str = ""
     read: int = 0
+    turn: int = 0
+    """The turn of `read`, as the server numbers them."""
     rev: int = 0
     """Changes up to this rev of the room are in `messages`."""
     draft: str = ""
@@ -67,6 +72,14 @@ class RoomModel:
     head: int = 0
     """Offset of the newest message at connect. Messages up to it are loaded once the room is open."""
     marker: ReadMarker = field(default_factory=ReadMarker)
+    turn: int = 0
+    """The turn of the marker: of two markers, the one of the later turn counts. Marking as unread begins a turn."""
+    told: ReadState | None = None
+    """The user's state of the room as the server told it; None: it can't tell."""
+    keeps_unread: bool = False
+    """Whether what is drawn stays unread, because the user marked it so, until they come back to the room."""
+    totals: Totals = field(default_factory=Totals)
+    """The sums over all rooms, of which this one's counts are part."""
     unread_line: int | None = None
     """The unread line is drawn after this offset."""
     unread: int = 0
@@ -86,8 +99,8 @@ class RoomModel:
     """What the input is for; None: a new message."""
     edits_sent: dict[int, str] = field(default_factory=dict)
     """Edits without a reply: offset, and the text that the user saw before."""
-    reacted: set[tuple[int, str]] = field(default_factory=set)
-    """Offset and emoji of the user's reactions in this run."""
+    own_reactions: OwnReactions = field(default_factory=OwnReactions)
+    """The user's reactions, where the messages do not tell."""
     thread: ThreadModel | None = None
     """The thread that is open; the input is for it."""
     thread_drafts: dict[int, str] = field(default_factory=dict)
@@ -134,12 +147,11 @@ class RoomModel:
             self.thread.add([message])
         self._drop_acked()
         self._add_active([message])
-        self.catch_up_remaining = max(0, self.catch_up_remaining - 1)
+        self._set_catch_up(max(0, self.catch_up_remaining - 1))
         if mine and not self.unread:
             self.marker.set_read(message.at.offset)
         elif not mine:
-            self.unread += 1
-            self.mentions += self._mentions(message, me)
+            self._set_counts(self.unread + 1, self.mentions + self._mentions(message, me))
             if not visible:
                 self.place_unread_line(me)
 
@@ -172,7 +184,7 @@ class RoomModel:
         is_unread = message.at.offset in self.log and not self.marker.is_read(message.at.offset)
         if held is not None and held.username != me and is_unread:
             more = self._mentions(message, me) - self._mentions(held, me)
-            self.mentions = max(0, self.mentions + more)
+            self._set_counts(self.unread, max(0, self.mentions + more))
         return held
 
     def _follow_edited(self, message: Message) -> None:
@@ -196,9 +208,10 @@ class RoomModel:
         if self.thread is not None:
             held = self.thread.replace(message) or held
         if held is not None:
+            self.totals.count_replaced()
             self._follow_edited(message)
-            if held.content != message.content:
-                self.history.forget(held.content)
+            if held.content != message.content and self.history.forget(held.content):
+                self.totals.count_forgotten()
         return held
 
     def _mentions(self, message: Message, me: str) -> bool:
@@ -210,16 +223,21 @@ class RoomModel:
     def resume(self, state: RoomState, me: str, *, is_new: bool = False) -> None:
         """Compare the saved read marker with the room's state at connect.
 
-        A room that was never open begins as read, unless `is_new`: it was made since the last run of this client.
+        A room that was never open begins as the server tells. If it can't tell, it begins as read, unless `is_new`: it
+        was made since the last run of this client.
         """
         was_known = bool(self.log.epoch) or is_new
         self.log.set_epoch(state.at.epoch)
         self.head = state.head
         if not was_known:
-            self.marker.set_read(state.head)
+            self.begin(state.head, state.read if is_told(state) else state.head, state.turn)
         elif state.head > self.marker.read:
             self.recount(me)
             self.place_unread_line(me)
+
+    def begin(self, head: int, read: int, turn: int = 0) -> None:
+        """The user is in a room that this client has not seen: it has messages up to `head`, read ones up to `read`."""
+        self.head, self.turn, self.marker = head, turn, ReadMarker(read)
 
     def is_outdated(self, state: RoomState) -> bool:
         """Whether the server has another history than the one that is loaded or saved here."""
@@ -230,8 +248,11 @@ class RoomModel:
         notices = [text for offset in sorted(self.notices) for text in self.notices[offset]]
         self.log, self.acked, self.marker = MessageLog(epoch), {}, ReadMarker(read)
         self.hide_unread_line()
-        self.rev = self.head = self.unread = self.mentions = self.catch_up_remaining = 0
-        self.edits_sent, self.reacted = {}, set()
+        self.rev = self.head = self.turn = 0
+        self.told, self.keeps_unread = None, False
+        self._set_counts(0, 0)
+        self._set_catch_up(0)
+        self.edits_sent, self.own_reactions = {}, OwnReactions()
         self._end_mode()
         self.close_thread()
         self.notices = {0: notices} if notices else {}
@@ -240,6 +261,7 @@ class RoomModel:
     def close(self, me: str) -> None:
         """Another room is open now: drop all but the newest messages."""
         self.close_thread()
+        self.keeps_unread = False
         if self.unread:
             self.place_unread_line(me)
         else:
@@ -251,10 +273,15 @@ class RoomModel:
         self.rev = rev
 
     def begin_catch_up(self, count: int) -> None:
-        self.catch_up_remaining = self.catch_up_total = count
+        self._set_catch_up(count)
+        self.catch_up_total = count
 
     def stop_catch_up(self) -> None:
-        self.catch_up_remaining = 0
+        self._set_catch_up(0)
+
+    def _set_catch_up(self, remaining: int) -> None:
+        self.totals.add_catch_up(remaining - self.catch_up_remaining)
+        self.catch_up_remaining = remaining
 
     def finish_catch_up(self) -> None:
         """Say that everything missed is here; the status line may have shown it too briefly to be read."""
@@ -296,30 +323,95 @@ class RoomModel:
 
     def mark_drawn(self, offsets: Sequence[int], me: str) -> None:
         """Mark messages, in order, as read because they are on a focused screen; none if it is not focused."""
+        if self.keeps_unread:
+            return
         fresh = self.marker.mark_drawn(self.log, offsets)
         if self.unread and (fresh is None or self._counts_are_stale):
             self.recount(me)
         elif self.unread and fresh:
             others = [self.log[offset] for offset in fresh if self.log[offset].username != me]
-            self.unread = max(0, self.unread - len(others))
-            self.mentions = max(0, self.mentions - sum(self._mentions(message, me) for message in others))
+            mentions = sum(self._mentions(message, me) for message in others)
+            self._set_counts(max(0, self.unread - len(others)), max(0, self.mentions - mentions))
         if self.unread:
             self.place_unread_line(me)
         elif offsets:
             self._line_is_current = False
 
     def recount(self, me: str) -> None:
-        """Count the unread messages and mentions again."""
+        """Count the unread messages and mentions again. What is not loaded is counted as the server told."""
         messages, missing = self.marker.unread(self.log, self.head)
         others = [message for message in messages if message.username != me]
-        self.unread, self.mentions = missing + len(others), sum(self._mentions(message, me) for message in others)
+        unread, mentions = missing + len(others), sum(self._mentions(message, me) for message in others)
+        if missing and self.told is not None and (self.told.turn, self.told.counted > 0) == (self.turn, True):
+            unread, mentions = self._counted_on(self.told, others, unread, mentions, me)
+        self._set_counts(unread, mentions)
         self._counts_are_stale = False
         self._move_unread_line(me)
 
+    def _counted_on(
+        self, told: ReadState, others: Sequence[Message], most: int, mentions: int, me: str
+    ) -> tuple[int, int]:
+        """Count on from what the server told. `others`: loaded unread messages, with so many mentions.
+
+        There are at most `most`: of those that are not loaded, some may be the user's own.
+        """
+        if told.read > self.marker.read:
+            return most, mentions
+        later = [message for message in others if message.at.offset > told.counted]
+        offsets = self.log.offsets[self.log.index_at(told.read + 1) : self.log.index_at(told.counted + 1)]
+        read = [self.log[offset] for offset in offsets if self.marker.is_read(offset)]
+        read = [message for message in read if message.username != me]
+        more = sum(self._mentions(message, me) for message in later)
+        more -= sum(self._mentions(message, me) for message in read)
+        unread = most if told.unread >= MOST_TOLD else told.unread + len(later) - len(read)
+        return min(most, max(len(others), unread)), max(mentions, told.mentions + more)
+
+    def _set_counts(self, unread: int, mentions: int) -> None:
+        self.totals.add_unread(unread - self.unread)
+        self.unread, self.mentions = unread, mentions
+
     def mark_all_read(self) -> None:
         self.marker = ReadMarker(max(self.marker.read, self.log.last, self.head))
-        self.unread = self.mentions = 0
+        self.keeps_unread = False
+        self._set_counts(0, 0)
         self.hide_unread_line()
+
+    def mark_unread(self, offset: int, me: str) -> None:
+        """The user wants to read the message at `offset` and those after it later."""
+        self.turn, self.marker, self.keeps_unread = self.turn + 1, ReadMarker(offset - 1), True
+        self.recount(me)
+        self.hide_unread_line()
+        self.place_unread_line(me)
+
+    def stop_keeping_unread(self) -> None:
+        """The user goes on in this room: what is drawn is read again."""
+        self.keeps_unread = False
+
+    @property
+    def read_mark(self) -> tuple[int, int]:
+        """Turn and offset up to which the room is read, for comparison with other devices."""
+        return self.turn, self.marker.read
+
+    def take_told(self, told: ReadState, me: str, *, is_open: bool) -> None:
+        """Take the user's state of the room from the server. A greater read mark, of another device, counts here, too.
+
+        A message that was marked as unread there stays so, even if it is on the screen here (`is_open`).
+        """
+        self.told = told
+        if not self.log:
+            self.head = max(self.head, told.counted)
+        is_news = (told.turn, told.read) > self.read_mark
+        if is_news:
+            self.keeps_unread = is_open and told.read < self.marker.read
+            if told.turn > self.turn:
+                self.turn, self.marker = told.turn, ReadMarker(told.read)
+            else:
+                self.marker.set_read(told.read)
+        self.recount(me)
+        if is_news and (self.keeps_unread or not is_open):
+            self.hide_unread_line()
+            if self.unread:
+                self.place_unread_line(me)
 
     # Pages of history.
 
@@ -373,7 +465,8 @@ class RoomModel:
         self.close_thread()
         self.leave_mode()
         self.history.leave()
-        thread = self.thread = ThreadModel(self.name, root, ThreadLog(self.log.epoch), came_from)
+        thread = ThreadModel(self.name, root, ThreadLog(self.log.epoch), self.own_reactions, came_from)
+        self.thread = thread
         beginning, first = self.log.get(root), self.log.unbroken_from or 0
         loaded = [self.log[offset] for offset in self.log.offsets[self.log.index_at(first) :]]
         thread.add_loaded(loaded if beginning is None else [beginning, *loaded])
@@ -461,13 +554,6 @@ class RoomModel:
         """The server stored an edit."""
         self.edits_sent.pop(offset, None)
 
-    def note_reaction(self, offset: int, emoji: str, *, removed: bool) -> None:
-        """The server stored a reaction of the user, or removed it."""
-        if removed:
-            self.reacted.discard((offset, emoji))
-        else:
-            self.reacted.add((offset, emoji))
-
     def return_unsent(self, content: str) -> None:
         """Put a text that was refused back into the input, above a newer draft."""
         self.leave_mode()
@@ -509,6 +595,7 @@ class RoomModel:
             self.topic,
             self.log.epoch,
             self.marker.read,
+            self.turn,
             self.rev,
             draft,
             written[-SAVED_HISTORY:],
@@ -528,9 +615,15 @@ class RoomModel:
         self._add_active(saved.messages)
         self.log.set_epoch(saved.epoch)
         self.marker.set_read(saved.read)
+        self.turn = saved.turn
         self.recount(me)
         if self.unread:
             self.place_unread_line(me)
+
+
+def is_told(state: RoomState) -> bool:
+    """Whether the server tells how far the user has read a room."""
+    return bool(state.counted) or not state.head
 
 
 def page_key(request: ReadHistory) -> PageKey:

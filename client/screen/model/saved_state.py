@@ -54,7 +54,5 @@ def restore_state(model: ChatModel, data: bytes) -> str:
     for emoji in reversed(saved.emoji):
         model.use_emoji(emoji)
     for name, room in sorted(saved.rooms.items()):
-        model.ensure_room(name).restore(room, saved.username)
-        if room.member:
-            model.order.add(name)
+        model.restore_room(name, room, saved.username)
     return saved.theme

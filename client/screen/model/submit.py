@@ -65,6 +65,7 @@ def _send(model: ChatModel, message: SendRequested) -> bool:
         model.notice("You are not in this room. /join joins it, Ctrl+K lists all rooms.")
         return False
     model.room.hide_unread_line()
+    model.room.stop_keeping_unread()
     model.room.leave_mode()
     model.request(message)
     return True

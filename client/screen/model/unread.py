@@ -18,8 +18,10 @@ class ReadMarker:
     run: tuple[int, int] | None = None
 
     def set_read(self, offset: int) -> None:
-        """Mark everything up to `offset` as read."""
+        """Everything up to `offset` is read, and what comes after it is not, unless it was read out of order."""
         self.read = offset
+        if self.run is not None and (self.run[0] <= offset + 1 or self.run[1] <= offset):
+            self.read, self.run = max(offset, self.run[1]), None
 
     def mark_drawn(self, log: MessageLog, offsets: Sequence[int]) -> list[int] | None:
         """Mark messages, in order, as read because they are on a focused screen.

@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
+from chatterbox.wire.position import Position
 from client.core import notes
 from client.core.direct_rooms import is_direct, peer_of
 from client.screen.model.chat_model import ChatModel
@@ -13,6 +14,7 @@ from client.screen.model.messages.compose_mode import Editing
 from client.screen.model.messages.message_actions import refuse_edit
 from client.screen.model.messages.message_list import is_of_pins
 from client.screen.model.messages.thread_model import is_of_thread
+from client.screen.model.room_model import is_told
 from client.screen.model.scroll_position import message_key
 from client.text import note_text
 from client.text.sanitize import inert
@@ -41,6 +43,7 @@ def apply(model: ChatModel, note: notes.Note) -> None:
         case notes.SendStored(entry, at):
             model.ensure_room(entry.room).add_acked(entry, at.offset)
         case notes.MessageChanged(message):
+            _note_reaction(model, note)
             _change_message(model, message)
         case notes.SendFailed(entry) | notes.SendDelayed(entry):
             _show(model, note, entry.room)
@@ -48,8 +51,8 @@ def apply(model: ChatModel, note: notes.Note) -> None:
             _show(model, note)
         case notes.QueuedOffline():
             pass  # the outgoing message itself shows that it is queued
-        case notes.ReadStateTold():
-            pass  # what is unread is counted here
+        case notes.ReadStateTold(name, state):
+            model.take_read_state(name, state)
         case (
             notes.Connecting()
             | notes.WelcomeReceived()
@@ -84,6 +87,8 @@ def _show(model: ChatModel, note: notes.Note, room: str | None = None) -> None:
 def _add_message(model: ChatModel, message: frames.Message, *, mine: bool) -> None:
     room = model.ensure_room(message.room)
     room.add_message(message, mine=mine, visible=model.shows_next(message), me=model.status.username)
+    if mine:
+        model.report_read(room)
 
 
 def _change_message(model: ChatModel, message: frames.Message) -> None:
@@ -95,6 +100,13 @@ def _change_message(model: ChatModel, message: frames.Message) -> None:
     room.change_message(message, model.status.username)
     if was_edited and room.mode is None:
         model.notice("The message that you were editing was deleted.", room.name)
+
+
+def _note_reaction(model: ChatModel, change: notes.MessageChanged) -> None:
+    """Note a reaction of the user's own, from any device."""
+    if change.by == model.status.username and change.did in {"react", "unreact"}:
+        own = model.ensure_room(change.message.room).own_reactions
+        own.note(change.message.at.offset, change.what, removed=change.did == "unreact")
 
 
 # The connection.
@@ -128,15 +140,17 @@ def _connect(model: ChatModel, note: notes.WelcomeReceived) -> None:
         if was_member and not room.member and not note.again and room.name != model.joining:
             _show(model, notes.RoomGone(room.name))  # after a reconnect the core itself reports it
         room.stop_catch_up()
+        room.own_reactions.ask_again()
         room.forget_page_requests()
     is_first_run = not any(room.log.epoch for room in model.rooms.values())
     for state in note.rooms:
         model.set_member(state.room, True, private=state.private)
-        if not note.again:
+        if not note.again or not model.rooms[state.room].log.epoch:
             _resume(model, state, is_new=is_direct(state.room) and not is_first_run)
     model.refresh_rooms()
     if not note.again:
-        model.backfill.start(state.room for state in note.rooms if model.rooms[state.room].unread)
+        rooms = (state.room for state in note.rooms if not is_told(state))
+        model.backfill.start(name for name in rooms if model.rooms[name].unread)
     model.continue_backfill()
 
 
@@ -200,6 +214,7 @@ def _enter(model: ChatModel, note: notes.RoomEntered) -> None:
     room.add_page(messages, begins=not messages)
     if is_new:
         room.mark_all_read()
+        model.report_read(room)
     else:
         room.recount(model.status.username)
     if not was_member:
@@ -214,8 +229,20 @@ def _change_member(model: ChatModel, change: frames.Membership, *, mine: bool) -
     awaits_reply = by_user and change.member and model.joining == change.room
     if mine and not awaits_reply:
         model.set_member(change.room, change.member, private=change.private if change.member else None)
+        if change.member and change.at is not None:
+            _begin(model, change.room, change.at, change.read)
     if mine or change.room in model.rooms:
         _show(model, notes.MembershipChange(change, mine), None if mine and change.member else change.room)
+
+
+def _begin(model: ChatModel, name: str, at: Position, read: int) -> None:
+    """The user came into a room elsewhere: what it has up to `read` is read."""
+    room = model.ensure_room(name)
+    if room.log.epoch not in ("", at.epoch):
+        room.reset()
+    if not room.log.epoch:
+        room.log.set_epoch(at.epoch)
+        room.begin(at.offset, read)
 
 
 # Replies to commands.
@@ -293,7 +320,7 @@ def _finish_change(model: ChatModel, command: frames.Command) -> None:
         case frames.Edit(room=name, offset=offset):
             model.ensure_room(name).finish_edit(offset)
         case frames.React(room=name, offset=offset, emoji=emoji, remove=remove):
-            model.ensure_room(name).note_reaction(offset, emoji, removed=remove)
+            model.ensure_room(name).own_reactions.note(offset, emoji, removed=remove)
         case _:
             pass  # what was deleted or pinned shows itself
 

@@ -172,6 +172,7 @@ class ChatApp(ThemedApp):
     async def save_state(self) -> None:
         """Save the state, in a thread: it waits for the disk."""
         if self._state_file is not None:
+            self._runtime.take_revs()
             await asyncio.to_thread(self._state_file.save, encode_state(self._runtime.model, self.theme))
 
     def on_app_focus(self, _: events.AppFocus) -> None:

@@ -229,6 +229,9 @@ class Memberships:
             before.close_connections(CloseCode.EPOCH_CHANGED)
         member.add_room(room)
         member.set_invitation(room.name, None)
+        connections = [connection for connection in member.connections if connection.is_open]
+        if not connections:
+            return
         frame = frames.Membership(
             room=room.name,
             username=member.username,
@@ -241,11 +244,10 @@ class Memberships:
             read=read,
             **direct_names.fields(room.name),
         )
-        for connection in member.connections:
-            if connection.is_open:
-                if connection is not requester:
-                    connection.send(frame)
-                room.attach(connection, room.opened.head)
+        for connection in connections:
+            if connection is not requester:
+                connection.send(frame)
+            room.attach(connection, room.opened.head)
 
     def leave(self, member: Member, room: Room, *, by: str | None = None, deleted: bool = False) -> None:
         """Unsubscribe all connections of `member`; one that is not welcomed yet gets its rooms in the welcome.

@@ -15,6 +15,8 @@ from services.gateway.upstream.history_client import HistoryClient
 
 READ_MESSAGES = 200
 """The newest messages that are read, at most; a gateway that keeps fewer reads as many as it keeps."""
+CONCURRENT_READS = 8
+"""Rooms whose messages are read at the same time: a crowd that resumes may need those of thousands."""
 
 
 class RoomMemory:
@@ -25,6 +27,7 @@ class RoomMemory:
         self._history = history
         self._report_epoch_changed = on_epoch_changed
         self._reading: dict[Room, asyncio.Task[ChatError | None]] = {}
+        self._pages = asyncio.Semaphore(CONCURRENT_READS)
         self._tasks = TaskSet()
 
     async def close(self) -> None:
@@ -61,7 +64,8 @@ class RoomMemory:
     async def _read_page(self, room: Room) -> bool:
         """Read what precedes the messages held; False: too much changed meanwhile, so it must be read again."""
         stream = room.opened
-        page = await self._history.page(room.room_id, _wanted(room), before=stream.recent.first)
+        async with self._pages:
+            page = await self._history.page(room.room_id, _wanted(room), before=stream.recent.first)
         if page.epoch != stream.epoch:
             raise EpochChangedError
         if (payloads := room.set_right(page)) is None:

@@ -91,6 +91,16 @@ async def test_reported_positions_are_stored_before_a_gateway_stops(tmp_path: Pa
         assert state(ada.welcome) == {"read": 3, "counted": 3}
 
 
+async def test_what_is_read_over_http_is_told_to_every_connection(server: Server) -> None:
+    token = await written(server, 3)
+    async with server.talker(token) as one, server.talker(token) as other:
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await server.http.put("/rooms/general/read", json={"offset": 2}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        own = {"type": "own", "room": "general", "read": 2, "unread": 1, "counted": 3}
+        assert (await one.push("own"), await other.push("own")) == (own, own)
+
+
 async def test_reading_a_room_that_one_is_not_in_is_refused(server: Server) -> None:
     token, bob_token = await server.newcomer("ada"), await server.newcomer("bob")
     async with server.talker(token) as ada, server.talker(bob_token) as bob:

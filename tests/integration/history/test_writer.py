@@ -23,7 +23,7 @@ from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.write_queue import QueueBounds
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.messages.writer import Writer
-from services.history.rooms import membership_changes
+from services.history.rooms import membership_changes, moderation
 from services.history.schema import SCHEMA
 from tests.support.history import UNHURRIED, until
 from tests.support.sabotage.history import acks_before_commit
@@ -179,6 +179,16 @@ class TestActivity:
             await site.append()
         assert site.on_disk() == 2
         assert site.writer.activity.since(before) is None
+
+    async def test_deleted_room_is_forgotten(self, site: WriterSite) -> None:
+        before = site.writer.activity.cursor
+        ops = await site.writer.change(
+            lambda transaction: membership_changes.create(transaction, "ops", ALICE, UNHURRIED, private=False)
+        )
+        await site.writer.append([Append(ops.room_id, 1, "alice", "hello", "k")])
+        assert site.writer.activity.since(before) == [ops.room_id]
+        await site.writer.change(lambda transaction: moderation.delete_any(transaction, "ops", UNHURRIED))
+        assert site.writer.activity.since(before) == []
 
 
 class TestAnswers:

@@ -5,7 +5,8 @@ from itertools import pairwise, product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.client.world import ME, World
+from client.core.read_state.room_read_state import ReadMark
+from tests.unit.client.world import ME, World, two_devices
 
 ROOMS = st.sampled_from(["general", "ops"])
 MOVES = ("serve", "serve", "serve", "serve", "receive", "receive", "receive", "cut", "connect", "connect", "wake")
@@ -22,6 +23,14 @@ CHANGES = (
     st.tuples(st.just("lose change"), st.tuples(ROOMS, st.integers(0, 20))),
 )
 ACTIONS = st.one_of(*BASIC, *CHANGES)
+READS = (
+    st.tuples(st.just("read"), ROOMS),
+    st.tuples(st.just("read"), ROOMS),
+    st.tuples(st.just("mark unread"), st.tuples(ROOMS, st.integers(0, 12))),
+    st.tuples(st.just("lose own"), st.integers(1, 2)),
+    st.tuples(st.just("pass_signal"), st.none()),
+)
+DEVICE = st.integers(0, 1)
 EDITS = st.one_of(*BASIC, st.tuples(st.just("edit"), ROOMS), st.tuples(st.just("edit"), ROOMS))
 
 
@@ -39,6 +48,12 @@ def act(world: World, name: str, argument: object) -> None:
             world.change(room, which)
         case "lose change", (str(room), int(which)):
             world.change(room, which, lost=True)
+        case "mark unread", (str(room), int(offset)):
+            world.mark_unread(room, offset)
+        case "read", str(room):
+            world.read(room)
+        case "lose own", int(times):
+            world.lost_owns = times
         case "refuse", int(times):
             world.refusals = times
         case "kill", int(after):
@@ -56,6 +71,21 @@ def lived(actions: list[tuple[str, object]], *, saves: bool = False) -> World:
     world.kill_after, world.refusals = None, 0
     world.settle()
     return world
+
+
+def settle_all(devices: tuple[World, World]) -> None:
+    """Let both devices run until nothing moves: what one of them does may reach the other."""
+    for _ in range(3):
+        for device in devices:
+            device.settle()
+
+
+def assert_read_states_are_those_of_the_server(device: World) -> None:
+    for room in device.logs:
+        state = device.state.read_states[room]
+        assert (state.mark, state.unsaid) == (device.reads[room], None)
+        assert device.reads[room] <= device.ever_said[room]
+        assert state.unread == device.unread(room)
 
 
 class TestAnyOrderOfEvents:
@@ -102,6 +132,31 @@ class TestAnyOrderOfEvents:
             assert [message.content for message in log if message.username == ME] == world.wrote[room]
         assert not world.disk
         assert not world.state.unsent_count
+
+    @settings(max_examples=80)
+    @given(st.lists(st.tuples(DEVICE, st.one_of(*BASIC, *READS)), min_size=40, max_size=120))
+    def test_two_devices_agree_on_what_is_read_whatever_happens(
+        self, actions: list[tuple[int, tuple[str, object]]]
+    ) -> None:
+        devices = two_devices()
+        for device in devices:
+            device.start()
+            device.settle()
+        for which, (name, argument) in actions:
+            act(devices[which], name, argument)
+        for device in devices:
+            device.kill_after, device.refusals, device.lost_owns = None, 0, 0
+        settle_all(devices)
+        for device in devices:
+            for room, said in device.said_marks.items():
+                assert device.reads[room] >= min(said, ReadMark(said.turn, len(device.logs[room])))
+            if not device.missed:
+                assert_read_states_are_those_of_the_server(device)
+        for device in devices:
+            device.cut()  # what was lost is healed by the next welcome
+        settle_all(devices)
+        for device in devices:
+            assert_read_states_are_those_of_the_server(device)
 
     def test_shown_messages_are_the_stored_ones(self) -> None:
         world = lived([("other", "ops"), ("lose", "ops"), ("write", "ops"), ("serve", None), ("other", "ops")])

@@ -13,6 +13,7 @@ from client.core import events, notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
+from client.core.read_state.room_read_state import ReadMark
 from client.core.reducer import reduce
 
 ROOM = "general"
@@ -126,6 +127,20 @@ class World:
     """Whether the face keeps what it holds while no client runs."""
     saved_revs: dict[str, int] = field(default_factory=dict)
     """Up to which rev the changes are in what it kept."""
+    reads: dict[str, ReadMark] = field(default_factory=lambda: {"general": ReadMark(), "ops": ReadMark()})
+    """How far the person has read, as the server has it."""
+    said_marks: dict[str, ReadMark] = field(default_factory=dict)
+    """The greatest mark that this client was told to say since it began."""
+    ever_said: dict[str, ReadMark] = field(default_factory=lambda: {"general": ReadMark(), "ops": ReadMark()})
+    """The greatest mark that any device was told to say."""
+    lost_owns: int = 0
+    """How many of the next pushes about read state get lost."""
+    signals: deque[frames.Own] = field(default_factory=deque)
+    """Pushes about read state that are on their way to the gateway of this client."""
+    missed: bool = False
+    """Whether a push to this connection was lost."""
+    name: str = ""
+    other_device: "World | None" = None
     _number: int = 0
 
     def start(self) -> None:
@@ -134,7 +149,7 @@ class World:
         if self.saves:
             self.saved_revs |= {room: stream.rev or 0 for room, stream in self.state.streams.items()}
         self.held = self.held if self.saves else {}
-        self.state, self.timers = ClientState(), []
+        self.state, self.timers, self.said_marks = ClientState(), [], {}
         self.screens.append([])
         self.feed(events.Started(tuple(self.disk.values())))
 
@@ -161,7 +176,7 @@ class World:
     def write(self, room: str) -> None:
         """The person writes a message: to the disk first, then to the core."""
         self._number += 1
-        entry = OutboxEntry(f"key{self._number}", room, f"{room} {self._number}")
+        entry = OutboxEntry(f"{self.name}key{self._number}", room, f"{room} {self._number}")
         self.wrote[room].append(entry.content)
         self.disk[entry.key] = replace(entry, tried=self.state.phase is ConnectionPhase.LIVE)
         self.feed(events.MessageQueued(entry))
@@ -191,10 +206,40 @@ class World:
         text = content or f"{self._number}"
         changed = msgspec.structs.replace(log[which % len(log)], content=text, rev=self.revs[room])
         log[which % len(log)] = changed
-        if self.welcomed:
-            after, self.told[room] = self.told[room], self.revs[room]
-            if not lost:
-                self.to_client.append(frames.Change(room=room, rev=self.revs[room], after=after, message=changed))
+        for device in self._welcomed_devices():
+            after, device.told[room] = device.told[room], self.revs[room]
+            if not lost or device is not self:
+                device.to_client.append(frames.Change(room=room, rev=self.revs[room], after=after, message=changed))
+
+    def _welcomed_devices(self) -> "list[World]":
+        devices = [self] if self.other_device is None else [self, self.other_device]
+        return [device for device in devices if device.welcomed]
+
+    def read(self, room: str) -> None:
+        """The person reads what this device shows of a room."""
+        stream = self.state.streams.get(room)
+        if stream is not None and stream.at.offset:
+            self._say_mark(room, ReadMark(self._turn(room), stream.at.offset))
+            self.feed(events.RoomRead(room, stream.at.offset))
+
+    def mark_unread(self, room: str, offset: int) -> None:
+        """The person wants to read what is after a message later."""
+        if (stream := self.state.streams.get(room)) is not None:
+            offset = min(offset, stream.at.offset)
+            self._say_mark(room, ReadMark(self._turn(room) + 1, offset))
+            self.feed(events.RoomMarkedUnread(room, offset))
+
+    def _turn(self, room: str) -> int:
+        state = self.state.read_states.get(room)
+        return state.mark.turn if state is not None else 0
+
+    def _say_mark(self, room: str, mark: ReadMark) -> None:
+        self.said_marks[room] = max(mark, self.said_marks.get(room, mark))
+        self.ever_said[room] = max(mark, self.ever_said[room])
+
+    def unread(self, room: str) -> int:
+        """How many messages of others are after the mark."""
+        return sum(said.username != ME for said in self.logs[room][self.reads[room].offset :])
 
     def feed(self, event: events.Event) -> None:
         self.state, effects = reduce(self.state, event)
@@ -245,6 +290,13 @@ class World:
             elif (reply := self._reply(taken)) is not None:
                 self.to_client.append(reply)
 
+    def pass_signal(self) -> None:
+        """The gateway of this client takes a push about read state; one for a client that is away is dropped."""
+        if self.signals:
+            own = self.signals.popleft()
+            if self.welcomed:
+                self.to_client.append(own)
+
     def receive(self) -> None:
         """The client takes one frame."""
         if self.to_client:
@@ -254,9 +306,10 @@ class World:
         """Let everything run until nothing moves."""
         for _ in range(10_000):
             self.connect()
-            if not (self.to_server or self.to_client or any(map(_matters, self.timers))):
+            if not (self.to_server or self.to_client or self.signals or any(map(_matters, self.timers))):
                 return
             self.serve()
+            self.pass_signal()
             self.receive()
             self.wake()
         raise AssertionError("it never settles")
@@ -268,8 +321,12 @@ class World:
             known = at is not None and at.epoch == self.epoch and at.offset <= head
             begin = at if known and at is not None else Position(self.epoch, head)
             rev = at.rev if known and at is not None and at.rev is not None else self.revs[room]
-            rooms.append(frames.RoomState(room=room, at=begin, head=head, reset=at is not None and not known, rev=rev))
-        self.welcomed = True
+            reset, mark = at is not None and not known, self.reads[room]
+            state = frames.RoomState(room=room, at=begin, head=head, reset=reset, rev=rev)
+            rooms.append(
+                msgspec.structs.replace(state, read=mark.offset, turn=mark.turn, unread=self.unread(room), counted=head)
+            )
+        self.welcomed, self.missed = True, False
         self.to_client.append(welcome(*rooms))
         for state in rooms:
             self.to_client.extend(self.logs[state.room][state.at.offset :])
@@ -303,6 +360,8 @@ class World:
                 through = changes[-1].rev if changes else command.after
                 more = through < self.revs[room]
                 return frames.ChangesPage(id=command.id, room=room, changes=changes, through=through, more=more)
+            case frames.MarkRead():
+                return self._mark_read(command)
             case frames.Edit(room=room, offset=offset):
                 if self.refusals:
                     self.refusals -= 1
@@ -314,6 +373,26 @@ class World:
                 at = Position(self.epoch, len(log))
                 return frames.Joined(id=command.id, room=command.room, at=at, messages=log[-2:], complete=True)
         return None
+
+    def _mark_read(self, command: frames.MarkRead) -> frames.Reply:
+        if self.refusals:
+            self.refusals -= 1
+            return frames.ErrorFrame(id=command.id, code=Code.UNAVAILABLE, detail="Away.", retry_after_s=1)
+        room, before = command.room, self.reads[command.room]
+        head = len(self.logs[room])
+        mark = self.reads[room] = max(before, ReadMark(command.turn or 0, min(command.offset, head)))
+        unread = self.unread(room)
+        other = self.other_device
+        if mark != before and other is not None:
+            if other.lost_owns:
+                other.lost_owns, other.missed = other.lost_owns - 1, True
+            else:
+                other.signals.append(
+                    frames.Own(room=room, read=mark.offset, turn=mark.turn, unread=unread, counted=head)
+                )
+        return frames.ReadSet(
+            id=command.id, room=room, offset=mark.offset, turn=mark.turn, unread=unread, mentions=0, counted=head
+        )
 
     def _send(self, send: frames.Send) -> frames.Reply:
         if self.refusals:
@@ -337,10 +416,22 @@ class World:
             timestamp="2026-11-23T10:00:00.000Z",
         )
         log.append(stored)
-        if self.welcomed and not lost:
-            self.to_client.append(stored)
+        for device in self._welcomed_devices():
+            if not lost or device is not self:
+                device.to_client.append(stored)
+            else:
+                device.missed = True
         return stored
 
 
+def two_devices() -> tuple[World, World]:
+    """Two clients of one person at one server."""
+    first = World(name="first")
+    second = World(logs=first.logs, keys=first.keys, revs=first.revs, reads=first.reads, name="second")
+    second.ever_said = first.ever_said
+    first.other_device, second.other_device = second, first
+    return first, second
+
+
 def _matters(timer: events.Timer) -> bool:
-    return isinstance(timer, events.RetryDue | events.MoveDue)
+    return isinstance(timer, events.RetryDue | events.MoveDue | events.ReadDue | events.PaceDue)

@@ -11,6 +11,7 @@ from client.screen.input.pasted_text import clean
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.compose_mode import Editing, EditingUnsent, Replying
 from client.screen.model.messages.message_list import MessageList
+from client.screen.model.messages.own_reactions import is_own
 from client.screen.model.room_model import RoomModel
 from client.text.note_text import clock
 from client.text.sanitize import inert
@@ -106,11 +107,9 @@ def react(model: ChatModel, message: frames.Message, emoji: str) -> None:
 
 
 def has_reacted(model: ChatModel, message: frames.Message, emoji: str) -> bool:
-    """Whether the user reacted with `emoji`. Beyond the names that the server gives, what was done here counts."""
-    if any(reaction.emoji == emoji and model.status.username in reaction.by for reaction in message.reactions):
-        return True
-    present = any(reaction.emoji == emoji and reaction.n > len(reaction.by) for reaction in message.reactions)
-    return present and (message.at.offset, emoji) in model.ensure_room(message.room).reacted
+    """Whether the user reacted with `emoji`, as far as that is known."""
+    me, own = model.status.username, model.ensure_room(message.room).own_reactions.of(message.at.offset)
+    return any(reaction.emoji == emoji and is_own(reaction, me, own) for reaction in message.reactions)
 
 
 def pin(model: ChatModel, message: frames.Message) -> str:

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from chatterbox.wire.frames import Message, Page, ReadHistory
 from client.core.outbox_entry import OutboxEntry
 from client.screen.model.message_log import MessageLog
+from client.screen.model.messages.own_reactions import OwnReactions
 from client.screen.model.scroll_position import BlockKey
 
 PAGE = 100
@@ -49,6 +50,7 @@ class ThreadModel:
     name: str
     root: int
     log: ThreadLog
+    own_reactions: OwnReactions = field(default_factory=OwnReactions)
     came_from: tuple[BlockKey, int] | None = None
     """Where the room was scrolled to when the thread was opened; None: it followed the newest message."""
     notices: dict[int, list[str]] = field(default_factory=dict)

@@ -122,6 +122,12 @@ class TestWhatTheServerTells:
         assert told_notes(core.came(frames.Own(room=ROOM, read=40, turn=1, counted=40))) == []
         assert core.state.read_states[ROOM].mark == ReadMark(2, 30)
 
+    def test_message_that_came_before_the_first_count_is_added_to_it(self) -> None:
+        core = Core()
+        core.live(room_state(40))
+        core.came(message(41), message(42), frames.Own(room=ROOM, read=40, unread=1, counted=41))
+        assert core.state.read_states[ROOM].unread == 2
+
     def test_notification_level_of_another_device_is_told(self) -> None:
         core = Core()
         core.live(told(40, 40))
@@ -278,6 +284,20 @@ class TestRefusals:
         assert marks(effects) == []
         assert events.StartTimer(3, pause(effects)) in effects
         assert marks(core.feed(pause(effects))) == [ReadMark(0, 35)]
+
+    def test_refusal_for_the_rate_of_commands_stops_other_rooms_too(self) -> None:
+        core = Core()
+        core.live(told(40, 30, unread=7), told(5, 3, room="ops", unread=2))
+        (command,) = transmitted(core.feed(events.RoomRead(ROOM, 35)))
+        core.came(refused(command, Code.RATE_LIMITED, 2))
+        assert core.feed(events.RoomRead("ops", 5)) == []
+        assert sent_for(core.feed(events.PaceDue(core.state.pace.timer))) == ["ops"]
+
+    def test_older_server_that_begins_to_tell_gets_what_waits(self) -> None:
+        core = Core()
+        core.live(room_state(40), room_state(5, room="ops"))
+        core.feed(events.RoomRead(ROOM, 40))
+        assert marks(core.came(frames.Own(room="ops", read=5, counted=5))) == [ReadMark(0, 40)]
 
     def test_position_that_is_refused_for_good_is_not_sent_again(self) -> None:
         core = Core()

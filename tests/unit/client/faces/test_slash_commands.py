@@ -11,6 +11,7 @@ import pytest
 
 from chatterbox.wire import frames
 from chatterbox.wire.user_settings import NotificationLevel
+from client.config.config_schema import Config, NotificationSettings, NotifyLevel
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState
@@ -171,7 +172,7 @@ class TestNotify:
         face.connection.state = core.state
         await face.type("/notify")
         (line,) = face.shown
-        assert line.startswith("-- #general notifies you of mentions only, but of nothing until 2026-")
+        assert line.startswith("-- #general notifies you of mentions only. Silent until 2026-")
 
     async def test_level_is_set_for_all_devices(self, face: Face) -> None:
         assert await face.type("/notify mentions", "/notify default") == [
@@ -189,6 +190,20 @@ class TestNotify:
         assert notify.level is NotificationLevel.MENTIONS
         until = datetime.fromisoformat(notify.until)
         assert before + timedelta(hours=2, seconds=-1) <= until <= datetime.now(UTC) + timedelta(hours=2)
+
+    async def test_configuration_file_that_wins_over_the_level_is_named(self, face: Face, tmp_path: Path) -> None:
+        config = Config(notices=NotificationSettings(rooms={"general": NotifyLevel.ALL}))
+        commands = SlashCommands(face.lines, ClientContext("http://x", tmp_path, config), face.known)
+        for argument in ("", "none"):
+            commands.carry_out(LocalCommand(LocalCommandName.NOTIFY, argument, "general"))
+        wins = (
+            "-- On this computer, notices.rooms in the configuration file sets #general to all, which counts instead."
+        )
+        assert [line for line in face.shown if "configuration file" in line] == [wins, wins]
+        commands.use_notices(NotificationSettings())
+        face.shown.clear()
+        commands.carry_out(LocalCommand(LocalCommandName.NOTIFY, "none", "general"))
+        assert face.shown == []
 
     async def test_level_that_was_set_is_confirmed(self, face: Face) -> None:
         reply = frames.NotifySet(id=1, room="general", level=NotificationLevel.NONE)

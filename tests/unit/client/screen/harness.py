@@ -18,7 +18,15 @@ from client.config.live_config import LiveConfig
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
-from client.core.events import CommandRequested, QuitRequested, Request, RoomRequested, SendRequested
+from client.core.events import (
+    CommandRequested,
+    QuitRequested,
+    Request,
+    RoomMarkedUnread,
+    RoomRead,
+    RoomRequested,
+    SendRequested,
+)
 from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_commands import SlashCommands
@@ -42,6 +50,9 @@ class RecordingConnection(ChatConnection):
     def __init__(self) -> None:
         self.state = ClientState(phase=ConnectionPhase.LIVE, username=ME)
         self.requested: list[object] = []
+        self.read: list[RoomRead | RoomMarkedUnread] = []
+        """How far rooms were read."""
+        self.held: Callable[[], Mapping[str, HeldMessages]] = dict
         self._refusal: Exception | None = None
         self.over = asyncio.Event()
 
@@ -53,7 +64,7 @@ class RecordingConnection(ChatConnection):
         self.state = state
 
     def ask_for_held(self, held: Callable[[], Mapping[str, HeldMessages]]) -> None:
-        pass  # there is no server to ask
+        self.held = held
 
     async def run(self) -> notes.SessionOver:
         await self.over.wait()
@@ -97,6 +108,8 @@ class RecordingConnection(ChatConnection):
                 self.requested.append(command)
             case RoomRequested(room):
                 self.requested.append(f"enter {room}")
+            case RoomRead() | RoomMarkedUnread():
+                self.read.append(request)
             case QuitRequested():
                 self.over.set()
 

@@ -11,10 +11,13 @@ import pytest
 from textual.widgets import OptionList
 
 from chatterbox.wire import frames
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotificationLevel
 from client.config.builtin_themes import BUILT_IN
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.outbox_entry import OutboxEntry
+from client.core.read_state.room_read_state import RoomReadState
 from tests.unit.client.screen.drawing import drawn
 from tests.unit.client.screen.harness import Harness, message_note, running_screen, welcome_note
 from tests.unit.client.screen.server import answered, log_in, served
@@ -112,6 +115,13 @@ async def a_thread_on_a_small_screen(ui: Harness) -> None:
 async def reaction_picker(ui: Harness) -> None:
     await changed_messages(ui)
     await ui.burst("alt+m", "+", *"hea")
+
+
+@scene()
+async def notification_picker(ui: Harness) -> None:
+    told = ReadState(3, counted=3, notify=NotificationLevel.MENTIONS)
+    await ui.show(notes.ReadStateTold(ROOM, RoomReadState(told)))
+    await ui.press("alt+n")
 
 
 @scene()

@@ -1,7 +1,7 @@
 """Memberships follow history despite lost events, outages and restored backups."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -12,10 +12,18 @@ from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import codec, frames, history_api
 from chatterbox.wire.auth_api import Claims
-from chatterbox.wire.broker_events import CONTROL, InvitationChanged, RoomDeleted, TopicChanged, room_channel
+from chatterbox.wire.broker_events import (
+    CONTROL,
+    InvitationChanged,
+    MembershipChanged,
+    RoomDeleted,
+    TopicChanged,
+    room_channel,
+)
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.read_state import ReadState
 from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
 from services.gateway.core.frame_writer import payload_of
@@ -41,6 +49,7 @@ class FakeHistory:
         self.room = room(7)
         self.topic = ""
         self.invitations: dict[int, list[history_api.StoredInvitation]] = {}
+        self.reads: dict[int, dict[int, ReadState]] = {}
         self.is_down = self.has_no_heads = self.is_deleted = False
         self.calls = 0
 
@@ -50,7 +59,11 @@ class FakeHistory:
         if self.is_down:
             raise ChatError(Code.UNAVAILABLE)
         return history_api.MembershipSnapshot(
-            self.revision, [self.room], {user_id: [self.room.room_id] for user_id in users}, self.invitations
+            self.revision,
+            [self.room],
+            {user_id: [self.room.room_id] for user_id in users},
+            self.invitations,
+            self.reads,
         )
 
     async def heads(self, room_ids: list[int], *, topics: bool) -> history_api.Heads:
@@ -231,6 +244,33 @@ class TestInvitations:
         harness.memberships.enter(harness.ada, den)
         assert harness.ada.invitations == {}
         assert b"invitation" not in b"".join(harness.socket.written[1:])
+
+
+class TestReadPositions:
+    READS: Mapping[int, dict[int, ReadState]] = {ADA: {8: ReadState(read=4, unread=2, counted=6)}}
+
+    def _told(self, harness: Harness) -> list[int]:
+        return [frame.read for frame in harness.socket.frames if isinstance(frame, frames.Membership) and frame.member]
+
+    async def test_a_new_member_is_told_up_to_where_the_room_counts_as_read(self, harness: Harness) -> None:
+        joined = MembershipChanged(
+            revision=6, room_id=8, room="den", private=False, user_id=ADA, username="ada", member=True, by="ada", read=9
+        )
+        await harness.memberships._apply(joined)
+        assert self._told(harness) == [9]
+
+    async def test_a_member_whose_join_was_lost_is_told_the_position_that_history_has(self, harness: Harness) -> None:
+        harness.history.room = msgspec.structs.replace(room(8), room="den")
+        harness.history.revision, harness.history.reads = 6, dict(self.READS)
+        await harness.memberships.compare(6)
+        assert self._told(harness) == [4]
+
+    async def test_the_states_of_a_user_come_with_the_memberships(self, harness: Harness) -> None:
+        harness.history.reads = dict(self.READS)
+        assert await harness.memberships.load(harness.ada) == self.READS[ADA]
+
+    async def test_a_history_of_an_earlier_version_tells_no_states(self, harness: Harness) -> None:
+        assert await harness.memberships.load(harness.ada) is None
 
 
 class TestExpectedRevision:

@@ -18,7 +18,7 @@ from services.gateway.rooms.history_replies import JOIN_MESSAGES, join_reply
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
-from services.gateway.rooms.room_memory import READ_MESSAGES
+from services.gateway.rooms.room_memory import CONCURRENT_READS, READ_MESSAGES
 from tests.simulation.history import Items
 from tests.support.kept_history import ADA, KeptHistory
 from tests.support.recording_socket import RecordingSocket
@@ -124,6 +124,24 @@ async def test_who_holds_the_last_message_needs_no_page() -> None:
     scene.connection(10, CatchUp(scene.history.client, scene.feed.memory))
     assert len(scene.room.live) == 1
     assert not scene.history.calls
+
+
+async def test_few_rooms_are_read_at_the_same_time() -> None:
+    scene = Scene(stored=0, recent=256)
+    history = scene.history
+    for number in range(2, 31):
+        history.stored.add(f"room-{number}").members[ADA] = "ada"
+        history.say("one", room_id=number)
+    rooms = (await scene.feed.open_all(history.infos))[1:]
+    history.calls.clear()
+    with history.held_back():
+        reading = [asyncio.ensure_future(scene.feed.memory.reach_back(room, 0)) for room in rooms]
+        await until(lambda: len(history.calls) >= CONCURRENT_READS, 1)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(history.calls) == CONCURRENT_READS
+    await asyncio.gather(*reading)
+    assert all(room.opened.recent.frames for room in rooms)
 
 
 async def test_messages_that_arrive_while_the_page_is_read_follow_it() -> None:

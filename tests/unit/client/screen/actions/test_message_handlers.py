@@ -6,6 +6,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
+from client.core.events import RoomRead
 from client.core.outbox_entry import OutboxEntry
 from client.screen.layout.side_lists import plain
 from client.screen.widgets.picker import Picker
@@ -378,3 +379,27 @@ async def test_no_pins_are_said_to_be_none() -> None:
         assert isinstance(picker, Picker)
         picker.update("")
         assert choices(ui)[0].strip() == "No message is pinned."
+
+
+# Mark as unread.
+
+
+async def test_message_is_marked_unread_and_stays_so_until_the_user_goes_on_here() -> None:
+    async with running_screen() as ui:
+        ui.connection.read.clear()
+        await ui.press("alt+m", "up", "u")
+        assert ui.connection.read == [RoomRead(ROOM, 1, 1)]
+        assert ui.status().startswith(" Unread from here")
+        assert any(" unread " in line for line in ui.timeline())
+        assert ui.model.room.unread == 2
+        await ui.type("later")
+        await ui.press("enter")
+        assert ui.model.room.unread == 0
+        assert ui.connection.read[-1] == RoomRead(ROOM, 3, 1)
+
+
+async def test_message_can_be_marked_unread_while_offline() -> None:
+    async with running_screen() as ui:
+        await ui.show(notes.Disconnected("gone", 25.0, 0, was_live=True, repeated=False))
+        await ui.press("alt+m", "u")
+        assert ui.connection.read[-1] == RoomRead(ROOM, 2, 1)

@@ -1,9 +1,14 @@
 """Switching, moving and pinning rooms on the full screen."""
 
 from chatterbox.wire import frames
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotificationLevel
 from client.core import notes
+from client.core.read_state.room_read_state import RoomReadState
+from client.screen.layout.side_lists import plain
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.saved_state import encode_state, restore_state
+from client.screen.widgets.row_widget import RowWidget
 from tests.unit.client.screen.harness import Harness, running_screen, welcome_note
 from tests.unit.client.world import ROOM, message
 
@@ -77,3 +82,28 @@ def test_state_of_an_older_client_without_an_order_lists_rooms_by_name() -> None
     model = ChatModel("http://x", "zoo")
     restore_state(model, b'{"room": "zoo", "rooms": {"zoo": {}, "dev": {}, "left": {"member": false, "draft": "x"}}}')
     assert [room.name for room in model.in_order()] == ["dev", "zoo"]
+
+
+async def test_level_of_notification_is_picked_and_kept_by_the_server() -> None:
+    async with running_screen() as ui:
+        state = RoomReadState(ReadState(3, counted=3, notify=NotificationLevel.MENTIONS))
+        await ui.show(notes.ReadStateTold(ROOM, state))
+        await ui.press("alt+n")
+        rows = plain(ui.app.screen.query_one("#choices", RowWidget).rows)
+        assert [row.split()[-1] for row in rows if "now" in row] == ["now"]
+        await ui.type("nothing")
+        await ui.press("enter")
+        assert ui.requested == [frames.Notify(id=0, room=ROOM, level=NotificationLevel.NONE)]
+        answer = frames.NotifySet(id=1, room=ROOM, level=NotificationLevel.NONE)
+        await ui.show(notes.CommandAnswered(frames.Notify(id=1, room=ROOM, level=NotificationLevel.NONE), answer))
+        assert any("#general notifies you of nothing." in line for line in ui.timeline())
+
+
+async def test_room_is_silent_for_a_time_that_is_picked() -> None:
+    async with running_screen() as ui:
+        await ui.press("alt+n")
+        await ui.type("8 hours")
+        await ui.press("enter")
+        (command,) = ui.requested
+        assert isinstance(command, frames.Notify)
+        assert (command.level, bool(command.until)) == (NotificationLevel.CLIENT, True)

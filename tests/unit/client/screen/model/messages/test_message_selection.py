@@ -40,7 +40,7 @@ async def test_position_of_the_selected_message_is_copied() -> None:
 async def test_status_line_of_60_columns_names_the_keys_for_a_selected_message() -> None:
     async with running_screen(size=(60, 15)) as ui:
         await ui.press("alt+m")
-        assert ui.status() == " connected · r reply · + react · t thread · Esc back · c copy"
+        assert ui.status() == " connected · r reply · + react · t thread · Esc back"
         await ui.press("escape")
         assert "copy" not in ui.status()
 
