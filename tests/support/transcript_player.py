@@ -9,7 +9,7 @@ from tests.support.talker import Talker
 from tests.support.transcript import Line, Words, frame, read
 
 
-async def play(path: Path, folder: Path, words: Words, **environment: object) -> None:
+async def play(path: Path, folder: Path, words: Words, **environment: Any) -> None:
     """Say what the transcript's clients say to a server in `folder`; fails where it does not reply as written.
 
     `environment` are settings of the server, as `running` takes them.
