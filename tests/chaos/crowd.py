@@ -49,6 +49,8 @@ class Load:
     sends_per_s: float = 100
     changes_per_s: float = 30
     """Edits, reactions, pins, deletions and replies."""
+    reads_per_s: float = 20
+    """Times that a device marks its room as read or as unread."""
     cuts_per_s: float = 0
     """Connections cut per second."""
     seed: int = 1
@@ -65,6 +67,8 @@ class Crowd:
         self.operations: list[operations.AnyOperation] = []
         self.people: list[Person] = []
         self.readers: list[Reader] = []
+        self._epochs: dict[str, str] = {}
+        """The epoch of each room that was read in the end."""
         self._heads: dict[tuple[str, str], int] = defaultdict(int)
         self._chance = random.Random(load.seed)
         self._running: list[asyncio.Task[None]] = []
@@ -126,7 +130,8 @@ class Crowd:
     async def talking(self) -> AsyncIterator[None]:
         """Send messages and cut connections while the block runs."""
         self._talking = [
-            asyncio.create_task(work) for work in (self._talk(), self._change(), self._lose_lines(), self._watch())
+            asyncio.create_task(work)
+            for work in (self._talk(), self._change(), self._read(), self._lose_lines(), self._watch())
         ]
         try:
             yield
@@ -143,8 +148,15 @@ class Crowd:
         for number in itertools.count():
             await asyncio.sleep(began_s + number / self.load.sends_per_s - time.monotonic())
             reader = self._chance.choice(self.readers)
-            content = f"{reader.name}-{next(self._numbers)} {new_word()} {'x' * self._chance.randrange(0, 200)}"
+            text = f"{self._mention(reader)} {'x' * self._chance.randrange(0, 200)}"
+            content = f"{reader.name}-{next(self._numbers)} {new_word()} {text}".strip()
             await reader.say(content)
+
+    def _mention(self, reader: Reader) -> str:
+        """Now and then one of the room's two members, or both."""
+        number = self.people.index(reader.person)
+        pair = [person.username for person in self.people[number & ~1 : (number | 1) + 1]]
+        return self._chance.choice(("", "", "", "@room", *(f"@{username}" for username in pair)))
 
     async def _change(self) -> None:
         while True:
@@ -166,11 +178,41 @@ class Crowd:
             case "reply":
                 await reader.say(f"{reader.name}-{number} in reply", reply_to=offset)
             case "edit" if message.content:
-                await reader.change(did, offset, f"{message.content.split()[0]} edit-{number} {new_word()}")
+                await reader.change(
+                    did,
+                    offset,
+                    f"{message.content.split()[0]} edit-{number} {new_word()} {self._mention(reader)}".strip(),
+                )
             case "react" | "unreact":
                 await reader.change(did, offset, self._chance.choice(EMOJI))
             case "delete" | "pin" | "unpin":
                 await reader.change(did, offset)
+
+    async def _read(self) -> None:
+        while True:
+            if not self.load.reads_per_s:
+                await asyncio.Event().wait()
+            await asyncio.sleep(self._chance.expovariate(self.load.reads_per_s))
+            reader = self._chance.choice(self.readers)
+            progress = reader.progress.get(reader.person.room)
+            if progress is not None and progress.held:
+                await reader.mark(self._chance.choice(list(progress.held)), unread=self._chance.random() < 0.2)
+
+    async def agree(self, most_s: float = SETTLE_S) -> None:
+        """Let one device of each user mark a recent message as unread, until all devices know, or the time is up."""
+        present = [reader for reader in self.readers if reader.is_live and not reader.is_over]
+        last = {reader.person.username: reader for reader in present}
+        for reader in last.values():
+            held = reader.progress[reader.person.room]
+            await reader.mark(max(0, held.complete - self._chance.randrange(50)), unread=True)
+        with contextlib.suppress(TimeoutError):
+            await until(
+                lambda: all(
+                    each.reads.place == last[each.person.username].reads.known and not each.reads.has_more
+                    for each in present
+                ),
+                most_s,
+            )
 
     async def _lose_lines(self) -> None:
         while True:
@@ -290,6 +332,8 @@ class Crowd:
             for person in self.people[::2]:
                 async for message in self._messages(http, person):
                     self._note_stored(message)
+            for person in self.people:
+                await self._note_stored_read(http, person)
         for reader in self.readers:
             if reader.is_live:
                 reader.note_kept()
@@ -307,13 +351,26 @@ class Crowd:
                 return
             after = at.offset
 
+    async def _note_stored_read(self, http: httpx.AsyncClient, person: Person) -> None:
+        headers = {"Authorization": f"Bearer {person.token}"}
+        rooms = (await http.get("/unread", params={"all": "true"}, headers=headers)).raise_for_status().json()
+        [state] = [each for each in rooms if each["room"] == person.room]
+        self.note(
+            operations.StoredRead(
+                at_s=time.monotonic(), username=person.username, room=person.room,
+                epoch=self._epochs[person.room], turn=state["turn"], offset=state["read"], unread=state["unread"],
+                mentions=state["mentions"], counted=state["counted"],
+            )
+        )  # fmt: skip
+
     def _note_stored(self, message: frames.Message) -> None:
+        self._epochs[message.room] = message.at.epoch
         self.note(
             operations.Stored(
                 at_s=time.monotonic(), room=message.room, epoch=message.at.epoch, offset=message.at.offset,
                 username=message.username, content=message.content, timestamp=message.timestamp,
                 rev=message.rev, checksum=checksum(message), deleted=message.deleted, pinned=message.pinned,
-                reactions={each.emoji: each.by for each in message.reactions},
+                reactions={each.emoji: each.by for each in message.reactions}, mentions=message.mentions,
             )
         )  # fmt: skip
 

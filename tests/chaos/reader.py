@@ -25,6 +25,7 @@ from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.position import Position, ResumePoint
 from client.core.reconnect_delay import delay_s
 from tests.chaos import operations
+from tests.support.read_progress import ReadPlace, ReadProgress, ToldReadState
 from tests.support.room_progress import RoomProgress, checksum
 from tests.support.traceable_words import word_in
 
@@ -69,6 +70,8 @@ class Line:
     in_flight: dict[int, Waiting] = field(default_factory=dict)
     changing: dict[int, tuple[str, str]] = field(default_factory=dict)
     """Room and epoch of each change without an answer."""
+    reporting: dict[int, ReadPlace] = field(default_factory=dict)
+    """The read position of the user's room that has no answer yet, by the number of the command."""
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     is_moving: bool = False
 
@@ -83,6 +86,8 @@ class Reader:
         self.progress: dict[str, RoomProgress] = {}
         self.known_revs: dict[tuple[str, str], int] = {}
         """The highest rev that it heard of, by room and epoch."""
+        self.reads = ReadProgress()
+        """How far the user has read their room, as far as this device knows."""
         self.outbox: deque[Waiting] = deque()
         self.is_over = False
         """Whether a close code told it not to reconnect."""
@@ -144,6 +149,45 @@ class Reader:
         with contextlib.suppress(ConnectionClosed):
             await line.socket.send(encode(_command(number, room, did, offset, value)).decode())
 
+    async def mark(self, offset: int, *, unread: bool) -> None:
+        """Mark the user's room as read up to a message, or as unread after it; said until the server knows."""
+        turn = self.reads.known.turn + unread
+        self.reads.wanted = max(self.reads.wanted, ReadPlace(turn, offset))
+        await self._report()
+
+    async def _report(self) -> None:
+        line = self._line
+        if line is None or line.is_moving or line.reporting or not self.reads.has_more:
+            return
+        number, place, room = next(line.ids), self.reads.wanted, self.person.room
+        line.reporting[number] = place
+        self._note(
+            operations.ReadInvoked(
+                at_s=time.monotonic(), connection=line.name, number=number, room=room, turn=place.turn,
+                offset=place.offset,
+            )
+        )  # fmt: skip
+        command = frames.MarkRead(id=number, room=room, offset=place.offset, turn=place.turn)
+        with contextlib.suppress(ConnectionClosed):
+            await line.socket.send(encode(command).decode())
+
+    def _told_read(self, line: Line, place: ReadPlace, told: ToldReadState, number: int | None = None) -> None:
+        self._note(
+            operations.ReadTold(
+                at_s=time.monotonic(), connection=line.name, username=self.person.username, room=self.person.room,
+                epoch=self.progress[self.person.room].epoch, turn=place.turn, offset=place.offset, unread=told.unread,
+                mentions=told.mentions, counted=told.counted, number=number,
+            )
+        )  # fmt: skip
+
+    async def _after_refusal(self, line: Line, sent: ReadPlace, error: frames.ErrorFrame) -> None:
+        if _is_final(error):
+            self.reads.settle(sent)
+            await self._report()
+        else:
+            wait_s = min(MOST_PAUSE_S, error.retry_after_s or 1.0)
+            asyncio.get_running_loop().call_later(wait_s, lambda: _soon(self._report()))
+
     def cut(self) -> None:
         """Cut the connection, if any, without a close frame."""
         if self._line is not None:
@@ -195,6 +239,7 @@ class Reader:
             self._line = line
             with contextlib.suppress(ConnectionClosed):
                 await self._advance()
+                await self._report()
                 async for data in socket:
                     await self._came(line, decode_server_frame(data))
         finally:
@@ -212,12 +257,17 @@ class Reader:
         for room in welcome.rooms:
             since = None if room.reset else asked.get(room.room)
             self._begin(line, now_s, room.room, room.at, room.rev, since)
+            if room.room == self.person.room and (room.counted or not room.head):
+                self.reads.begin(ReadPlace(room.turn, room.read), room)
+                self._told_read(line, ReadPlace(room.turn, room.read), room)
 
     def _begin(
         self, line: Line, now_s: float, room: str, at: Position, rev: int, since: ResumePoint | None = None
     ) -> None:
         if since is None:
             self.progress[room] = RoomProgress(at.epoch, at.offset, KEPT_MESSAGES)
+            if room == self.person.room:
+                self.reads = ReadProgress()
         else:
             rev = since.rev or 0
         self.progress[room].begin(at.offset, rev)
@@ -261,6 +311,18 @@ class Reader:
                         final=_is_final(frame),
                     )
                 )  # fmt: skip
+            case frames.Own(room=self.person.room):
+                place = ReadPlace(frame.turn, frame.read)
+                self.reads.take(place, frame)
+                self._told_read(line, place, frame)
+            case frames.ReadSet() if frame.id in line.reporting:
+                self.reads.settle(line.reporting.pop(frame.id))
+                place = ReadPlace(frame.turn, frame.offset)
+                self.reads.take(place, frame)
+                self._told_read(line, place, frame, frame.id)
+                await self._report()
+            case frames.ErrorFrame() if frame.id in line.reporting:
+                await self._after_refusal(line, line.reporting.pop(frame.id), frame)
             case frames.Sent() if frame.id in line.in_flight:
                 self._acked(line, line.in_flight.pop(frame.id), frame)
                 await self._after_answer(line)

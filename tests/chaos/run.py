@@ -66,8 +66,10 @@ async def run(
                     tell(struck[-1])
             people.heal()
             await people.rest(2 * limits.on_time_s)
+        await people.agree(2 * limits.on_time_s)
         if erasure:
             await people.erase(people.last_texts())
+            await people.rest(2 * limits.on_time_s)
             await asyncio.sleep(limits.erased_frames_s)
             await people.come_late()
         await people.read_all()

@@ -50,6 +50,7 @@ SABOTAGES = [
     Sabotage("own_offsets", None, Invariant.ACKED_IS_STORED),
     Sabotage("drop_frames", None, Invariant.STREAM_IN_ORDER),
     Sabotage("lose_changes", None, Invariant.CHANGES_JOIN),
+    Sabotage("forget_turn", None, Invariant.READ_STATE_HOLDS),
     Sabotage("keep_erased", None, Invariant.ERASED_IS_GONE, erasure=True),
     Sabotage("resubscribe_off", "subscribers killed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
     Sabotage("canary_off", "subscriptions removed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),

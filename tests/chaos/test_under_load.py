@@ -30,6 +30,7 @@ async def finish(people: Crowd) -> list[operations.AnyOperation]:
     """Let everything become idle and read what is stored; no invariant may be violated."""
     people.heal()
     await people.rest()
+    await people.agree()
     await people.read_all()
     verdict = judge(people.operations)
     assert verdict.violations == []

@@ -5,7 +5,7 @@ replies are lost with gateways, signals are lost, late and doubled, and history 
 never fall; in the end all devices have the greatest one, and what they count as unread is what the tables say.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -338,7 +338,7 @@ class ReadSchedule:
         for gateway in self.gateways:
             gateway.is_calm = True
         self._settle()
-        self._judge_counts([client for client in self.clients if client.told_state is not None])
+        self._judge_counts()
         if self.rng.random() < 0.5:
             client = self.rng.choice(self.clients)
             client.mark_unread(self.rng.choice((0, *client.held)))
@@ -346,7 +346,7 @@ class ReadSchedule:
             for client in self.clients:
                 client.disconnect()
         self._settle()
-        self._judge_counts(self.clients)
+        self._judge_counts()
         self._judge_agreement()
 
     def _settle(self) -> None:
@@ -381,14 +381,10 @@ class ReadSchedule:
         is_live = client.connection is not None and client.connection.is_live
         return is_live and client.reading.unsaid is None and not client.state.read_queue.in_flight
 
-    def _judge_counts(self, clients: Iterable[ReadingClient]) -> None:
-        """What devices count is right for the position that they know, and the rows are right for the messages.
-
-        A device whose welcome had no state counts from the next position on.
-        """
+    def _judge_counts(self) -> None:
+        """What a device counts is right for the position that it knows, and the rows are right for the messages."""
         room = self.history.rooms[1]
-        for client in clients:
-            number = self.clients.index(client) + 1
+        for number, client in enumerate(self.clients, 1):
             unread, _ = recount(ADA, room, client.reading.mark.offset)
             if client.reading.unread != unread:
                 raise BrokenError(f"device {number} counts {client.reading.unread} unread messages, not {unread}")

@@ -32,6 +32,8 @@ log = logging.getLogger("chatterbox.read_states")
 
 LOAD_S = 1.0
 """Longest time that a `welcome` waits for read states (seconds); then it leaves without them."""
+LOAD_PAUSE_S = 0.01
+"""Least time between two calls for states of users who are welcomed (seconds); a call costs as much as two welcomes."""
 USERS_PER_REFRESH = 100
 """Users whose states are read in one call after a possible loss."""
 
@@ -60,6 +62,8 @@ class ReadStateFeed:
         """Of connections whose socket is full: by room, the last frame that they were not written."""
         self._askers: dict[int, str] = {}
         self._next_load: asyncio.Task[Mapping[int, Mapping[int, ReadState]]] | None = None
+        self._next_load_s = float("-inf")
+        """History is not asked earlier for the states of those who wait, by the event loop's clock."""
         self._loading = asyncio.Lock()
         self._refresh: asyncio.Task[None] | None = None
         self._tasks = TaskSet()
@@ -179,6 +183,9 @@ class ReadStateFeed:
 
     async def _load_askers(self) -> Mapping[int, Mapping[int, ReadState]]:
         async with self._loading:
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(max(0.0, self._next_load_s - loop.time()))
+            self._next_load_s = loop.time() + LOAD_PAUSE_S
             self._next_load = None
             askers, self._askers = self._askers, {}
             try:

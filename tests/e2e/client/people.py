@@ -37,6 +37,8 @@ class Server:
     data: Path
     port: int = field(default_factory=free_port)
     process: Program | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    """Additional environment variables."""
 
     @property
     def url(self) -> str:
@@ -49,6 +51,7 @@ class Server:
             "CHATTERBOX_SENDS_PER_S": "1000",
             "CHATTERBOX_SENDS_BURST": "1000",
         }
+        environment |= self.settings
         log = self.data.parent / "server.log"
         self.process = start("services.allinone", environment=environment, log=log, prepare=use_cheap_hashes)
         wait_until(self._is_ready, f"the server is ready; see {log}")

@@ -339,6 +339,14 @@ class TestPublicRoutes:
         assert answer.json() | {"notify": "none", "until": "2026-12-01T07:00:00.000Z"} == answer.json()
         assert (await state(history)).notify is NotificationLevel.NONE
 
+    async def test_a_direct_conversation_is_marked_as_read_in_any_spelling(self, history: Service) -> None:
+        opened = await history.ask("direct", history_api.OpenDirectCall(1, "alice", "bob"), history_api.RoomInfo)
+        await say(history, "1", "2", room_id=opened.room_id)
+        answer = await history.do("PUT", "/rooms/@BOB+alice/read", "bob", {"offset": 1})
+        assert (answer.json()["room"], answer.json()["unread"], answer.json()["mentions"]) == ("@alice+bob", 1, 1)
+        answer = await history.do("PUT", "/rooms/@bob+alice/notify", "bob", {"level": "all"})
+        assert (answer.json()["room"], answer.json()["notify"]) == ("@alice+bob", "all")
+
     async def test_unread_lists_rooms_with_unread_messages_or_all(self, history: Service) -> None:
         room_id = await room_with_bob(history, "Dev")
         await say(history, "@bob", room_id=room_id)

@@ -112,11 +112,25 @@ async def open_without_sync(path: Path, schema: Schema, **options: Any) -> Async
         yield database
 
 
+@asynccontextmanager
+async def open_without_turns(path: Path, schema: Schema, **options: Any) -> AsyncIterator[ServiceDatabase]:
+    """A database that keeps the read position with the greater offset, whatever its turn."""
+    async with open_database(path, schema, **options) as database:
+        await database.writer.executescript("""
+            CREATE TEMP TRIGGER forget_turn AFTER UPDATE OF read ON read_states WHEN new.read < old.read BEGIN
+                UPDATE read_states SET turn = old.turn, read = old.read
+                    WHERE user_id = new.user_id AND room_id = new.room_id;
+            END
+        """)
+        yield database
+
+
 SABOTAGES: dict[str, Callable[..., HistoryApp]] = {
     "ack_before_commit": partial(create_app, make_writer=acks_before_commit),
     "publish_before_commit": partial(create_app, make_writer=publishes_before_commit),
     "forget_keys": partial(create_app, make_writer=KeyForgettingWriter),
     "keep_erased": partial(create_app, make_writer=ErasedTextKeepingWriter),
+    "forget_turn": partial(create_app, open_database=open_without_turns),
     "synchronous_off": partial(create_app, open_database=open_without_sync),
 }
 """History's own `create_app`, with one port replaced."""

@@ -1,7 +1,8 @@
 """A user's other connections are told what one of them read, and each welcome has the newest state."""
 
 import asyncio
-from typing import cast
+from collections.abc import Coroutine
+from typing import TypeVar, cast
 
 import pytest
 from hypothesis import given
@@ -21,13 +22,14 @@ from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
 from services.gateway.core.room_stream import RoomStream
 from services.gateway.rooms.member import Member
-from services.gateway.rooms.read_state_feed import LOAD_S, ReadStateFeed, newest
+from services.gateway.rooms.read_state_feed import LOAD_PAUSE_S, LOAD_S, ReadStateFeed, newest
 from services.gateway.rooms.room import Room
 from services.gateway.upstream.history_client import HistoryClient
 from tests.simulation.loop import SimulatedLoop
 from tests.support.recording_socket import RecordingSocket
 from tests.support.waiting import until
 
+T = TypeVar("T")
 ADA, OPS = 1, 7
 CLAIMS = Claims(sub="1", name="ada", sid="s", jti="s", iat=0, exp=10**10)
 READ = ReadState(read=3, unread=2, mentions=1, counted=5)
@@ -91,6 +93,15 @@ async def harness() -> Harness:
     harness = Harness()
     await harness.feed.start()
     return harness
+
+
+def simulated(scenario: Coroutine[object, object, T]) -> T:
+    """Run on an event loop with simulated time."""
+    loop = SimulatedLoop()
+    try:
+        return loop.run_until_complete(scenario)
+    finally:
+        loop.close()
 
 
 class TestTelling:
@@ -183,6 +194,19 @@ class TestLoading:
         harness.history.is_down = True
         assert await harness.feed.load(harness.ada) is None
 
+    def test_a_crowd_that_connects_one_after_the_other_takes_few_calls(self) -> None:
+        async def scenario() -> None:
+            harness = Harness()
+            members = [Member(number, f"user{number}", TokenBucket.full(1, 1, 0)) for number in range(30)]
+            loads = []
+            for member in members:
+                loads.append(asyncio.ensure_future(harness.feed.load(member)))
+                await asyncio.sleep(LOAD_PAUSE_S / 10)  # fixed: simulated time
+            assert await asyncio.gather(*loads) == [{OPS: READ}] * 30
+            assert [len(users) for users in harness.history.asked] == pytest.approx([1, 10, 10, 9], abs=1)
+
+        simulated(scenario())
+
     def test_a_history_that_does_not_answer_delays_a_welcome_for_a_second(self) -> None:
         async def scenario() -> float:
             harness = Harness()
@@ -191,11 +215,7 @@ class TestLoading:
             assert await harness.feed.load(harness.ada) is None
             return asyncio.get_running_loop().time() - began_s
 
-        loop = SimulatedLoop()
-        try:
-            assert loop.run_until_complete(scenario()) == pytest.approx(LOAD_S, abs=0.1)
-        finally:
-            loop.close()
+        assert simulated(scenario()) == pytest.approx(LOAD_S, abs=0.1)
 
     async def test_what_is_told_while_a_connection_is_welcomed_is_collected(self, harness: Harness) -> None:
         with harness.feed.collect(ADA) as one, harness.feed.collect(ADA) as other:
