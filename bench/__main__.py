@@ -15,7 +15,7 @@ from bench.ladder import climb
 from bench.loadgen import BUILD, HERE, LoadError, build
 from bench.machine import describe
 from bench.measure import Outcome, measure, troubles
-from bench.peers.kinds import KINDS
+from bench.peers.kinds import KINDS, PAGE_KINDS
 from bench.plots import draw
 from bench.processes import Cores, choose_cores, raise_open_files, too_few_files
 from bench.report import Results, as_data, as_markdown, as_text, trouble
@@ -61,8 +61,10 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--only", action="append", choices=[workload.name for workload in WORKLOADS], metavar="NAME",
                         help="run only this workload (repeatable); RESULTS.md is not changed")  # fmt: skip
-    parser.add_argument("--peer", action="append", choices=[kind.name for kind in KINDS], metavar="NAME",
-                        help="run only this peer (repeatable)")  # fmt: skip
+    peers = [kind.name for kind in (*KINDS, *PAGE_KINDS)]
+    parser.add_argument(
+        "--peer", action="append", choices=peers, metavar="NAME", help="run only this peer (repeatable)"
+    )
     parser.add_argument("--data", type=Path, default=BUILD / "run", help="folder on the disk to measure")
     parser.add_argument("--output", type=Path, help="folder for RESULTS.md and results.json")
     return parser.parse_args()

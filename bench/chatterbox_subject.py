@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[1]
 ACCOUNTS = 200
 ROOMS = 100
 RESIDENTS = 500
+SAID, SAID_CHARS = 60, 70
+"""Messages in `general`, and characters of each."""
 LODGINGS = ("hall", "parlour", "kitchen")
 """Each resident is a member of one room of each kind."""
 LODGINGS_OF_A_KIND = 20
@@ -90,6 +92,7 @@ class Chatterbox:
             _make_rooms(client, [f"room-{number}" for number in range(ROOMS)], members)
             _write(self._made.tokens, members)
             _write(self._made.residents, members)
+            _talk(client, members[0])
             if with_residents:
                 self._settle(client, port)
 
@@ -135,6 +138,7 @@ def dialect(port: int, tokens: Path, residents: Path | None = None, room: str = 
     return Dialect(
         port=port,
         path="/ws",
+        page="/messages?limit=50",
         headers=("Authorization: Bearer {t}",),
         tokens=tokens,
         residents=residents,
@@ -163,6 +167,13 @@ def _make_rooms(client: httpx.Client, rooms: list[str], tokens: list[str]) -> No
     for number, room in enumerate(rooms):
         headers = {"Authorization": f"Bearer {tokens[number % len(tokens)]}"}
         client.post("/rooms", json={"room": room}, headers=headers).raise_for_status()
+
+
+def _talk(client: httpx.Client, token: str) -> None:
+    """Say something in `general`: a page and a bit more."""
+    for number in range(SAID):
+        said = {"key": str(number), "content": "x" * SAID_CHARS}
+        client.post("/messages", json=said, headers={"Authorization": f"Bearer {token}"}).raise_for_status()
 
 
 def _write(path: Path, tokens: list[str]) -> None:

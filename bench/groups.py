@@ -28,6 +28,17 @@ def _read_sends(outcome: Outcome) -> Measured:
     }
 
 
+def _read_pages(outcome: Outcome) -> Measured:
+    seen = outcome.seen
+    return {
+        "pages_per_s": seen.acked_in_run / seen.run_s,
+        "page_p50_ms": seen.ack_ms.p50,
+        "page_p99_ms": seen.ack_ms.p99,
+        "server_busy": outcome.cpu_s / seen.run_s * 100,
+        **_cpu_us("page", outcome, seen.acked),
+    }
+
+
 def _read_connections(outcome: Outcome) -> Measured:
     grown_kib = outcome.memory_connected_kib - outcome.memory_before_kib
     return {
@@ -72,6 +83,17 @@ SENDS = Group(
         _BUSY,
     ),
     _read_sends,
+)
+PAGES = Group(
+    "Pages over HTTP",
+    (
+        Figure("pages_per_s", "pages/s"),
+        Figure("page_p50_ms", "p50, ms", 2),
+        Figure("page_p99_ms", "p99, ms", 2),
+        Figure("cpu_us_per_page", "CPU, µs/page"),
+        _BUSY,
+    ),
+    _read_pages,
 )
 SENDS_APART = Group(
     "Sends through one gateway and one history",

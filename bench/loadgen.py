@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,13 +40,15 @@ class Load:
     """No member sends: a publisher sends messages to Redis, bypassing the server's API."""
     resides: bool = False
     """Whether members are in three rooms before they connect."""
+    pages: bool = False
+    """Members send no messages and are no WebSockets: each asks for the newest page, again after each answer."""
     joins: bool = True
     """Whether member i joins room i modulo `rooms`, or only connects."""
 
     @property
     def runs(self) -> bool:
-        """Whether messages are sent or published, or members only connect."""
-        return self.senders > 0 or self.published
+        """Whether messages are sent or published or pages are read, or members only connect."""
+        return self.senders > 0 or self.published or self.pages
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -105,6 +108,17 @@ def arguments(load: Load, dialect: Dialect) -> list[str]:
     return words + [word for step in steps for word in _step(step)] + ["--binary"] * dialect.binary
 
 
+def page_command(load: Load, dialect: Dialect) -> list[str]:
+    """The command that asks for pages; a server with tokens gets the first one."""
+    lines = [f"GET {dialect.page} HTTP/1.1", "Host: 127.0.0.1"]
+    if dialect.tokens is not None:
+        token = dialect.tokens.read_text().split()[0]
+        lines += [header.replace("{t}", token) for header in dialect.headers]
+    times = (f"{load.warm_s:g}", f"{load.run_s:g}")
+    request = "\r\n".join([*lines, "", ""])
+    return [sys.executable, "-m", "bench.page_load", str(dialect.port), str(load.members), *times, request]
+
+
 def _step(step: Step) -> tuple[str, str]:
     return f"--{step.kind}", step.text
 
@@ -160,8 +174,8 @@ class Generator:
 @contextmanager
 def generating(load: Load, dialect: Dialect, core: int | None) -> Iterator[Generator]:
     """Start a load generator, which begins to connect; it is killed at the end of the block."""
-    command = [str(build()), *arguments(load, dialect)]
-    with spawn(command, core, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    command = page_command(load, dialect) if load.pages else [str(build()), *arguments(load, dialect)]
+    with spawn(command, core, folder=HERE.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             yield Generator(process)
         finally:

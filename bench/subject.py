@@ -23,6 +23,8 @@ class Dialect:
     """
 
     port: int
+    page: str = ""
+    """The address of the newest page of a room that all members are in."""
     replicas: tuple[int, ...] = ()
     """Ports of further replicas; members are spread over all of them."""
     path: str

@@ -51,6 +51,9 @@ def _least(workload: str, what: str, key: str, unit: str, least: float, digits: 
 
 
 TARGETS = (
+    _least("pages", "pages of 50 messages", "pages_per_s", "pages/s", 2_500),
+    _most("pages-1", "p50", "page_p50_ms", "ms", 0.5, 2),
+    _least("closed-16", "acked sends", "acked_per_s", "sends/s", 6_000),
     _times("w1l", "gateway CPU per delivery, relative to C send", _PER_DELIVERY, RAW, 1.35),
     _times("w1", "gateway CPU per delivery, relative to C send", _PER_DELIVERY, RAW, 0.7),
     _most("w1", "delivery p99", "delivery_p99_ms", "ms", 60),

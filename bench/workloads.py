@@ -4,7 +4,18 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Literal
 
-from bench.groups import CONNECTIONS, CROWDS, FAN_OUT, LARGE_ROOMS, REPLICAS, SENDS, SENDS_APART, SMALL_ROOMS, Group
+from bench.groups import (
+    CONNECTIONS,
+    CROWDS,
+    FAN_OUT,
+    LARGE_ROOMS,
+    PAGES,
+    REPLICAS,
+    SENDS,
+    SENDS_APART,
+    SMALL_ROOMS,
+    Group,
+)
 from bench.loadgen import Load
 
 
@@ -17,6 +28,8 @@ class Against(Enum):
     """Only Chatterbox, as separate processes."""
     REPLICAS = auto()
     """The same with one, two and four gateways."""
+    PAGES = auto()
+    """Chatterbox in one process, and the peers that serve pages."""
     PEERS = auto()
     """The send loop in C, Chatterbox as separate processes, and every peer."""
 
@@ -53,11 +66,17 @@ class Workload:
         return replace(self.load, rate=rate)
 
 
-def _closed(senders: int) -> Workload:
-    rooms = f"1 room of {senders}" if senders <= 10 else f"{senders // 10} rooms of 10"
-    title = f"{senders} sender{'s' * (senders > 1)} in {rooms}, each waiting for its ack"
-    load = Load(members=senders, senders=senders, rooms=max(1, senders // 10), run_s=6)
+def _closed(senders: int, rooms: int) -> Workload:
+    where = f"{rooms} room{'s' * (rooms > 1)} of {senders // rooms}"
+    title = f"{senders} sender{'s' * (senders > 1)} in {where}, each waiting for its ack"
+    load = Load(members=senders, senders=senders, rooms=rooms, run_s=6)
     return Workload(f"closed-{senders}", title, SENDS, load)
+
+
+def _pages(name: str, connections: int) -> Workload:
+    load = Load(members=connections, pages=True, run_s=4)
+    title = f"{connections} connection{'s' * (connections > 1)}, the newest 50 messages, each waiting for its page"
+    return Workload(name, title, PAGES, load, Against.PAGES)
 
 
 def _open(rate: int, rooms: int, run_s: float) -> Workload:
@@ -92,9 +111,12 @@ _LOW = (25, 50, 75, 100)
 _HIGH = (1000, 1500, 2050, 2500, 3000, 4000, 5100, 6000, 7000, 8000, 10_000, 12_000)
 
 WORKLOADS = (
-    _closed(1),
-    _closed(10),
-    _closed(100),
+    _closed(1, 1),
+    _closed(10, 1),
+    _closed(16, 2),
+    _closed(100, 10),
+    _pages("pages-1", 1),
+    _pages("pages", 16),
     _open(100, 10, 10),
     _open(5000, 10, 6),
     _open(5000, 100, 6),

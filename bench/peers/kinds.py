@@ -1,7 +1,7 @@
 """The list of peers. A new peer needs an entry here and a server in `servers/`."""
 
 from bench.peers.nats import NATS
-from bench.peers.peer import Kind, node, one_by_one, python
+from bench.peers.peer import Kind, node, one_by_one, pages, python
 from bench.peers.socketio import socketio
 
 _UVLOOP = {"uvloop": "0.23.0"}
@@ -22,3 +22,7 @@ KINDS: tuple[Kind, ...] = (
     node("socket_io", "Socket.IO, Redis adapter", _SOCKET_IO, socketio, has_redis=True),
     NATS,
 )
+PAGE_KINDS: tuple[Kind, ...] = (
+    python("fastapi_pages", "FastAPI, aiosqlite", {**_FASTAPI, "aiosqlite": "0.22.1"}, pages),
+)
+"""Peers that serve pages, and have no WebSocket."""

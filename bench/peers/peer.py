@@ -65,6 +65,11 @@ def one_by_one(port: int) -> Dialect:
     return replace(plain(port), at_once=1)
 
 
+def pages(port: int) -> Dialect:
+    """A server of pages over HTTP."""
+    return Dialect(port=port, path="/", message="", page="/messages?limit=50")
+
+
 def python(name: str, title: str, pins: Mapping[str, str], dialect: Callable[[int], Dialect] = plain, *,
            has_redis: bool = False) -> Kind:  # fmt: skip
     """A server in Python: `servers/NAME.py`, which takes its port as argument."""

@@ -19,6 +19,7 @@ from chatterbox.chassis.tasks import background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
 from services.history import operator_commands
+from services.history.core.page_cache import PageCache
 from services.history.core.recent_senders import RecentSenders
 from services.history.erasure.copy_erasure import CopyErasure
 from services.history.erasure.erasure_ledger import ErasureLedger
@@ -34,9 +35,11 @@ from services.history.http import (
     read_routes,
     room_routes,
 )
+from services.history.http.page_endpoint import PageEndpoint
 from services.history.messages.commit_publisher import CommitPublisher, CommittedChanges
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
+from services.history.public_pages import PublicPages
 from services.history.reads.signal_publisher import SignalPublisher
 from services.history.rooms.room_cleanup import RoomCleanup
 from services.history.schema import SCHEMA
@@ -94,8 +97,10 @@ def create_app(
         publisher = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
         signals = await stack.enter_async_context(SignalPublisher(broker).running())
         senders = RecentSenders()
+        pages = PageCache()
 
         def publish(committed: CommittedChanges) -> None:
+            pages.follow(committed.events, committed.plan)
             committed.tell_senders(senders)
             publisher.offer(committed)
 
@@ -109,6 +114,7 @@ def create_app(
             damage=database.damage,
             ledger=ErasureLedger(settings.data),
             on_erased=copies.request,
+            on_failed=pages.clear,
         )
         await stack.enter_async_context(writer.running())
         revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
@@ -119,10 +125,11 @@ def create_app(
         history = HistoryService(store, auth_client, limits, signals=signals, on_deleted=cleanup.request)
         answer = operator_commands.answering(history.delete_any_room)
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
-        return HistoryContext(callers, verifier, history)
+        return HistoryContext(callers, verifier, history, PublicPages(history, pages))
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
     public = (message_routes, reaction_routes, read_routes, room_routes, direct_routes, invitation_routes)
     for routes in (*public, internal_routes, health_routes):
         app.include_router(routes.router)
+    app.add_middleware(PageEndpoint, lambda: app.context, message_routes.page_route())
     return app

@@ -249,6 +249,10 @@ class HistoryService:
         self._rates.spend(READS, user.user_id)
         return await self.changed_room(room, user)
 
+    def count_read(self, user: UserInfo) -> None:
+        """Count a read that is answered from memory, or after `changed_room`; raises `rate_limited`."""
+        self._rates.spend(READS, user.user_id)
+
     async def changed_room(self, room: str, user: UserInfo) -> RoomView:
         """As `room`, for the answer to a change that was counted already."""
         return await self._store.room(room, user.user_id)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from chatterbox.chassis.core.caller_keys import CallerKeys
 from chatterbox.chassis.token_verifier import TokenVerifier
 from services.history.history import HistoryService
+from services.history.public_pages import PublicPages
 
 
 class HistoryContext(NamedTuple):
@@ -13,3 +14,4 @@ class HistoryContext(NamedTuple):
     callers: CallerKeys
     verifier: TokenVerifier
     history: HistoryService
+    pages: PublicPages

@@ -52,6 +52,7 @@ PROOFS = {
     15: "tests/integration/history/test_heads.py::test_message_stored_while_heads_are_told_is_not_lost",
     16: "tests/integration/processes/test_read_state_replicas.py::"
     "test_a_killed_gateway_loses_no_position_that_it_has_answered",
+    17: "tests/integration/history/test_cached_pages.py::test_every_page_is_as_the_database_has_it_right_after",
 }
 """By the number of an invariant in ARCHITECTURE.md: a test about it."""
 

@@ -128,9 +128,21 @@ def advance(step: ReducerStep) -> None:
             _send(step, room)
 
 
-def _send(step: ReducerStep, room: str) -> None:
+def flush(step: ReducerStep) -> None:
+    """Send the marks that wait, before the connection ends; nothing waits for their replies."""
+    queue = step.state.read_queue
+    if step.state.phase is ConnectionPhase.LIVE and queue.supported:
+        for room in queue.rooms[: min(MAX_IN_FLIGHT, step.state.pace.left)]:
+            step.send_paced(_command(step, room))
+
+
+def _command(step: ReducerStep, room: str) -> MarkRead:
     mark = _state_of(step, room).mark
-    command_id = step.send_paced(MarkRead(id=0, room=room, offset=mark.offset, turn=mark.turn))
+    return MarkRead(id=0, room=room, offset=mark.offset, turn=mark.turn)
+
+
+def _send(step: ReducerStep, room: str) -> None:
+    command_id = step.send_paced(_command(step, room))
     _unqueue(step, room)
     queue = step.state.read_queue
     _set_queue(step, replace(queue, in_flight={**queue.in_flight, room: command_id}))

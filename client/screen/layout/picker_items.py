@@ -160,7 +160,7 @@ _NOTIFY = {
     "all": "of every message",
     "mentions": "of mentions only",
     "none": "of nothing",
-    "default": "as each of your clients is configured",
+    "default": "as configured in each client",
     "none for 1h": "of nothing for 1 hour",
     "none for 8h": "of nothing for 8 hours",
     "none for 1d": "of nothing for a day",
@@ -172,7 +172,7 @@ def notify_items(room: RoomModel) -> list[PickerItem]:
     told = room.told or ReadState()
     now = next((word for word, level in LEVELS.items() if level is told.notify), "")
     quiet = time_of(told.until) if told.until else None
-    notes = {now: f"now, quiet until {quiet:%d %b %H:%M}" if quiet else "now"}
+    notes = {now: f"now, silent until {quiet:%d %b %H:%M}" if quiet else "now"}
     return [PickerItem(text, notes.get(argument, ""), argument) for argument, text in _NOTIFY.items()]
 
 

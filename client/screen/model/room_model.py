@@ -151,9 +151,12 @@ class RoomModel:
         if mine and not self.unread:
             self.marker.set_read(message.at.offset)
         elif not mine:
-            self._set_counts(self.unread + 1, self.mentions + self._mentions(message, me))
+            if message.at.offset > self.head:  # the others are counted already, as messages that are not loaded
+                self._set_counts(self.unread + 1, self.mentions + self._mentions(message, me))
             if not visible:
                 self.place_unread_line(me)
+        if message.at.offset == self.head:
+            self.recount(me)
 
     def add_page(
         self,
@@ -338,7 +341,7 @@ class RoomModel:
             self._line_is_current = False
 
     def recount(self, me: str) -> None:
-        """Count the unread messages and mentions again. What is not loaded is counted as the server told."""
+        """Count the unread messages and mentions again, those that are not loaded by the server's counts."""
         messages, missing = self.marker.unread(self.log, self.head)
         others = [message for message in messages if message.username != me]
         unread, mentions = missing + len(others), sum(self._mentions(message, me) for message in others)
@@ -351,9 +354,9 @@ class RoomModel:
     def _counted_on(
         self, told: ReadState, others: Sequence[Message], most: int, mentions: int, me: str
     ) -> tuple[int, int]:
-        """Count on from what the server told. `others`: loaded unread messages, with so many mentions.
+        """Count on from the server's counts. `others`: loaded unread messages; `mentions`: those of them that mention.
 
-        There are at most `most`: of those that are not loaded, some may be the user's own.
+        `most`: how many are unread if none of those that are not loaded is the user's own.
         """
         if told.read > self.marker.read:
             return most, mentions

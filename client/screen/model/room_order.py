@@ -9,10 +9,11 @@ from client.screen.model.room_model import RoomModel
 
 
 class OrderedRooms(NamedTuple):
-    """The rooms of the list, in order: first so many direct conversations; and the place of each by its name."""
+    """The rooms of the list in order, the direct conversations first, and the place of each room by its name."""
 
     rooms: Sequence[RoomModel]
     directs: int
+    """The number of direct conversations."""
     places: Mapping[str, int]
 
 

@@ -26,6 +26,8 @@ QUEUED_CHANGES = 10_000
 """Changes waiting to be applied; beyond, they are dropped and everything is read again."""
 ARRIVAL_S = 0.2
 """How long a change may take from its commit to this gateway before it counts as lost (seconds)."""
+USERS_PER_CALL = 100
+"""Users whose memberships are one answer of history: each may be in 2,000 rooms."""
 LEAVES_PER_TURN = 50
 """Members of a deleted room who leave it per event-loop turn: about a millisecond's work."""
 
@@ -50,11 +52,13 @@ class Memberships:
 
         Returns the user's state of each room by room id, or None if history did not tell.
 
-        Users who connect while history answers for others are loaded together, so a crowd takes a few calls.
+        Users who connect while history answers for others are loaded together, so a crowd takes few calls.
         """
+        is_full = len(self._newcomers) >= USERS_PER_CALL and member.user_id not in self._newcomers
+        if self._next_load is None or is_full:
+            self._newcomers = {}
+            self._next_load = self._tasks.spawn(self._load_newcomers(self._newcomers))
         self._newcomers[member.user_id] = member
-        if self._next_load is None:
-            self._next_load = self._tasks.spawn(self._load_newcomers())
         answer = await asyncio.shield(self._next_load)
         if isinstance(answer, ChatError):
             raise answer
@@ -63,11 +67,11 @@ class Memberships:
     async def close(self) -> None:
         await self._tasks.close()
 
-    async def _load_newcomers(self) -> history_api.MembershipSnapshot | ChatError:
-        """Load all who wait; a refusal is returned to each of them, not raised: it is no failure of this task."""
+    async def _load_newcomers(self, newcomers: dict[int, Member]) -> history_api.MembershipSnapshot | ChatError:
+        """Load users who wait; a refusal is returned to each of them, not raised: it is no failure of this task."""
         async with self._loading:
-            self._next_load = None
-            newcomers, self._newcomers = self._newcomers, {}
+            if self._newcomers is newcomers:  # who comes from now on waits for the next call
+                self._next_load = None
             try:
                 answer, rooms = await self._read({user_id: member.username for user_id, member in newcomers.items()})
             except ChatError as problem:
@@ -163,12 +167,19 @@ class Memberships:
             self._feed.discard(room)
 
     async def _reload(self) -> None:
-        answer, rooms = await self._read({user_id: member.username for user_id, member in self._members.items()})
-        for member in tuple(self._members.values()):
-            if member.is_loaded:
-                self._reconcile(member, answer, rooms)
-        self._revision = max(self._revision, answer.revision)
-        log.info("memberships.reloaded", extra={"users": len(answer.of), "revision": answer.revision})
+        """Read everything again, of some users at a time: what changed in between is applied, or read again, after."""
+        names = {user_id: member.username for user_id, member in self._members.items()}
+        user_ids, revisions = list(names), []
+        for first in range(0, max(1, len(user_ids)), USERS_PER_CALL):
+            part = {user_id: names[user_id] for user_id in user_ids[first : first + USERS_PER_CALL]}
+            answer, rooms = await self._read(part)
+            for user_id in part:
+                if (member := self._members.get(user_id)) is not None and member.is_loaded:
+                    self._reconcile(member, answer, rooms)
+            revisions.append(answer.revision)
+        revision = min(revisions)
+        self._revision = max(self._revision, revision)
+        log.info("memberships.reloaded", extra={"users": len(names), "revision": revision})
 
     async def _read(self, users: dict[int, str]) -> tuple[history_api.MembershipSnapshot, dict[int, Room]]:
         """Read memberships from history and open the rooms; retry if changes applied meanwhile are newer.
@@ -194,8 +205,6 @@ class Memberships:
 
     def _reconcile(self, member: Member, answer: history_api.MembershipSnapshot, rooms: dict[int, Room]) -> None:
         """Make `member` enter and leave rooms as `answer` says."""
-        if member.user_id not in answer.of:  # connected after the call
-            return
         member.note_update()
         current = dict.fromkeys(rooms[room_id] for room_id in answer.of[member.user_id])
         reads = answer.reads.get(member.user_id, {})

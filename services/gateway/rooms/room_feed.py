@@ -38,6 +38,8 @@ PAGE_MESSAGES = 200
 """Messages, or changed messages, per page when filling a gap."""
 ROOMS_PER_CALL = 1000
 """Rooms that are opened, or closed, together: their heads are one call."""
+CONCURRENT_CALLS = 4
+"""Calls for heads of rooms being opened at the same time: more would only make each of them miss its deadline."""
 
 
 class RoomFeed:
@@ -68,6 +70,7 @@ class RoomFeed:
         self._subscriptions = asyncio.Lock()
         self._tasks = TaskSet()
         self.memory = RoomMemory(history, self._begin_epoch)
+        self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
         self._opening: dict[Room, asyncio.Task[dict[Room, Code]]] = {}
         self._filling: dict[Room, asyncio.Task[None]] = {}
         self._unfilled: dict[Room, None] = {}
@@ -138,7 +141,8 @@ class RoomFeed:
             self._by_channel.update(by_channel)
             async with self._subscriptions:
                 await self._subscribe(by_channel)
-            answer = await self._history.heads([room.room_id for room, _ in new], topics=True)
+            async with self._calls:
+                answer = await self._history.heads([room.room_id for room, _ in new], topics=True)
             unknown = [room for room, _ in new if room.room_id not in answer.heads]
             for room, info in new:
                 if (head := answer.heads.get(room.room_id)) is not None:

@@ -91,6 +91,10 @@ class AppendBatcher:
         """Minimum time from the last batch to the next."""
         self._last_senders: set[int] = set()
         """`id()` of each connection in the last batch; only compared, so a reused id does no harm."""
+        self._look_at = QUEUED_MESSAGES
+        """With this many messages in the queue, `put` looks whether the gap ends, or the queue is full."""
+        self._gap: asyncio.Future[None] | None = None
+        """Done when the gap that is waited for ends."""
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -98,11 +102,25 @@ class AppendBatcher:
 
     def put(self, pending: Pending) -> None:
         """Queue a message; its sender gets `sent` or `error`. Raises `unavailable` if the queue is full."""
-        if len(self._queue) >= QUEUED_MESSAGES:
-            raise ChatError(Code.UNAVAILABLE, "Too many messages are waiting to be stored. Try again.", retry_after_s=1)
+        if len(self._queue) >= self._look_at:
+            self._look(id(pending.sender))
         self._queue.append(pending)
         self._arrived.set()
         self._idle.clear()
+
+    def _look(self, sender: int) -> None:
+        """End the gap if, with this one, every sender of the last batch waits; raises `unavailable` if it is full."""
+        queued = len(self._queue)
+        if queued >= QUEUED_MESSAGES:
+            raise ChatError(Code.UNAVAILABLE, "Too many messages are waiting to be stored. Try again.", retry_after_s=1)
+        missing = len(self._last_senders - self._waiting() - {sender})
+        if missing == 0 and self._gap is not None and not self._gap.done():
+            self._gap.set_result(None)
+        self._look_at = min(QUEUED_MESSAGES, queued + missing) if missing else QUEUED_MESSAGES
+
+    def _waiting(self) -> set[int]:
+        """`id()` of each connection with a message in the queue."""
+        return {id(pending.sender) for pending in self._queue}
 
     def put_change(self, pending: PendingChange) -> None:
         """Queue a change; its sender gets `changed` or `error`. Raises `unavailable` if the queue is full."""
@@ -161,12 +179,38 @@ class AppendBatcher:
     async def _pace(self) -> None:
         """Wait for the end of the gap after the last batch, if the queue has messages of other senders.
 
-        There is no wait at low rates, nor for a sender that sends each message after the ack of the one before.
+        The gap also ends when every sender of the last batch waits again, since all that send are waiting then. There
+        is no wait at low rates, nor for a sender that sends each message after the ack of the one before.
         """
-        is_busy = not {id(pending.sender) for pending in self._queue} <= self._last_senders
-        if is_busy and (wait_s := self._last_batch_s + self._pace_s - self._clock()) > 0:
-            await asyncio.sleep(wait_s)
+        last, waiting = self._last_senders, self._waiting()
+        if waiting < last:
+            waiting = await self._gathered()
+        missing = len(last - waiting)
+        if missing and not waiting <= last:
+            wait_s = self._last_batch_s + self._pace_s - self._clock()
+            if wait_s > 0:
+                await self._wait_for(missing, wait_s)
         self._last_batch_s = self._clock()
+
+    async def _gathered(self) -> set[int]:
+        """The senders that wait as soon as an event-loop iteration adds no message; acked ones send nearly at once."""
+        queued = 0
+        while queued < len(self._queue) < BATCH_MESSAGES:
+            queued = len(self._queue)
+            await asyncio.sleep(0)
+        return self._waiting()
+
+    async def _wait_for(self, missing: int, wait_s: float) -> None:
+        """Wait until the `missing` senders of the last batch have sent again, but at most `wait_s` seconds."""
+        loop = asyncio.get_running_loop()
+        self._gap = gap = loop.create_future()
+        self._look_at = min(QUEUED_MESSAGES, len(self._queue) + missing - 1)
+        timer = loop.call_later(wait_s, _end, gap)
+        try:
+            await gap
+        finally:
+            timer.cancel()
+            self._gap, self._look_at = None, QUEUED_MESSAGES
 
     async def _store(self, sends: Sequence[PendingSend], changes: Sequence[PendingChange]) -> None:
         request_ids.begin(request_ids.new())
@@ -200,6 +244,11 @@ class AppendBatcher:
         self._metrics.acks.inc(len(outcomes) - len(refusals))
         for refusal in refusals:
             self._metrics.sends_refused.inc(Code(refusal.code))
+
+
+def _end(gap: asyncio.Future[None]) -> None:
+    if not gap.done():
+        gap.set_result(None)
 
 
 def _log_fields(batch: Sequence[Pending], outcomes: Sequence[Outcome]) -> dict[str, int | str | None]:

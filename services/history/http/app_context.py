@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from chatterbox.chassis.http import http_app
 from services.history.history import HistoryService
 from services.history.history_context import HistoryContext
+from services.history.public_pages import PublicPages
 
 
 def context_of(request: Request) -> HistoryContext:
@@ -20,3 +21,10 @@ async def _history(request: Request) -> HistoryService:
 
 
 History = Annotated[HistoryService, Depends(_history)]
+
+
+async def _pages(request: Request) -> PublicPages:
+    return context_of(request).pages
+
+
+Pages = Annotated[PublicPages, Depends(_pages)]

@@ -8,19 +8,22 @@ from chatterbox.chassis.http.http_errors import refusals, token_scheme
 from chatterbox.chassis.token_verifier import bearer
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import Code
+from services.history.history_context import HistoryContext
 from services.history.http.app_context import context_of
 
 
-async def _current_user(request: Request) -> UserInfo:
+async def user_of(context: HistoryContext, authorization: str | None) -> UserInfo:
     """The token's owner; raises `token_...`, `session_ended`, or `unavailable` if the token can't be checked now.
 
     New users may call this before they connect to a gateway, so they are made members here as well.
     """
-    token = bearer(request.headers.get("authorization"))
-    context = context_of(request)
-    claims = await context.verifier.verify(token)
+    claims = await context.verifier.verify(bearer(authorization))
     await context.history.enroll({claims.user_id: claims.name})
     return UserInfo(claims.user_id, claims.name)
+
+
+async def _current_user(request: Request) -> UserInfo:
+    return await user_of(context_of(request), request.headers.get("authorization"))
 
 
 CurrentUser = Annotated[UserInfo, Depends(_current_user)]

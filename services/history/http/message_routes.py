@@ -1,19 +1,24 @@
 """Public routes for messages: read, send, edit and delete them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Response
+from fastapi import Header, Path, Query, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
-from services.history.core import message_page, stored_message
+from services.history.core import stored_message
 from services.history.core.message_page import MAX_INTEGER, PageSpan
+from services.history.core.page_json import requested_page
 from services.history.core.stored_message import StoredMessage
-from services.history.http.app_context import History
+from services.history.http.app_context import History, Pages
 from services.history.http.current_user import CurrentUser, public_router
+from services.history.http.page_endpoint import DEFAULT_LIMIT, PATH
+from services.history.http.page_response import REV_HEADER, PageResponse
 
 router = public_router()
 
@@ -26,17 +31,20 @@ Around = Annotated[int | None, Query(ge=0, le=MAX_INTEGER, description="Read the
 Thread = Annotated[
     int | None, Query(ge=1, le=MAX_INTEGER, description="Only replies in the thread that this offset began.")
 ]
+IfNoneMatch = Annotated[Sequence[str], Header(description="ETags of pages that you have.")]
 ChangedAfter = Annotated[
     int | None, Query(ge=0, le=MAX_INTEGER, description="Only messages that changed after this rev, by rev.")
 ]
 
-REV_HEADER = "X-Room-Rev"
-WITH_REV: dict[int | str, dict[str, Any]] = {
-    200: {
-        "headers": {
-            REV_HEADER: {"schema": {"type": "integer"}, "description": "The room's rev: the messages are as of it."}
-        }
-    }
+_REV_HEADERS: dict[str, Any] = {
+    REV_HEADER: {"schema": {"type": "integer"}, "description": "The room's rev: the messages are as of it."}
+}
+WITH_REV: dict[int | str, dict[str, Any]] = {200: {"headers": _REV_HEADERS}}
+_ETAG = {"schema": {"type": "string"}, "description": "Identifies the page; not with `thread` or `changed_after`."}
+_PAGE_HEADERS: dict[str, Any] = {**_REV_HEADERS, "ETag": _ETAG}
+_PAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"headers": _PAGE_HEADERS},
+    304: {"headers": _PAGE_HEADERS, "description": "You have this page: `If-None-Match` names its ETag."},
 }
 NAMING_A_ROOM = (Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN, Code.NOT_A_MEMBER)
 
@@ -80,27 +88,30 @@ class NewMessage(BaseModel):
     room: str = Field(DEFAULT_ROOM, max_length=256)
     content: str = Field(max_length=4096)
     key: str | None = Field(None, max_length=256, description="Chosen by the client, the same for retries.")
-    reply_to: int | None = Field(None, ge=1, le=MAX_INTEGER, description="The offset of the message to answer.")
+    reply_to: int | None = Field(
+        None, strict=True, ge=1, le=MAX_INTEGER, description="The offset of the message to answer."
+    )
 
 
 class NewText(BaseModel):
     """The new text of a message. With `rev`: only if the message did not change after it."""
 
     content: str = Field(max_length=4096)
-    rev: int | None = Field(None, ge=0, le=MAX_INTEGER)
+    rev: int | None = Field(None, strict=True, ge=0, le=MAX_INTEGER)
 
 
 @router.get(
-    "/messages",
+    PATH,
     response_model=list[MessageOut],
     response_model_exclude_defaults=True,
-    responses={**refusals(*NAMING_A_ROOM), **WITH_REV},
+    responses={**refusals(*NAMING_A_ROOM), **_PAGE_RESPONSES},
 )
 async def messages(
     user: CurrentUser,
     history: History,
+    pages: Pages,
     response: Response,
-    limit: Limit = 50,
+    limit: Limit = DEFAULT_LIMIT,
     offset: Skip = 0,
     room: str = DEFAULT_ROOM,
     before: Position = None,
@@ -108,7 +119,8 @@ async def messages(
     around: Around = None,
     thread: Thread = None,
     changed_after: ChangedAfter = None,
-) -> list[MessageOut]:
+    if_none_match: IfNoneMatch = (),
+) -> Response | list[MessageOut]:
     """Read messages of a room that you are in, newest first. Past the end, the list is empty.
 
     `offset` counts from the newest message, so pages shift when new messages arrive. To get stable pages, use
@@ -119,16 +131,25 @@ async def messages(
     To follow changes of messages that you have, read with `changed_after=N`: those that changed after rev N, as they
     are now, by rev. Continue with the `rev` of the last one; after a page that is not full, with the header
     `X-Room-Rev`.
+
+    To ask whether a page is still the same, send its `ETag` in `If-None-Match`: the answer is then 304 without a body.
     """
     if changed_after is not None:
         changed = await history.changed_messages(room, user, changed_after, limit)
         response.headers[REV_HEADER] = str(changed.rev)
         return [message_out(changed.room, changed.epoch, message) for message in changed.messages]
-    span = PageSpan(limit, after=after, before=before, skip=offset, thread=thread)
-    page = await history.messages(room, user, span if around is None else message_page.around(around, limit))
+    if thread is None or around is not None:
+        query = requested_page(limit, offset=offset, before=before, after=after, around=around)
+        return PageResponse(await pages.page(room, user, query), [value.encode("latin-1") for value in if_none_match])
+    page = await history.messages(room, user, PageSpan(limit, after=after, before=before, thread=thread))
     response.headers[REV_HEADER] = str(page.rev)
     oldest_first = [message_out(page.room, page.epoch, message) for message in page.messages]
     return oldest_first if after is not None else oldest_first[::-1]
+
+
+def page_route() -> APIRoute:
+    """The route of `messages`."""
+    return next(route for route in router.routes if isinstance(route, APIRoute) and route.endpoint is messages)
 
 
 @router.post(

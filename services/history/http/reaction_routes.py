@@ -12,7 +12,6 @@ from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
 from services.history.http.message_routes import (
     NAMING_A_ROOM,
-    REV_HEADER,
     WITH_REV,
     MessageOut,
     OffsetPath,
@@ -20,6 +19,7 @@ from services.history.http.message_routes import (
     RoomPath,
     message_out,
 )
+from services.history.http.page_response import REV_HEADER
 
 router = public_router()
 

@@ -27,9 +27,10 @@ All = Annotated[bool, Query(description="All of your rooms, not only those with 
 class ReadPositionIn(BaseModel):
     """How far you have read a room."""
 
-    offset: int = Field(ge=0, le=_MOST, description="The offset of the last message that you have read.")
+    offset: int = Field(strict=True, ge=0, le=_MOST, description="The offset of the last message that you have read.")
     turn: int | None = Field(
         None,
+        strict=True,
         ge=0,
         le=_MOST,
         description="The turn of this position; without it, the current one. Positions are compared as (turn, offset) "

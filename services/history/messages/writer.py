@@ -62,8 +62,10 @@ class Writer:
         committer: GroupCommitter | None = None,
         ledger: ErasureLedger | None = None,
         on_erased: Callable[[], None] = lambda: None,
+        on_failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`publish` is called after every commit and must not block. `committer` writes to `db`.
+        """`publish` is called after every commit, before its callers learn of it, and must not block. `on_failed` is
+        called when a commit failed: what it stored is not known. `committer` writes to `db`.
 
         `ledger` records deleted messages; `on_erased` is called when deleted texts are gone from the database.
         """
@@ -80,6 +82,7 @@ class Writer:
         self._log_erasure = LogErasure(self._erase_old_texts, self._wake.set)
         self._erasure_incident = Incident(log, down="log_erasure.failed", up="log_erasure.recovered")
         self._on_erased = on_erased
+        self._on_failed = on_failed
         self._incident = StorageIncident(
             log, failed="commit.failed", recovered="commit.recovered", retry_after_s=RETRY_AFTER_S
         )
@@ -176,10 +179,7 @@ class Writer:
             return
         began_s = time.perf_counter()
         try:
-            if group.uses_reserve:
-                committed = await self._reserve.retry_on_full(lambda: self._committer.commit(group))
-            else:
-                committed = await self._committer.commit(group)
+            committed = await self._committed(group)
         except sqlite3.Error as problem:
             if is_damage(problem):
                 self._fail(group, self._damage.found(str(problem)))
@@ -205,6 +205,16 @@ class Writer:
                 self._publish(committed)
             if plan.changes is not None and plan.changes.rewritten:
                 self._log_erasure.request(plan.changes.rewritten)
+
+    async def _committed(self, group: CommitGroup) -> CommittedChanges:
+        """Commit `group`; changes of rooms may use the disk reserve. After a failure, what was stored is not known."""
+        try:
+            if group.uses_reserve:
+                return await self._reserve.retry_on_full(lambda: self._committer.commit(group))
+            return await self._committer.commit(group)
+        except BaseException:
+            self._on_failed()
+            raise
 
     async def _admitted(self, jobs: list[Job]) -> CommitGroup:
         """Refuse everything once the database was found damaged, so that it does not get worse.

@@ -3,6 +3,7 @@
 A private room is visible to its members only: others get the same answer as for a room that does not exist.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,9 @@ from chatterbox.wire.limits import Limits
 from services.history.core.room_view import RoomView
 from services.history.reads import read_states
 from services.history.reads.read_states import StoredReading
+
+ROWS_PER_TURN = 2000
+"""Memberships made of rows in one event-loop iteration: 1.2 ms."""
 
 _FIND = """
     SELECT rooms.id, name, private, everyone, epoch, head, topic, rev, mine.user_id IS NOT NULL, created_ms, members,
@@ -141,7 +145,9 @@ async def memberships(source: RowSource, user_ids: Iterable[int]) -> tuple[Membe
     rooms: dict[int, RoomInfo] = {}
     room_ids: dict[int, list[int]] = {user_id: [] for user_id in ids}
     readings: list[StoredReading] = []
-    for row in found:
+    for number, row in enumerate(found, 1):
+        if number % ROWS_PER_TURN == 0:
+            await asyncio.sleep(0)
         if (room_id := row[1]) is None:
             continue
         if room_id not in rooms:

@@ -46,6 +46,10 @@ class Terminal:
             lambda: any(text in line for line in self.lines()), lambda: f"{text!r} on the screen: {self.lines()}"
         )
 
+    def shows_no(self, text: str) -> None:
+        """Wait until this text is nowhere on the screen."""
+        wait_until(lambda: not any(text in line for line in self.lines()), f"the terminal shows no {text!r}")
+
     def ends_with(self, line: str) -> None:
         """Wait until this is the last line: the typed text, or a redrawn prompt."""
         wait_until(lambda: self.lines()[-1:] == [line], lambda: f"{line!r} at the end of {self.lines()}")

@@ -70,6 +70,27 @@ async def test_what_is_read_while_a_further_connection_is_welcomed_is_in_its_wel
             assert state(second.welcome) == {"read": 3, "counted": 3}
 
 
+async def test_messages_that_arrive_after_the_unread_ones_were_counted_are_pushed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await written(server, 3)
+    async with server.talker(token) as first:
+        read_states = HistoryClient.read_states
+
+        async def outdated(self: HistoryClient, users: dict[int, str]) -> ReadStates:
+            answer = await read_states(self, users)
+            await first.send("one's own")
+            await first.push("message")
+            return answer
+
+        monkeypatch.setattr(HistoryClient, "read_states", outdated)
+        async with server.talker(token) as second:
+            assert state(second.welcome) == {"unread": 3, "counted": 3}
+            assert (await second.push("message"))["at"]["offset"] == 4
+            assert (await second.ask("ping"))["type"] == "pong"
+            assert second.inbox == []
+
+
 async def test_a_position_that_waits_does_not_delay_other_commands(server: Server) -> None:
     token = await written(server, 3)
     async with server.talker(token) as ada:

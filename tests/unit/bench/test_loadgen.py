@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.chatterbox_subject import dialect
-from bench.loadgen import Load, LoadError, arguments, parse
+from bench.loadgen import Load, LoadError, arguments, page_command, parse
 from bench.subject import Dialect
 
 LATENCY = {"p50": 1.0, "p90": 2.0, "p99": 3.0, "p999": 4.0, "max": 5.0}
@@ -66,3 +66,13 @@ class TestTheCommandLine:
     def test_takes_the_tokens_of_those_who_are_in_rooms_already(self) -> None:
         server = dialect(8000, Path("tokens"), Path("residents"))
         assert value_of(arguments(Load(members=1, resides=True), server), "--tokens") == "residents"
+
+
+class TestTheCommandForPages:
+    def test_asks_for_the_page_with_the_first_token(self, tmp_path: Path) -> None:
+        tokens = tmp_path / "tokens"
+        tokens.write_text("first\nsecond\n")
+        command = page_command(Load(members=16, pages=True, run_s=2), dialect(8000, tokens))
+        assert command[-5:-1] == ["8000", "16", "1", "2"]
+        assert command[-1].startswith("GET /messages?limit=50 HTTP/1.1\r\n")
+        assert command[-1].endswith("Authorization: Bearer first\r\n\r\n")

@@ -1,5 +1,5 @@
 from bench.loadgen import Load, arguments
-from bench.peers.kinds import KINDS
+from bench.peers.kinds import KINDS, PAGE_KINDS
 from bench.peers.peer import SERVERS
 
 
@@ -9,7 +9,7 @@ def test_peers_have_names_of_their_own() -> None:
 
 def test_every_server_is_a_peers() -> None:
     names = {path.stem for path in SERVERS.iterdir() if path.suffix in {".py", ".mjs"}}
-    assert names <= {kind.name for kind in KINDS}
+    assert names <= {kind.name for kind in (*KINDS, *PAGE_KINDS)}
 
 
 def test_a_peer_says_in_its_title_that_redis_is_between() -> None:

@@ -254,6 +254,20 @@ class TestSaying:
         assert marks(effects) == []
         assert core.state.read_states[ROOM].mark == ReadMark(0, 20)
 
+    def test_position_that_waits_for_another_is_sent_before_the_client_quits(self) -> None:
+        core = Core()
+        core.live(told(40, 30, unread=7), told(5, 3, room="ops", unread=2))
+        core.feed(events.RoomRead(ROOM, 31), events.RoomRead(ROOM, 35))
+        effects = core.feed(events.QuitRequested())
+        assert marks(effects) == [ReadMark(0, 35)]
+        assert isinstance(effects[-1], events.Stop)
+
+    def test_client_that_is_offline_quits_without_sending(self) -> None:
+        core = Core()
+        core.live(told(40, 30, unread=7))
+        core.feed(events.ConnectionLost("cut", 0.5), events.RoomRead(ROOM, 35))
+        assert marks(core.feed(events.QuitRequested())) == []
+
     def test_many_rooms_at_once_stay_within_the_limits_of_the_server(self) -> None:
         core = Core()
         rooms = [f"r{number}" for number in range(1000)]

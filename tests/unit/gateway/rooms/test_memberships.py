@@ -27,6 +27,7 @@ from chatterbox.wire.read_state import ReadState
 from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
 from services.gateway.core.frame_writer import payload_of
+from services.gateway.rooms import memberships as module
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
@@ -331,6 +332,38 @@ class TestCrowd:
         await asyncio.gather(*loads)
         assert harness.history.calls == before + 2
         assert all(member.is_loaded and "ops" in member.rooms for member in crowd)
+
+    async def test_a_large_crowd_is_loaded_in_parts(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "USERS_PER_CALL", 30)
+        crowd = [Member(n, f"n{n}", TokenBucket.full(1, 1, 0)) for n in range(100, 170)]
+        before = harness.history.calls
+        await asyncio.gather(*map(harness.memberships.load, crowd))
+        assert harness.history.calls == before + 3
+        assert all(member.is_loaded and "ops" in member.rooms for member in crowd)
+
+    async def test_memberships_of_a_large_crowd_are_read_again_in_parts(
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The revision is that of the first answer: what changed after it may be missing for its users."""
+        monkeypatch.setattr(module, "USERS_PER_CALL", 30)
+        crowd = [
+            harness.hub.members.setdefault(n, Member(n, f"n{n}", TokenBucket.full(1, 1, 0))) for n in range(100, 170)
+        ]
+        await asyncio.gather(*map(harness.memberships.load, crowd))
+        harness.history.room = room(8)
+        read = harness.history.memberships
+
+        async def counted(users: dict[int, str]) -> history_api.MembershipSnapshot:
+            assert len(users) <= 30
+            answer = await read(users)
+            harness.history.revision += 1
+            return answer
+
+        monkeypatch.setattr(harness.history, "memberships", counted)
+        harness.history.revision = 6
+        await harness.memberships.compare(6)
+        assert {each.room_id for member in crowd for each in member.rooms.values()} == {8}
+        assert harness.memberships._revision == 6
 
     async def test_users_refused_together_can_be_loaded_later(self, harness: Harness) -> None:
         crowd = [harness.hub.members.setdefault(n, Member(n, f"n{n}", TokenBucket.full(1, 1, 0))) for n in (100, 101)]

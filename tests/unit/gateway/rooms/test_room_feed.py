@@ -83,6 +83,17 @@ class TestOpening:
         assert scene.history.calls == ["heads"] * 3
         assert len(rooms) == len(scene.feed.rooms) == 50
 
+    async def test_heads_of_few_pieces_are_asked_for_at_the_same_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "ROOMS_PER_CALL", 2)
+        scene = Scene(rooms=50)
+        with scene.history.held_back():
+            opening = asyncio.ensure_future(scene.feed.open_all(scene.history.infos))
+            await until(lambda: len(scene.broker.counted.subscribed) == 25, 1)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert len(scene.history.calls) == module.CONCURRENT_CALLS
+        assert len(await opening) == 50
+
     async def test_messages_and_changes_published_between_subscription_and_heads_are_told_after(
         self, scene: Scene
     ) -> None:

@@ -2,14 +2,23 @@
 
 import asyncio
 import itertools
-from collections.abc import Coroutine
+import random
+from collections.abc import Callable, Coroutine
 from typing import cast
 
 import pytest
 
 from chatterbox.chassis.tasks import background
 from chatterbox.wire import history_api
-from services.gateway.upstream.append_batcher import MESSAGE_PACE_S, PACE_S, AppendBatcher, PendingChange, PendingSend
+from chatterbox.wire.errors import ChatError, Code
+from services.gateway.upstream.append_batcher import (
+    MESSAGE_PACE_S,
+    PACE_S,
+    QUEUED_MESSAGES,
+    AppendBatcher,
+    PendingChange,
+    PendingSend,
+)
 from services.gateway.upstream.history_client import HistoryClient
 from tests.simulation.loop import SimulatedLoop
 
@@ -55,6 +64,10 @@ class Harness:
     def __init__(self) -> None:
         self.history = FakeHistory()
         self.batcher = AppendBatcher(cast("HistoryClient", self.history), clock=asyncio.get_running_loop().time)
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        return asyncio.get_running_loop().time
 
     def send(self, sender: FakeSender, content: str) -> None:
         append = history_api.Append(1, 1, "ada", content, content)
@@ -110,6 +123,90 @@ async def _now_and_then() -> None:
     assert harness.gaps_s == pytest.approx([MESSAGE_PACE_S * 1.5] * 9)
 
 
+async def _gap_ends_early() -> None:
+    harness, ada, bob, eve = Harness(), FakeSender(), FakeSender(), FakeSender()
+    harness.send(ada, "a1")
+    harness.send(bob, "b1")
+    async with background(harness.batcher.run(), "batcher"):
+        await asyncio.sleep(COMMIT_S + 0.001)  # fixed: simulated time
+        for sender, content in ((eve, "e"), (ada, "a2"), (ada, "a3"), (bob, "b2")):
+            harness.send(sender, content)
+            await asyncio.sleep(0.0005)  # fixed: simulated time
+        await harness.batcher.wait_until_idle()
+    assert harness.history.batches == [["a1", "b1"], ["e", "a2", "a3", "b2"]]
+    assert harness.gaps_s == pytest.approx([COMMIT_S + 0.001 + 3 * 0.0005])
+
+
+async def _gap_waits_for_the_last_one() -> None:
+    harness, ada, bob, eve = Harness(), FakeSender(), FakeSender(), FakeSender()
+    harness.send(ada, "a1")
+    harness.send(bob, "b1")
+    async with background(harness.batcher.run(), "batcher"):
+        await asyncio.sleep(COMMIT_S + 0.001)  # fixed: simulated time
+        for sender, content in ((eve, "e1"), (ada, "a2"), (eve, "e2"), (ada, "a3")):
+            harness.send(sender, content)
+        await harness.batcher.wait_until_idle()
+    assert harness.history.batches == [["a1", "b1"], ["e1", "a2", "e2", "a3"]]
+    assert harness.gaps_s == pytest.approx([2 * MESSAGE_PACE_S])
+
+
+def closed_loop(senders: int) -> float:
+    """Acked messages per second of senders that each send again 0.1 ms to 0.8 ms after the ack."""
+    delay, acks = random.Random(senders), 0
+
+    async def talk(harness: Harness, sender: FakeSender) -> None:
+        nonlocal acks
+        while harness.clock() < 2.0:
+            harness.send(sender, "x")
+            await sender.acked.wait()
+            sender.acked.clear()
+            acks += 1
+            await asyncio.sleep(delay.uniform(0.0001, 0.0008))  # fixed: simulated time
+
+    async def run() -> None:
+        harness = Harness()
+        async with background(harness.batcher.run(), "batcher"):
+            await asyncio.gather(*(talk(harness, FakeSender()) for _ in range(senders)))
+
+    simulated(run())
+    return acks / 2.0
+
+
+def batches_per_s(rate: float, seed: int) -> float:
+    """Batches per second when 100 senders send `rate` messages per second in all, at random times."""
+    random_ = random.Random(seed)
+    batches = 0
+
+    async def run() -> None:
+        nonlocal batches
+        harness, senders = Harness(), [FakeSender() for _ in range(100)]
+        due_s = harness.clock()
+        async with background(harness.batcher.run(), "batcher"):
+            for _ in range(int(rate * 2)):
+                due_s += random_.expovariate(rate)
+                if (wait_s := due_s - harness.clock()) > 0:
+                    await asyncio.sleep(wait_s)  # fixed: simulated time
+                harness.send(random_.choice(senders), "x")
+            await harness.batcher.wait_until_idle()
+        batches = len(harness.history.batches)
+
+    simulated(run())
+    return batches / 2.0
+
+
+async def _full_during_a_gap() -> None:
+    harness, ada = Harness(), FakeSender()
+    harness.send(ada, "first")
+    async with background(harness.batcher.run(), "batcher"):
+        await asyncio.sleep(COMMIT_S)  # fixed: simulated time
+        others = [FakeSender(), FakeSender()]
+        for number in range(QUEUED_MESSAGES):
+            harness.send(others[number % 2], "x")
+        with pytest.raises(ChatError) as refused:
+            harness.send(ada, "one too many")
+        assert refused.value.code is Code.UNAVAILABLE
+
+
 async def _changes_between_messages() -> None:
     harness, ada, bob = Harness(), FakeSender(), FakeSender()
     harness.delete(ada, 1)
@@ -149,6 +246,28 @@ def test_sender_that_awaits_each_ack_is_never_paced() -> None:
 
 def test_batches_of_many_senders_are_paced_complete_and_in_order() -> None:
     simulated(_many())
+
+
+def test_gap_ends_when_every_sender_of_the_last_batch_waits_again() -> None:
+    simulated(_gap_ends_early())
+
+
+def test_gap_lasts_while_one_sender_of_the_last_batch_is_missing() -> None:
+    simulated(_gap_waits_for_the_last_one())
+
+
+@pytest.mark.parametrize(("senders", "least_per_s"), [(2, 1000), (16, 6400), (100, 38_000)])
+def test_senders_that_await_their_acks_are_not_slowed_down_by_each_other(senders: int, least_per_s: float) -> None:
+    assert closed_loop(senders) >= least_per_s
+
+
+@pytest.mark.parametrize(("rate", "most_batches_per_s"), [(100, 100), (500, 155), (2000, 118), (5000, 108)])
+def test_batches_of_many_occasional_senders_stay_paced(rate: float, most_batches_per_s: float) -> None:
+    assert batches_per_s(rate, seed=1) <= most_batches_per_s
+
+
+def test_full_queue_refuses_messages_during_a_gap_too() -> None:
+    simulated(_full_during_a_gap())
 
 
 def test_occasional_senders_are_never_paced() -> None:
