@@ -11,6 +11,7 @@ from chatterbox.wire.broker_events import OwnReadState
 from chatterbox.wire.history_api import ReadPosition
 from chatterbox.wire.read_state import MOST_TOLD, ReadState
 from services.history.core import read_positions
+from services.history.core.append_plan import MessageRow
 from services.history.core.message_mentions import MessageMentions
 from services.history.core.read_positions import ReadPoint
 from services.history.core.recent_senders import ROOM_WEIGHT, RecentSenders, SenderRun
@@ -60,7 +61,7 @@ class StoredReads:
 
     def note_sent(self, room_id: int, offset: int, user_id: int) -> None:
         """A message was committed."""
-        self.senders.append(room_id, offset, user_id)
+        self.senders.follow([MessageRow(0, room_id, offset, user_id, "", "", 0, None)])
 
     def mention(self, message: MessageMentions, user_ids: Mapping[str, int]) -> None:
         """Store whom a message mentions now; `user_ids` of the room by username."""
