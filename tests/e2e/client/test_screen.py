@@ -141,7 +141,7 @@ def test_saved_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[
         alice.configure('theme = "mine"\n[keys]\nhelp = ["?"]\n')
         screen.shows("? help")
         screen.type("?")
-        screen.shows("scroll up")
+        screen.shows("next room in the list")
         lines.shows("-- Connected as bob.")
         bob.configure('[notices]\nby = ["bel"]\n')
         lines.shows("notices.by")
