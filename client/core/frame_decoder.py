@@ -7,6 +7,7 @@ import msgspec
 
 from chatterbox.wire import codec, frames
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
+from chatterbox.wire.user_settings import NotificationLevel
 
 UNREADABLE = "reply_unreadable"
 """Error code, made here, of a reply that this client can't read."""
@@ -46,6 +47,8 @@ def _decode_leniently(data: bytes) -> frames.ServerFrame | None:
         value: dict[str, Any] = decode_json(data, dict[str, Any])
     except UnreadableError:
         return None
+    for told in (value, *_dicts(value.get("rooms"))):
+        _drop_unknown_level(told)
     unreadable = sum(_drop_unreadable(value, field, kind) for (tag, field), kind in _ITEMS.items() if _is(value, tag))
     frame = _converted(value, frames.ServerFrame)
     if isinstance(frame, frames.Page) and unreadable:
@@ -54,6 +57,16 @@ def _decode_leniently(data: bytes) -> frames.ServerFrame | None:
     if frame is None and isinstance(refusal := _converted({"id": value.get("id")}, frames.Ping), frames.Ping):
         return frames.ErrorFrame(code=UNREADABLE, detail=_DETAIL, id=refusal.id)
     return frame  # type: ignore[no-any-return]
+
+
+def _dicts(items: object) -> list[dict[str, Any]]:
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _drop_unknown_level(value: dict[str, Any]) -> None:
+    """Take a level of notification that this client does not know as none that is set: the room must not be missed."""
+    if value.get("notify", "") not in tuple(NotificationLevel):
+        del value["notify"]
 
 
 def _is(value: Mapping[str, Any], tag: str) -> bool:

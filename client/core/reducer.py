@@ -58,6 +58,7 @@ def _take(step: ReducerStep, event: events.Event) -> None:
         case events.RoomMarkedUnread(room, offset):
             read_rules.mark_unread(step, room, offset)
         case events.QuitRequested():
+            read_rules.flush(step)
             _end(step, notes.SessionOver(None, "You left."))
         case (
             events.ReplyOverdue()

@@ -120,7 +120,8 @@ class LineFace:
             case notes.WelcomeReceived():
                 self._show_welcome(note)
             case notes.RoomEntered(room, messages):
-                self._show_room(room, messages[-KEPT:])
+                shown = messages[-KEPT:]
+                self._show_room(room, shown, self._unread_before(room, shown))
             case notes.MessageChanged():
                 self._show_change(note)
             case notes.CommandAnswered(_, frames.RoomList(rooms=rooms)):
@@ -346,6 +347,12 @@ class LineFace:
             self._printed.add([message])
             self._print_message(message)
             self._mark_printed(message)
+
+    def _unread_before(self, room: str, shown: Sequence[frames.Message]) -> int:
+        """How many messages are unread before those that are shown, as far as the server tells."""
+        state, me = self.connection.state.read_states.get(room), self.connection.state.username
+        unread = 0 if state is None else state.unread
+        return max(0, unread - sum(message.username != me for message in shown))
 
     def _show_rooms(self, rooms: list[frames.RoomSummary]) -> None:
         """Print the list of rooms, or use it to suggest the room that was meant."""

@@ -45,9 +45,13 @@ def take_welcome(step: ReducerStep, rooms: Sequence[RoomState]) -> None:
 
 
 def take_membership(step: ReducerStep, change: Membership) -> None:
-    """Begin with a room that the user became a member of."""
+    """Begin with a room that the user became a member of, unless the server is an older one that tells nothing."""
     head = 0 if change.at is None else change.at.offset
-    begin(step, change.room, change.read, head)
+    supported = step.state.read_queue.supported
+    tells_nothing = supported is False or (supported is None and change.read < head and not is_direct(change.room))
+    forget(step, change.room)
+    if not tells_nothing:
+        begin(step, change.room, change.read, head)
 
 
 def begin(step: ReducerStep, room: str, read: int, head: int) -> None:
@@ -128,9 +132,21 @@ def advance(step: ReducerStep) -> None:
             _send(step, room)
 
 
-def _send(step: ReducerStep, room: str) -> None:
+def flush(step: ReducerStep) -> None:
+    """Send the marks that wait, before the connection ends; nothing waits for their replies."""
+    queue = step.state.read_queue
+    if step.state.phase is ConnectionPhase.LIVE and queue.supported:
+        for room in queue.rooms[: min(MAX_IN_FLIGHT, step.state.pace.left)]:
+            step.send_paced(_command(step, room))
+
+
+def _command(step: ReducerStep, room: str) -> MarkRead:
     mark = _state_of(step, room).mark
-    command_id = step.send_paced(MarkRead(id=0, room=room, offset=mark.offset, turn=mark.turn))
+    return MarkRead(id=0, room=room, offset=mark.offset, turn=mark.turn)
+
+
+def _send(step: ReducerStep, room: str) -> None:
+    command_id = step.send_paced(_command(step, room))
     _unqueue(step, room)
     queue = step.state.read_queue
     _set_queue(step, replace(queue, in_flight={**queue.in_flight, room: command_id}))

@@ -151,9 +151,12 @@ class RoomModel:
         if mine and not self.unread:
             self.marker.set_read(message.at.offset)
         elif not mine:
-            self._set_counts(self.unread + 1, self.mentions + self._mentions(message, me))
+            if message.at.offset > self.head:  # the others are counted already, as messages that are not loaded
+                self._set_counts(self.unread + 1, self.mentions + self._mentions(message, me))
             if not visible:
                 self.place_unread_line(me)
+        if message.at.offset == self.head:
+            self.recount(me)
 
     def add_page(
         self,

@@ -81,6 +81,16 @@ def test_what_was_unread_is_told_at_the_next_start_and_by_the_command(
     assert phone.run("unread").stdout == ""
 
 
+def test_what_was_read_just_before_quitting_is_read(laptop: Person, phone: Person, bob: Person) -> None:
+    with terminal(laptop, "chat", "ops", "--plain") as screen:
+        screen.shows("-- Now in #ops.")
+        bob.run("send", "ops", "-", typed="".join(f"{number}\n" for number in range(30)))
+        screen.shows("bob: 29")
+        screen.type("/quit\n")
+        assert screen.ends() == ExitCode.OK
+    wait_until(lambda: unread(phone) == [], "nothing is unread")
+
+
 def test_script_in_a_chat_marks_nothing_as_read(laptop: Person, bob: Person) -> None:
     bob.run("send", "ops", "one")
     assert "bob: one" in laptop.run("chat", "ops", typed="hello\n").stdout

@@ -1,8 +1,10 @@
 """Changes of messages: edits, deletions, reactions, pins and replies, on the real database and as gateways see them."""
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -438,9 +440,13 @@ class TestDamagedMessage:
     async def damaged(self, history: Service, damage: str) -> Service:
         await history.append(history.message("hello", "k"), history.message("of @bob", "k2"))
         await change(history, react(history, 2), pin(history, 2))
-        with contextlib.closing(sqlite3.connect(history.settings.database)) as connection, connection:
-            connection.execute(f"UPDATE messages SET {damage} WHERE offset = 2")
+        await asyncio.to_thread(self._damage, history.settings.database, damage)  # history may be in a transaction
         return history
+
+    @staticmethod
+    def _damage(database: Path, damage: str) -> None:
+        with contextlib.closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as connection:
+            connection.execute(f"UPDATE messages SET {damage} WHERE offset = 2")
 
     @pytest.mark.parametrize("read", [{}, {"after": 1}, {"changed_after": 0}, {"around": 2}])
     async def test_a_page_with_a_damaged_message_is_refused_and_the_damage_recorded(

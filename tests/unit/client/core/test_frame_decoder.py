@@ -8,7 +8,7 @@ import pytest
 from chatterbox.wire import codec, frames
 from client.core import frame_decoder
 from client.core.frame_decoder import UNREADABLE, PartialPage
-from tests.unit.client.world import message, room_state, welcome
+from tests.unit.client.world import message, room_state, told, welcome
 
 POLL = {"type": "poll", "at": {"epoch": "e1", "offset": 2}, "question": "Lunch?"}
 STRANGE = [POLL, 3, None, {}, {"type": "message"}, {"type": "message", "room": 7}]
@@ -49,6 +49,20 @@ class TestLists:
         greeting = plain(welcome(room_state(4)))
         greeting["rooms"] = [*msgspec.to_builtins(greeting["rooms"]), {"room": "strange", "at": "nowhere"}]
         assert frame_decoder.decode(frame(greeting)) == welcome(room_state(4))
+
+
+class TestUnknownLevels:
+    @pytest.mark.parametrize("level", ["urgent", 3, [], None, {}], ids=repr)
+    def test_room_with_an_unknown_level_of_notification_is_kept(self, level: object) -> None:
+        greeting = plain(welcome(told(4, 3, unread=1)))
+        (room,) = msgspec.to_builtins(greeting["rooms"])
+        assert frame_decoder.decode(frame({**greeting, "rooms": [{**room, "notify": level}]})) == welcome(
+            told(4, 3, unread=1)
+        )
+
+    def test_read_position_with_an_unknown_level_of_notification_is_taken(self) -> None:
+        own = frames.Own(room="general", read=3, counted=4)
+        assert frame_decoder.decode(frame({**plain(own), "notify": "urgent"})) == own
 
 
 class TestUnknownFields:

@@ -1,6 +1,7 @@
 """Read states in the core: what the server tells, what this device knows, and when that is sent."""
 
 import msgspec
+import pytest
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
@@ -155,6 +156,13 @@ class TestWhatTheServerTells:
         core.came(message(8, room="ops"))
         assert core.state.read_states["ops"].unread == 1
 
+    @pytest.mark.parametrize("head", [0, 40])
+    def test_older_server_does_not_make_a_joined_room_unread(self, head: int) -> None:
+        core = Core()
+        core.live(room_state(head))
+        effects = core.came(frames.Membership(room="ops", username=ME, member=True, by=ME, at=Position("e1", 7)))
+        assert told_notes(effects) == []
+
     def test_new_direct_conversation_begins_as_unread(self) -> None:
         core = Core()
         core.live(told(40, 40))
@@ -253,6 +261,20 @@ class TestSaying:
         effects = core.live(restored)
         assert marks(effects) == []
         assert core.state.read_states[ROOM].mark == ReadMark(0, 20)
+
+    def test_position_that_waits_for_another_is_sent_before_the_client_quits(self) -> None:
+        core = Core()
+        core.live(told(40, 30, unread=7), told(5, 3, room="ops", unread=2))
+        core.feed(events.RoomRead(ROOM, 31), events.RoomRead(ROOM, 35))
+        effects = core.feed(events.QuitRequested())
+        assert marks(effects) == [ReadMark(0, 35)]
+        assert isinstance(effects[-1], events.Stop)
+
+    def test_client_that_is_offline_quits_without_sending(self) -> None:
+        core = Core()
+        core.live(told(40, 30, unread=7))
+        core.feed(events.ConnectionLost("cut", 0.5), events.RoomRead(ROOM, 35))
+        assert marks(core.feed(events.QuitRequested())) == []
 
     def test_many_rooms_at_once_stay_within_the_limits_of_the_server(self) -> None:
         core = Core()

@@ -99,7 +99,7 @@ def test_line_faces_print_only_inert_text(kind: type[LineFace], shown: list[note
         holds(lines)
         holds(face.wait(100))
         assert not any(map(is_dangerous, face.lines.prompt))
-        assert re.fullmatch(r"(#\S+|no room)( \([\w, ]+\))?> ", face.lines.prompt)
+        assert re.fullmatch(r"(#\S+|@\S*|no room)( \([\w, ]+\))?> ", face.lines.prompt)
 
 
 @given(shown=st.lists(NOTE, max_size=6))

@@ -13,7 +13,9 @@ from client.faces.line_face import LineFace
 from client.faces.messages.attention import ATTENDS_S
 from client.faces.plain_face import PlainFace
 from tests.unit.client.faces.face import Face
-from tests.unit.client.world import message, room_state
+from tests.unit.client.world import ME, Core, message, room_state, told
+
+NAMES = [*["bob"] * 22, ME, ME]
 
 
 @pytest.fixture(params=[LineFace, PlainFace])
@@ -81,6 +83,20 @@ class TestOtherDevices:
         face.show(said(1, "ops"), said(2, "ops"))
         face.show(notes.ReadStateTold("ops", RoomReadState(ReadState(1, unread=1, counted=2))))
         assert face.wait(1.0) == ["-- 1 new in #ops"]
+
+    def test_unread_messages_that_an_opened_room_does_not_show_are_counted(self, face: Face) -> None:
+        core = Core()
+        core.live(told(300, 0, room="ops", unread=280), told(30, 20, room="dev", unread=10))
+        face.connection.state = core.state
+        recent = tuple(
+            message(offset, room="ops", username=name) for offset, name in zip(range(277, 301), NAMES, strict=True)
+        )
+        shown = face.show(notes.RoomEntered("ops", recent))
+        assert shown[1] == (
+            "-- 262 messages before these are not shown. To read more: chatterbox tail ops --recent 282"
+        )
+        dev = tuple(message(offset, room="dev") for offset in range(7, 31))
+        assert "not shown" not in " ".join(face.show(notes.RoomEntered("dev", dev)))
 
     def test_unread_rooms_are_named_at_the_start(self, face: Face) -> None:
         rooms = [

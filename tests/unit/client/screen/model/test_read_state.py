@@ -254,3 +254,19 @@ class TestManyRooms:
                 start = every.index(rows[0])
                 assert rows == every[start : start + height]
                 assert any(line.startswith("▸") for line in plain(room_rows(model, 22, height)))
+
+
+class TestComingBack:
+    def test_messages_that_the_server_counted_while_the_client_was_away_are_not_counted_again_when_they_come(
+        self,
+    ) -> None:
+        model = connected(new_model(), {ROOM: 3, "ops": 9}, told("ops", 9, counted=9))
+        update.apply(model, notes.WelcomeReceived(ME, (room_state(3), room_state(12, room="ops")), 0, again=True))
+        update.apply(model, told("ops", 9, 2, counted=12, mentions=1))
+        assert counts(model, "ops") == (2, 1)
+        receive(model, "ops", 10, content=f"@{ME}")
+        receive(model, "ops", 11, username=ME)
+        receive(model, "ops", 12)
+        assert counts(model, "ops") == (2, 1)
+        receive(model, "ops", 13)
+        assert counts(model, "ops") == (3, 1)
