@@ -21,7 +21,7 @@ CACHED_NAMES = 20_000
 """Room names, as spelled in requests."""
 PAGES_OF_ROOM = 64
 OVERHEAD_BYTES = 500
-"""Memory of a room without its pages, or of a page without its body; measured."""
+"""Memory of a room without its pages, or of a page without its body: an estimate."""
 
 
 class EncodedPage(NamedTuple):
