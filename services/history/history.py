@@ -238,7 +238,8 @@ class HistoryService:
         self._rates.spend(LISTINGS, user.user_id)
         snapshot = await self._store.memberships([user.user_id])
         names = {info.room_id: info.room for info in snapshot.rooms}
-        return sorted((names[room_id], state) for room_id, state in snapshot.reads[user.user_id].items())
+        states = snapshot.reads[user.user_id].items()  # a room that was joined meanwhile may be among them
+        return sorted((names[room_id], state) for room_id, state in states if room_id in names)
 
     async def enroll(self, users: dict[int, str]) -> None:
         """Make users (names by id) members of every room that everybody is in. Writes for new users only."""

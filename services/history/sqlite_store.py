@@ -21,7 +21,7 @@ from services.history.core.stored_settings import StoredSettings
 from services.history.messages import message_pages, reaction_queries
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
-from services.history.reads import notify_levels, position_store, read_states
+from services.history.reads import notify_levels, position_store
 from services.history.reads.read_states import ReadStateReader
 from services.history.rooms import (
     direct_conversations,
@@ -113,9 +113,9 @@ class SqliteStore:
         return msgspec.structs.replace(answer, cursor=cursor, comparable=room_ids is not None)
 
     async def memberships(self, user_ids: Sequence[int]) -> history_api.MembershipSnapshot:
-        snapshot, readings = await room_queries.memberships(self._readers, user_ids)
-        reads = read_states.by_user(user_ids, await self._read_states.counted(readings))
-        pending = await room_invitations.pending(self._readers, list(user_ids))  # changes after `revision` may be in it
+        snapshot = await room_queries.memberships(self._readers, user_ids)  # changes after it may be in what follows
+        reads = await self._read_states.of_users(user_ids)
+        pending = await room_invitations.pending(self._readers, list(user_ids))
         return msgspec.structs.replace(snapshot, invitations=pending, reads=reads)
 
     async def enroll(self, users: Mapping[int, str]) -> None:

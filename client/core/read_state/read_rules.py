@@ -45,9 +45,13 @@ def take_welcome(step: ReducerStep, rooms: Sequence[RoomState]) -> None:
 
 
 def take_membership(step: ReducerStep, change: Membership) -> None:
-    """Begin with a room that the user became a member of."""
+    """Begin with a room that the user became a member of, unless the server is an older one that tells nothing."""
     head = 0 if change.at is None else change.at.offset
-    begin(step, change.room, change.read, head)
+    supported = step.state.read_queue.supported
+    tells_nothing = supported is False or (supported is None and change.read < head and not is_direct(change.room))
+    forget(step, change.room)
+    if not tells_nothing:
+        begin(step, change.room, change.read, head)
 
 
 def begin(step: ReducerStep, room: str, read: int, head: int) -> None:

@@ -217,12 +217,15 @@ class Room:
             self._changes_due_s = float("-inf")
             self.flush()
         elif not self._is_change_flush_due:
-            self._is_change_flush_due = True
-            wait_s = self._changes_due_s - self._loop.time()
-            if wait_s > 0:
-                self._loop.call_later(wait_s, self._flush_changes)
-            else:
-                self._loop.call_soon(self._flush_changes)
+            self._schedule_change_flush()
+
+    def _schedule_change_flush(self) -> None:
+        self._is_change_flush_due = True
+        wait_s = self._changes_due_s - self._loop.time()
+        if wait_s > 0:
+            self._loop.call_later(wait_s, self._flush_changes)
+        else:
+            self._loop.call_soon(self._flush_changes)
 
     def _set_right_pending(self, changed: Sequence[ChangedMessage]) -> None:
         stream = self.opened
@@ -233,6 +236,9 @@ class Room:
     def _flush_changes(self) -> None:
         self._is_change_flush_due = False
         self.flush()
+        changes = self.changes
+        if changes is not None and changes.told > changes.written:  # others were written since this was scheduled
+            self._schedule_change_flush()
 
     def set_right(self, page: history_api.StoredPage) -> list[bytes] | None:
         """The payloads of a page of consecutive messages, as new as what was told here; None: it must be read again.

@@ -2,7 +2,10 @@
 
 from array import array
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
+
+from services.history.core.append_plan import MessageRow
 
 PER_ROOM = 2000
 """Messages of a room that are remembered at least, once that many are known. Up to twice as many are held."""
@@ -13,18 +16,14 @@ ROOM_WEIGHT = 32
 
 
 class SenderRun:
-    """The senders of consecutive messages of a room, from offset `first` on."""
+    """The senders of consecutive messages of a room, from offset `first` on, before offset `end`."""
 
-    __slots__ = ("first", "user_ids")
+    __slots__ = ("end", "first", "user_ids")
 
     def __init__(self, first: int, user_ids: "array[int]") -> None:
         self.first = first
+        self.end = first + len(user_ids)
         self.user_ids: Final = user_ids
-
-    @property
-    def last(self) -> int:
-        """The offset of the last message; `first` - 1 without any."""
-        return self.first + len(self.user_ids) - 1
 
     def count(self, user_id: int, after: int, through: int) -> int | None:
         """The messages of a user after offset `after` and up to `through`; None if some of these are not known."""
@@ -49,17 +48,22 @@ class RecentSenders:
         """Messages that are remembered, and `ROOM_WEIGHT` for each room."""
         return self._weight
 
-    def append(self, room_id: int, offset: int, user_id: int) -> None:
-        """A message was committed. If it does not follow the ones before, these are forgotten."""
-        run = self._runs.get(room_id)
-        if run is None or offset != run.first + len(run.user_ids):
-            self._put(room_id, SenderRun(offset, array("q", (user_id,))))
-            return
-        user_ids = run.user_ids
-        user_ids.append(user_id)
-        self._weight += 1
-        if len(user_ids) >= 2 * self._per_room or self._weight > self._total:
-            self._trim(run)
+    def follow(self, rows: Iterable[MessageRow]) -> None:
+        """Messages were committed. If one does not follow those before in its room, these are forgotten."""
+        run_of, longest, appended = self._runs.get, 2 * self._per_room, 0
+        for row in rows:
+            offset = row.offset
+            run = run_of(row.room_id)
+            if run is None or offset != run.end:
+                self._put(row.room_id, SenderRun(offset, array("q", (row.user_id,))))
+                continue
+            run.user_ids.append(row.user_id)
+            run.end = offset + 1
+            appended += 1
+            if run.end - run.first >= longest:
+                self._trim(run)
+        self._weight += appended
+        self._forget_oldest()
 
     def count(self, room_id: int, user_id: int, after: int, through: int) -> int | None:
         """The messages of a user in a part of a room, as `SenderRun.count`; None if they must be read first."""
@@ -85,13 +89,16 @@ class RecentSenders:
         self._runs[room_id] = run
         self._weight += len(run.user_ids) + ROOM_WEIGHT
         self._trim(run)
+        self._forget_oldest()
 
     def _trim(self, run: SenderRun) -> None:
-        if len(run.user_ids) >= 2 * self._per_room:
-            surplus = len(run.user_ids) - self._per_room
+        surplus = len(run.user_ids) - self._per_room
+        if surplus >= self._per_room:
             del run.user_ids[:surplus]
             run.first += surplus
             self._weight -= surplus
+
+    def _forget_oldest(self) -> None:
         while self._weight > self._total and len(self._runs) > 1:
             self.forget(next(iter(self._runs)))
 
@@ -99,8 +106,8 @@ class RecentSenders:
 def _joined(one: SenderRun, other: SenderRun) -> SenderRun:
     """Both runs as one, where they meet; else the newer one."""
     earlier, later = (one, other) if one.first <= other.first else (other, one)
-    if later.first > earlier.last + 1:
+    if later.first > earlier.end:
         return later
-    if later.last <= earlier.last:
+    if later.end <= earlier.end:
         return earlier
     return SenderRun(earlier.first, earlier.user_ids[: later.first - earlier.first] + later.user_ids)

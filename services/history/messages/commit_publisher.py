@@ -66,9 +66,7 @@ class CommittedChanges(NamedTuple):
         for event in self.events:
             if isinstance(event, RoomDeleted):
                 senders.forget(event.room_id)
-        append = senders.append
-        for row in self.plan.inserts:
-            append(row.room_id, row.offset, row.user_id)
+        senders.follow(self.plan.inserts)
 
 
 class CommitPublisher:

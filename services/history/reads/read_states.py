@@ -2,7 +2,7 @@
 
 import asyncio
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +16,8 @@ from services.history.core.recent_senders import PER_ROOM, RecentSenders, Sender
 
 FILLED_AT_ONCE = 4000
 """Messages whose senders are read from the database by one query, at least one room's."""
+USERS_AT_ONCE = 200
+"""Users whose states are read by one query: about 30 ms for 50 rooms each."""
 COUNTED_PER_TURN = 1000
 """Members counted in one event-loop iteration: 1.6 ms. A crowd that connects has tens of thousands."""
 FILL_S = 2.0
@@ -80,11 +82,14 @@ class ReadStateReader:
         self._fill_s = fill_s
         self._filling = asyncio.Lock()
 
-    async def of_users(self, user_ids: Iterable[int]) -> dict[int, dict[int, ReadState]]:
+    async def of_users(self, user_ids: Sequence[int]) -> dict[int, dict[int, ReadState]]:
         """The states of all rooms of these users: by user id, then by room id."""
-        ids = list(user_ids)
-        rows = await self._source.rows(_OF_USERS, (_json(ids),))
-        return by_user(ids, await self.counted(list(map(StoredReading._make, rows))))
+        found: dict[int, dict[int, ReadState]] = {user_id: {} for user_id in user_ids}
+        for start in range(0, len(user_ids), USERS_AT_ONCE):
+            rows = await self._source.rows(_OF_USERS, (_json(user_ids[start : start + USERS_AT_ONCE]),))
+            for reading, state in await self.counted([StoredReading._make(row) for row in rows]):
+                found[reading.user_id][reading.room_id] = state
+        return found
 
     async def of_members(self, members: Sequence[tuple[int, int]]) -> dict[tuple[int, int], ReadState]:
         """States by (room id, user id), of those who are members."""
@@ -157,16 +162,6 @@ class ReadStateReader:
             if run.user_ids.count(0) == 0:  # else the room is being deleted
                 self._senders.add(room_id, run)
         return by_room
-
-
-def by_user(
-    user_ids: Iterable[int], counted: Iterable[tuple[StoredReading, ReadState]]
-) -> dict[int, dict[int, ReadState]]:
-    """States by user id, then by room id."""
-    found: dict[int, dict[int, ReadState]] = {user_id: {} for user_id in user_ids}
-    for reading, state in counted:
-        found[reading.user_id][reading.room_id] = state
-    return found
 
 
 def _parts(readings: Sequence[StoredReading]) -> Iterator[list[StoredReading]]:

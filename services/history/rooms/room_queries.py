@@ -15,8 +15,6 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomHead, RoomInfo, RoomListing, VisibleRoom
 from chatterbox.wire.limits import Limits
 from services.history.core.room_view import RoomView
-from services.history.reads import read_states
-from services.history.reads.read_states import StoredReading
 
 ROWS_PER_TURN = 2000
 """Memberships made of rows in one event-loop iteration: 1.2 ms."""
@@ -49,16 +47,13 @@ _HEADS = """
     FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?)) AND rooms.deleted_ms IS NULL
     WHERE meta.name = 'membership_revision'
 """
-_MEMBERSHIPS = f"""
-    SELECT meta.value, {read_states.COLUMNS},
-        rooms.name, private, everyone, epoch, head, topic, rev
+_MEMBERSHIPS = """
+    SELECT meta.value, memberships.user_id, rooms.id, rooms.name, private, everyone, epoch, head, topic, rev
     FROM meta
     LEFT JOIN memberships ON memberships.user_id IN (SELECT value FROM json_each(?))
-    LEFT JOIN read_states AS mine ON mine.user_id = memberships.user_id AND mine.room_id = memberships.room_id
     LEFT JOIN rooms ON rooms.id = memberships.room_id
     WHERE meta.name = 'membership_revision'
-"""  # noqa: S608 - constants
-_READING_END = 1 + len(StoredReading._fields)
+"""
 
 
 async def find(source: RowSource, room: str, user_id: int, limits: Limits, *, is_invited: bool = False) -> RoomView:
@@ -138,23 +133,21 @@ async def heads(source: RowSource, room_ids: list[int], *, topics: bool = False)
     )
 
 
-async def memberships(source: RowSource, user_ids: Iterable[int]) -> tuple[MembershipSnapshot, list[StoredReading]]:
-    """The rooms that these users are in, and the membership revision; and what they have read. From one snapshot."""
+async def memberships(source: RowSource, user_ids: Iterable[int]) -> MembershipSnapshot:
+    """The rooms that these users are in, and the membership revision, from one snapshot."""
     ids = list(user_ids)
     found = await source.rows(_MEMBERSHIPS, (_json(ids),))
     rooms: dict[int, RoomInfo] = {}
     room_ids: dict[int, list[int]] = {user_id: [] for user_id in ids}
-    readings: list[StoredReading] = []
-    for number, row in enumerate(found, 1):
+    for number, (_, user_id, room_id, *rest) in enumerate(found, 1):
         if number % ROWS_PER_TURN == 0:
             await asyncio.sleep(0)
-        if (room_id := row[1]) is None:
+        if room_id is None:
             continue
         if room_id not in rooms:
-            rooms[room_id] = room_info((room_id, *row[_READING_END:]))
-        room_ids[row[2]].append(room_id)
-        readings.append(StoredReading._make(row[1:_READING_END]))
-    return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids), readings
+            rooms[room_id] = room_info((room_id, *rest))
+        room_ids[user_id].append(room_id)
+    return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids)
 
 
 def _json(value: object) -> str:

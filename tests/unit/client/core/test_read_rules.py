@@ -1,6 +1,7 @@
 """Read states in the core: what the server tells, what this device knows, and when that is sent."""
 
 import msgspec
+import pytest
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
@@ -154,6 +155,13 @@ class TestWhatTheServerTells:
         core.came(frames.Membership(room="ops", username=ME, member=True, by=ME, at=Position("e1", 7), read=7))
         core.came(message(8, room="ops"))
         assert core.state.read_states["ops"].unread == 1
+
+    @pytest.mark.parametrize("head", [0, 40])
+    def test_older_server_does_not_make_a_joined_room_unread(self, head: int) -> None:
+        core = Core()
+        core.live(room_state(head))
+        effects = core.came(frames.Membership(room="ops", username=ME, member=True, by=ME, at=Position("e1", 7)))
+        assert told_notes(effects) == []
 
     def test_new_direct_conversation_begins_as_unread(self) -> None:
         core = Core()

@@ -134,7 +134,7 @@ class OneUser:
         self._tell(device)
 
     def settle(self) -> None:
-        for _ in range(2):
+        for _ in range(4):  # what one device read can join with what another read below an unread part
             for device in self.devices:
                 self.push(device)
                 self.exchange(device)

@@ -9,6 +9,7 @@ from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import ChangedMessage
 from chatterbox.wire.position import ResumePoint
 from services.gateway.connections.connection import Connection
+from services.gateway.core import room_changes
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.core.room_stream import RoomStream
 from services.gateway.rooms.room import HeldChanges, Room, change_pause_s
@@ -98,6 +99,19 @@ class TestFlood:
             scene.change(1, rev)
             scene.loop.turn(0.001)
         assert len(scene.written) == 4
+
+    def test_change_that_follows_a_large_write_in_the_same_turn_is_written_later(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was planned for the end of the turn finds that the next changes are not due yet."""
+        scene = Scene()
+        scene.change(1, 1)
+        monkeypatch.setattr(room_changes, "KEPT_CHANGES", 1)
+        scene.change(2, 2)
+        scene.change(3, 3)
+        scene.loop.turn()
+        scene.loop.turn(change_pause_s(1, 500))
+        assert [rev for write in scene.written for rev in write][-1] == "(2, 3] 3 as of 3 by bob"
 
     def test_messages_leave_without_the_changes_that_wait(self, scene: Scene) -> None:
         scene.change(1, 2)

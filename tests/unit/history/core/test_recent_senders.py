@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.history.core.append_plan import MessageRow
 from services.history.core.recent_senders import ROOM_WEIGHT, RecentSenders, SenderRun
 
 ADA, BOB = 1, 2
@@ -15,25 +16,29 @@ def run(first: int, *user_ids: int) -> SenderRun:
     return SenderRun(first, array("q", user_ids))
 
 
+def append(senders: RecentSenders, room_id: int, offset: int, user_id: int) -> None:
+    senders.follow([MessageRow(0, room_id, offset, user_id, "", "", 0, None)])
+
+
 def after(count: int, *, per_room: int = 10, total: int = 1000) -> RecentSenders:
     """What is remembered of room 5 after `count` messages of ada."""
     senders = RecentSenders(per_room, total)
     for offset in range(1, count + 1):
-        senders.append(5, offset, ADA)
+        append(senders, 5, offset, ADA)
     return senders
 
 
 def test_own_messages_are_counted_in_a_part_of_a_room() -> None:
     senders = RecentSenders()
     for offset, user_id in enumerate([ADA, BOB, ADA, ADA, BOB], 1):
-        senders.append(5, offset, user_id)
+        append(senders, 5, offset, user_id)
     assert [senders.count(5, ADA, start, 5) for start in range(6)] == [3, 2, 2, 1, 0, 0]
     assert senders.count(5, ADA, 0, 3) == 2
 
 
 def test_a_count_that_needs_unknown_messages_is_none() -> None:
     senders = RecentSenders()
-    senders.append(5, 8, ADA)
+    append(senders, 5, 8, ADA)
     assert senders.count(6, ADA, 0, 1) is None
     assert senders.count(5, ADA, 6, 8) is None
     assert senders.count(5, ADA, 7, 9) is None
@@ -42,25 +47,32 @@ def test_a_count_that_needs_unknown_messages_is_none() -> None:
 
 def test_a_gap_forgets_what_was_before_it() -> None:
     senders = after(3)
-    senders.append(5, 7, BOB)
+    append(senders, 5, 7, BOB)
     assert senders.count(5, ADA, 0, 3) is None
     assert senders.count(5, BOB, 6, 7) == 1
 
 
 def test_stored_messages_are_joined_with_newer_ones() -> None:
     senders = RecentSenders()
-    senders.append(5, 4, ADA)
+    append(senders, 5, 4, ADA)
     senders.add(5, run(1, ADA, BOB, ADA, ADA))
-    senders.append(5, 5, ADA)
+    append(senders, 5, 5, ADA)
     assert senders.count(5, ADA, 0, 5) == 4
 
 
 def test_stored_messages_that_do_not_meet_newer_ones_are_not_remembered() -> None:
     senders = RecentSenders()
-    senders.append(5, 4, ADA)
+    append(senders, 5, 4, ADA)
     senders.add(5, run(1, ADA, BOB))
     assert senders.count(5, ADA, 0, 4) is None
     assert senders.count(5, ADA, 3, 4) == 1
+
+
+def test_one_batch_of_a_whole_room_keeps_within_its_bound() -> None:
+    senders = RecentSenders(per_room=10)
+    senders.follow([MessageRow(0, 5, offset, ADA, "", "", 0, None) for offset in range(1, 1001)])
+    assert senders.weight <= 20 + ROOM_WEIGHT
+    assert senders.count(5, ADA, 990, 1000) == 10
 
 
 def test_a_room_keeps_its_newest_messages_within_its_bound() -> None:
@@ -72,9 +84,9 @@ def test_a_room_keeps_its_newest_messages_within_its_bound() -> None:
 def test_the_room_that_was_asked_for_least_recently_is_forgotten_first() -> None:
     senders = RecentSenders(per_room=10, total=3 * (ROOM_WEIGHT + 1))
     for room_id in (1, 2, 3):
-        senders.append(room_id, 1, ADA)
+        append(senders, room_id, 1, ADA)
     senders.count(1, ADA, 0, 1)
-    senders.append(4, 1, ADA)
+    append(senders, 4, 1, ADA)
     assert [senders.count(room_id, ADA, 0, 1) for room_id in (1, 2, 3, 4)] == [1, None, 1, 1]
 
 
@@ -102,7 +114,7 @@ def test_a_count_is_right_or_unknown_and_memory_stays_within_its_bounds(
         if step in {"append", "skip"}:
             messages.append(number % 3)
             if step == "append":
-                senders.append(room_id, len(messages), number % 3)
+                append(senders, room_id, len(messages), number % 3)
         elif step == "add":
             start = min(number, len(messages))
             senders.add(room_id, run(start + 1, *messages[start:]))
