@@ -96,10 +96,10 @@ class Gateway:
             on_control=self._on_control,
             on_possible_loss=self._revoked.request_reload,
         )
-        self._memberships = Memberships(self.hub.members, self.feed, history_client)
+        self._read_states = ReadStateFeed(self.hub.members, self.feed.rooms, history_client, broker, self.metrics)
+        self._memberships = Memberships(self.hub.members, self.feed, history_client, self._read_states.compare_entered)
         self._catch_up = CatchUp(history_client, self.feed.memory, self.metrics)
         self._batcher = AppendBatcher(history_client, self.metrics, clock)
-        self._read_states = ReadStateFeed(self.hub.members, self.feed.rooms, history_client, broker, self.metrics)
         self._read_batcher = ReadBatcher(history_client, self._read_states, clock, self.metrics)
         self._keepalive = Keepalive(settings.ping_s)
         self._close_queue = PacedQueue(CLOSES_PER_TURN)

@@ -374,6 +374,7 @@ class Reader:
     def _on_membership(self, connection: ClientConnection, frame: frames.Membership) -> None:
         if frame.at is not None:
             self._begin(connection, frame.room, frame.at, frame.rev, None)
+            self.reads[frame.room].enter(frame.read, frame.at.offset)
         elif not frame.member:
             self._stop(connection, frame.room)
 
@@ -383,7 +384,10 @@ class Reader:
         is_in = joined.room in self.rooms  # another connection of the same user joined first
         since = None if command.since is None or joined.reset or is_in else command.since.offset
         rev = 0 if joined.rev is msgspec.UNSET else joined.rev
+        is_new = joined.room not in self.reads
         self._begin(connection, joined.room, joined.at, rev, since)
+        if is_new:
+            self.reads[joined.room].enter(joined.at.offset, joined.at.offset)
         for message in joined.messages:
             self._on_message(connection, message, paged=True)
 

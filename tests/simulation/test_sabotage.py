@@ -53,6 +53,15 @@ READING: Mapping[str, Any] = {
     "gateways": 2, "people": 1, "readers": 4, "wanders": 0.0, "reads": 1.0, "last_reads": True
 }  # fmt: skip
 """Four devices of one user mark rooms as read and unread; in the end, one of them tells the others by a signal."""
+JOINING: Mapping[str, Any] = {
+    **ONLY_FAULTS,
+    **READING,
+    "faults_per_s": 0.0,
+    "cuts": 0.0,
+    "wanders": 0.5,
+    "publish_s": (0.001, 0.5),
+}
+"""Devices join and leave rooms and mark them, and events of memberships are late."""
 WANDERING = {"wanders": 0.5, "people": 1, "readers": 6, "call_s": (0.001, 0.3)}
 """The same, with lost connections."""
 
@@ -119,6 +128,7 @@ SABOTAGES = [
     Sabotage(mutation=read_mutations.keep_last, broken=Invariant.READ_STATE_HOLDS, altered=READING),
     Sabotage(mutation=read_mutations.keep_own, broken=Invariant.READ_STATE_HOLDS, altered=READING),
     Sabotage(mutation=read_mutations.lose_signals, broken=Invariant.READ_STATE_HOLDS, altered=READING),
+    Sabotage(mutation=read_mutations.trust_late_memberships, broken=UNSETTLED, altered=JOINING),
 ]
 
 

@@ -48,6 +48,10 @@ class ReadProgress:
         self.place = place
         self.unread, self.mentions, self.counted = told.unread, told.mentions, told.counted
 
+    def enter(self, read: int, head: int) -> None:
+        """The user became a member, who has read the room up to `read`."""
+        self.place, self.unread, self.mentions, self.counted = ReadPlace(0, read), head - read, 0, head
+
     def take(self, place: ReadPlace, told: ToldReadState) -> None:
         """The server tells a change: an older one, which came late, changes nothing."""
         if (place, told.counted) >= (self.place, self.counted):

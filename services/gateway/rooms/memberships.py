@@ -6,7 +6,7 @@ lost: then the memberships of all connected users and their rooms' topics are re
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NoReturn, assert_never
 
 from chatterbox.chassis.tasks import TaskSet
@@ -35,11 +35,22 @@ LEAVES_PER_TURN = 50
 class Memberships:
     """Updates every member's rooms."""
 
-    def __init__(self, members: Mapping[int, Member], feed: RoomFeed, history: HistoryClient) -> None:
-        """`members` are the connected users by id, as they are at any time."""
+    def __init__(
+        self,
+        members: Mapping[int, Member],
+        feed: RoomFeed,
+        history: HistoryClient,
+        on_entered: Callable[[Member, Room, int], None] = lambda *_: None,
+    ) -> None:
+        """`members` are the connected users by id, as they are at any time.
+
+        `on_entered` is called with a member whose connections were told a room, the room, and the offset up to which
+        they were told that the member has read it.
+        """
         self._members = members
         self._feed = feed
         self._history = history
+        self._on_entered = on_entered
         self._revision = 0
         self._changes: asyncio.Queue[RoomEvent] = asyncio.Queue(QUEUED_CHANGES)
         self._newcomers: dict[int, Member] = {}
@@ -257,6 +268,7 @@ class Memberships:
             if connection is not requester:
                 connection.send(frame)
             room.attach(connection, room.opened.head)
+        self._on_entered(member, room, read)
 
     def leave(self, member: Member, room: Room, *, by: str | None = None, deleted: bool = False) -> None:
         """Unsubscribe all connections of `member`; one that is not welcomed yet gets its rooms in the welcome.

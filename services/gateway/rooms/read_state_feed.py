@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.deadlines import deadline
 from chatterbox.chassis.tasks import TaskSet
-from chatterbox.wire import codec, frames
+from chatterbox.wire import codec, frames, history_api
 from chatterbox.wire.broker_events import SIGNALS, decode_signal
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.read_state import ReadState
@@ -36,6 +37,10 @@ LOAD_PAUSE_S = 0.01
 """Least time between two calls for states of users who are welcomed (seconds); a call costs as much as two welcomes."""
 USERS_PER_REFRESH = 100
 """Users whose states are read in one call after a possible loss."""
+ENTERED_PER_CALL = 500
+"""Entered rooms whose states are read in one call."""
+RETRY_S = 1.0
+"""Pause after history did not tell the states of entered rooms (seconds)."""
 
 
 class ReadStateFeed:
@@ -66,6 +71,9 @@ class ReadStateFeed:
         """History is not asked earlier for the states of those who wait, by the event loop's clock."""
         self._loading = asyncio.Lock()
         self._refresh: asyncio.Task[None] | None = None
+        self._entered: dict[tuple[int, int], int] = {}
+        """By user id and room id: the offset up to which the user's connections were told that the room is read."""
+        self._comparison: asyncio.Task[None] | None = None
         self._tasks = TaskSet()
 
     async def start(self) -> None:
@@ -168,6 +176,45 @@ class ReadStateFeed:
                     if (member := self._members.get(user_id)) is not None:
                         self._send(member, {room: states[room] for room in states.keys() - told[user_id].keys()})
                         await asyncio.sleep(0)  # a user may have a thousand rooms: others get their turn
+
+    # Entered rooms
+
+    def compare_entered(self, member: Member, room: Room, read: int) -> None:
+        """Compare what a member's connections were told, that the room is read up to `read`, with history's state soon.
+
+        They are told where that differs: an event about the membership may be late, and the user may have read more.
+        """
+        self._entered[member.user_id, room.room_id] = read
+        if self._comparison is None or self._comparison.done():
+            self._comparison = self._tasks.spawn(self._compare_entered())
+
+    async def _compare_entered(self) -> None:
+        while self._entered:
+            part = dict(islice(self._entered.items(), ENTERED_PER_CALL))
+            for place in part:
+                del self._entered[place]
+            here = {place: read for place, read in part.items() if place[0] in self._members}
+            if here and not await self._tell_entered(here):
+                self._entered = here | self._entered
+                await asyncio.sleep(RETRY_S)
+
+    async def _tell_entered(self, entered: Mapping[tuple[int, int], int]) -> bool:
+        """Tell states that differ from what was told; returns False if history did not answer."""
+        positions = [history_api.ReadPosition(room_id, user_id, 0, 0) for user_id, room_id in entered]  # none is less
+        with ExitStack() as stack:
+            told = {user_id: stack.enter_context(self.collect(user_id)) for user_id, _ in entered}
+            try:
+                states = await self._history.store_reads(positions, self.origin)
+            except ChatError as problem:
+                log.warning("read_states.unavailable", extra={"code": problem.code})
+                return False
+            for ((user_id, room_id), read), state in zip(entered.items(), states, strict=True):
+                member = self._members.get(user_id)
+                if member is None or state is None or room_id in told[user_id]:
+                    continue
+                if state.turn or state.read != read or state.notify or state.until:
+                    self._send(member, {room_id: state})
+        return True
 
     # For a welcome
 
