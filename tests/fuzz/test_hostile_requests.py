@@ -25,6 +25,8 @@ MAX_LINES = 10
 MAX_ANSWER_S = 0.2
 SILENT_S = 2.0
 """Without an answer within this time, the server is waiting for the rest of the request."""
+KEEPALIVE = b"\x89\x00"
+"""A ping of the server, which answers nothing; it comes at any time."""
 NEXT_S = 0.02
 """The next request is sent after this time, whether this one is answered or not."""
 SEED = 20_261_130
@@ -87,7 +89,9 @@ async def answer_times_s(port: int, pieces: Pieces) -> list[float]:
                 peer.write(piece)
                 began_s = time.perf_counter()
                 async with asyncio.timeout(SILENT_S):
-                    if not await peer.reader.read(65_536):  # ended after the last answer
+                    while (answer := await peer.reader.read(65_536)) == KEEPALIVE:
+                        pass
+                    if not answer:  # ended after the last one
                         break
                 times_s.append(time.perf_counter() - began_s)
         except (TimeoutError, ConnectionError):
