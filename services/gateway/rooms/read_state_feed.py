@@ -17,6 +17,7 @@ import msgspec
 
 from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.deadlines import deadline
+from chatterbox.chassis.observability.incident import Incident
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import codec, frames, history_api
 from chatterbox.wire.broker_events import SIGNALS, decode_signal
@@ -74,6 +75,7 @@ class ReadStateFeed:
         self._entered: dict[tuple[int, int], int] = {}
         """By user id and room id: the offset up to which the user's connections were told that the room is read."""
         self._comparison: asyncio.Task[None] | None = None
+        self._incident = Incident(log, down="read_states.unavailable", up="read_states.recovered")
         self._tasks = TaskSet()
 
     async def start(self) -> None:
@@ -170,8 +172,9 @@ class ReadStateFeed:
                 try:
                     answer = await self._history.read_states(part)
                 except ChatError as problem:
-                    log.warning("read_states.unavailable", extra={"code": problem.code})
+                    self._incident.fail(problem.detail)
                     return
+                self._incident.recover()
                 for user_id, states in answer.of.items():
                     if (member := self._members.get(user_id)) is not None:
                         self._send(member, {room: states[room] for room in states.keys() - told[user_id].keys()})
@@ -206,8 +209,9 @@ class ReadStateFeed:
             try:
                 states = await self._history.store_reads(positions, self.origin)
             except ChatError as problem:
-                log.warning("read_states.unavailable", extra={"code": problem.code})
+                self._incident.fail(problem.detail)
                 return False
+            self._incident.recover()
             for ((user_id, room_id), read), state in zip(entered.items(), states, strict=True):
                 member = self._members.get(user_id)
                 if member is None or state is None or room_id in told[user_id]:
