@@ -9,9 +9,11 @@ import heapq
 import itertools
 from asyncio import Handle, TimerHandle
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 TURN_S = 1e-6
 """Timers at most this far apart run in one iteration (seconds)."""
@@ -90,3 +92,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             handle = heapq.heappop(self._timers)[2]
             if not handle._cancelled:
                 self._due.append(handle)
+
+
+def simulated(scenario: Coroutine[object, object, T]) -> T:
+    """Run `scenario` on an event loop with simulated time."""
+    loop = SimulatedLoop()
+    try:
+        return loop.run_until_complete(scenario)
+    finally:
+        loop.close()

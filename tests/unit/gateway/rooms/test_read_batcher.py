@@ -1,7 +1,6 @@
 """Reported read positions: stored in rounds, answered when stored. Runs on an event loop with simulated time."""
 
 import asyncio
-from collections.abc import Coroutine
 from typing import cast
 
 import pytest
@@ -23,7 +22,7 @@ from services.gateway.rooms.read_batcher import ReadBatcher, Report
 from services.gateway.rooms.read_state_feed import ReadStateFeed
 from services.gateway.rooms.room import Room
 from services.gateway.upstream.history_client import HistoryClient
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import simulated
 from tests.support.recording_socket import RecordingSocket
 
 OPS, HEAD = 7, 10
@@ -97,14 +96,6 @@ class Harness:
     @property
     def chunks(self) -> list[tuple[float, int]]:
         return [(at_s, len(positions)) for at_s, positions in self.history.chunks]
-
-
-def simulated(scenario: Coroutine[object, object, None]) -> None:
-    loop = SimulatedLoop()
-    try:
-        loop.run_until_complete(scenario)
-    finally:
-        loop.close()
 
 
 def read_set(offset: int, command_id: int = 1) -> frames.ReadSet:

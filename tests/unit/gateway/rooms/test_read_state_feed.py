@@ -1,7 +1,6 @@
 """A user's other connections are told what one of them read, and each welcome has the newest state."""
 
 import asyncio
-from collections.abc import Coroutine
 from typing import TypeVar, cast
 
 import pytest
@@ -25,7 +24,7 @@ from services.gateway.rooms.member import Member
 from services.gateway.rooms.read_state_feed import LOAD_PAUSE_S, LOAD_S, ReadStateFeed, newest
 from services.gateway.rooms.room import Room
 from services.gateway.upstream.history_client import HistoryClient
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import simulated
 from tests.support.recording_socket import RecordingSocket
 from tests.support.waiting import until
 
@@ -93,15 +92,6 @@ async def harness() -> Harness:
     harness = Harness()
     await harness.feed.start()
     return harness
-
-
-def simulated(scenario: Coroutine[object, object, T]) -> T:
-    """Run on an event loop with simulated time."""
-    loop = SimulatedLoop()
-    try:
-        return loop.run_until_complete(scenario)
-    finally:
-        loop.close()
 
 
 class TestTelling:

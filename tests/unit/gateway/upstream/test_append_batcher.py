@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -20,7 +20,7 @@ from services.gateway.upstream.append_batcher import (
     PendingSend,
 )
 from services.gateway.upstream.history_client import HistoryClient
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import simulated
 
 COMMIT_S = 0.001
 
@@ -80,14 +80,6 @@ class Harness:
     @property
     def gaps_s(self) -> list[float]:
         return [after - before for before, after in itertools.pairwise(self.history.batches_s)]
-
-
-def simulated(scenario: Coroutine[object, object, None]) -> None:
-    loop = SimulatedLoop()
-    try:
-        loop.run_until_complete(scenario)
-    finally:
-        loop.close()
 
 
 async def _one_after_the_other() -> None:
