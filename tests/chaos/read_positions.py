@@ -1,7 +1,7 @@
 """Checks read positions: they never fall, all devices of a user know the same in the end, counts are right. Pure.
 
 In the end of a run, each user reports a position, or all devices connect again: a signal that was lost is not repeated
-before that. A restored backup, and leaving a room, begin anew.
+before that. A restored backup, and leaving a room, start from the beginning.
 """
 
 from collections import defaultdict
@@ -38,7 +38,7 @@ def _who(operation: ReadTold | StoredRead) -> UserRoom:
 
 
 def _left(run: Run) -> set[tuple[str, str]]:
-    """Users and rooms that they left: their positions began anew."""
+    """Users and rooms that they left: their positions started from the beginning."""
     usernames = {each.connection: each.username for each in run.of(ReadTold)}
     return {(usernames.get(each.connection, ""), each.room) for each in run.of(Stopped)}
 

@@ -413,7 +413,7 @@ def test_room_is_what_the_published_changes_made_of_it_also_after_opening_it_aga
 
 
 def _told(published: list[CommittedChanges]) -> dict[int, StoredMessage]:
-    """The room as somebody knows it who was told every committed message and change."""
+    """The room as a client knows it that was told every committed message and change."""
     room: dict[int, StoredMessage] = {}
     for committed in published:
         plan = committed.plan

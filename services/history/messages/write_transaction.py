@@ -125,7 +125,7 @@ def store(
     limits: Limits,
     spend: Spend,
     mentions: Mentions = no_mentions,
-    member_ids: MemberIds = mention_rows.nobody,
+    member_ids: MemberIds = mention_rows.no_members,
 ) -> AppendPlan:
     """Plan `changes`, then `batch`, and write both, inside a transaction.
 

@@ -21,7 +21,7 @@ _FORGET = (
 )
 
 
-def nobody(_room_id: int) -> Mapping[str, int]:
+def no_members(_room_id: int) -> Mapping[str, int]:
     """The members of no room."""
     return {}
 

@@ -1,4 +1,4 @@
-"""Heads since a cursor: a gateway that asks again and again is told of each room that changed."""
+"""Heads since a cursor: a gateway that asks repeatedly learns of each room that changed."""
 
 from collections.abc import Iterable
 
