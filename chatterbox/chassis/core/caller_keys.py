@@ -17,6 +17,7 @@ class ServiceName(StrEnum):
     """Who calls: a service, or with auth's key the operator's commands."""
 
     AUTH = "auth"
+    FILES = "files"
     GATEWAY = "gateway"
     HISTORY = "history"
 
@@ -25,6 +26,7 @@ CALLERS: dict[ServiceName, tuple[ServiceName, ...]] = {
     ServiceName.AUTH: (ServiceName.GATEWAY, ServiceName.HISTORY),
     ServiceName.HISTORY: (ServiceName.GATEWAY,),
     ServiceName.GATEWAY: (),
+    ServiceName.FILES: (),
 }
 """Which services call which; `deploy/make_secrets.py` has the same table."""
 
