@@ -14,7 +14,7 @@ from chatterbox.wire.position import WHOLE_DIGITS
 from services.auth.http.request_dependencies import Auth, AuthContext, required_caller
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
-_SERVICES = [Depends(required_caller(ServiceName.GATEWAY, ServiceName.HISTORY))]
+_SERVICES = [Depends(required_caller(ServiceName.FILES, ServiceName.GATEWAY, ServiceName.HISTORY))]
 _HISTORY = [Depends(required_caller(ServiceName.HISTORY))]
 _OPERATOR = [Depends(required_caller(ServiceName.AUTH))]
 health = APIRouter(prefix="/health", include_in_schema=False)
