@@ -23,8 +23,9 @@ class ServiceName(StrEnum):
 
 
 CALLERS: dict[ServiceName, tuple[ServiceName, ...]] = {
-    ServiceName.AUTH: (ServiceName.GATEWAY, ServiceName.HISTORY),
-    ServiceName.HISTORY: (ServiceName.GATEWAY,),
+    ServiceName.AUTH: (ServiceName.FILES, ServiceName.GATEWAY, ServiceName.HISTORY),
+    ServiceName.HISTORY: (ServiceName.FILES, ServiceName.GATEWAY),
+    ServiceName.FILES: (),
     ServiceName.GATEWAY: (),
     ServiceName.FILES: (),
 }

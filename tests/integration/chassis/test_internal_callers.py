@@ -14,11 +14,11 @@ from services.history.http import internal_routes as historys
 from tests.support import auth_site, history
 from tests.support.history import Clock, FakeAuth
 
-AUTH, GATEWAY, HISTORY = ServiceName.AUTH, ServiceName.GATEWAY, ServiceName.HISTORY
+AUTH, FILES, GATEWAY, HISTORY = ServiceName.AUTH, ServiceName.FILES, ServiceName.GATEWAY, ServiceName.HISTORY
 KEYS = {service: f"the key of {service} in these tests" for service in ServiceName}
 AUTHS_ROUTES = {
-    ("GET", "/internal/jwks"): {GATEWAY, HISTORY},
-    ("GET", "/internal/revocations"): {GATEWAY, HISTORY},
+    ("GET", "/internal/jwks"): {FILES, GATEWAY, HISTORY},
+    ("GET", "/internal/revocations"): {FILES, GATEWAY, HISTORY},
     ("POST", "/internal/user"): {HISTORY},
     ("POST", "/internal/ban"): {AUTH},
     ("POST", "/internal/unban"): {AUTH},
