@@ -21,6 +21,7 @@ from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.text_rules import timestamp
 from chatterbox.wire.user_settings import NotificationLevel, Writers
 from services.history.core.message_page import PageSpan
+from services.history.core.person_record import PersonChange
 from services.history.core.stored_message import StoredMessage
 from services.history.history_store import HistoryStore
 from services.history.messages.commit_publisher import CommittedChanges
@@ -305,11 +306,11 @@ class TestUsers:
         assert await store.members((await store.open_direct(ADA, ADA)).room_id) == ["ada"]
 
     async def test_settings_and_blocks_decide_who_may_write(self, store: HistoryStore) -> None:
-        assert (await store.settings(BOB.user_id)).writers is Writers.EVERYONE
-        await store.set_writers(BOB.user_id, Writers.NOBODY)
-        assert (await store.settings(BOB.user_id)).writers is Writers.NOBODY
+        assert (await store.people([BOB.user_id]))[BOB.user_id].writers is Writers.EVERYONE
+        await store.change_person(BOB, PersonChange(writers=Writers.NOBODY))
+        assert (await store.people([BOB.user_id]))[BOB.user_id].writers is Writers.NOBODY
         assert await refusal(store.open_direct(ADA, BOB)) is Code.DIRECT_REFUSED
-        await store.set_writers(BOB.user_id, Writers.EVERYONE)
+        await store.change_person(BOB, PersonChange(writers=Writers.EVERYONE))
         await store.block(BOB, "ADA")
         assert await store.blocked(BOB.user_id) == ["ADA"]
         assert await refusal(store.open_direct(ADA, BOB)) is Code.DIRECT_REFUSED

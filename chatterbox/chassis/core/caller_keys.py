@@ -27,7 +27,6 @@ CALLERS: dict[ServiceName, tuple[ServiceName, ...]] = {
     ServiceName.HISTORY: (ServiceName.FILES, ServiceName.GATEWAY),
     ServiceName.FILES: (),
     ServiceName.GATEWAY: (),
-    ServiceName.FILES: (),
 }
 """Which services call which; `deploy/make_secrets.py` has the same table."""
 

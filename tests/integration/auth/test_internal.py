@@ -54,7 +54,6 @@ class TestUserLookup:
         response = await site.internal_http.post("/internal/user", content=body)
         assert refusal(response) == (422, "bad_request")
 
-
     async def test_many_users_are_found_at_once_without_names_that_no_user_has(self, site: AuthSite) -> None:
         await site.register("alice")
         await site.register("Bob1")
@@ -66,7 +65,8 @@ class TestUserLookup:
 
 class TestDisplayNames:
     @pytest.mark.parametrize(
-        "name", ["alice", "ALICE", "al1ce", "\u0430lice", "al\u200bice", "@alice", "* alice *", "alice \u2713", "Alic\u00e9"]
+        "name",
+        ["alice", "ALICE", "al1ce", "\u0430lice", "al\u200bice", "@alice", "* alice *", "alice \u2713", "Alic\u00e9"],
     )
     async def test_a_display_name_that_looks_like_the_username_of_another_is_refused(
         self, site: AuthSite, name: str

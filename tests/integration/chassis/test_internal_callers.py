@@ -20,6 +20,8 @@ AUTHS_ROUTES = {
     ("GET", "/internal/jwks"): {FILES, GATEWAY, HISTORY},
     ("GET", "/internal/revocations"): {FILES, GATEWAY, HISTORY},
     ("POST", "/internal/user"): {HISTORY},
+    ("POST", "/internal/users"): {HISTORY},
+    ("POST", "/internal/display-name"): {HISTORY},
     ("POST", "/internal/ban"): {AUTH},
     ("POST", "/internal/unban"): {AUTH},
 }
