@@ -157,7 +157,7 @@ class TestLastSeen:
 )
 def test_two_records_of_the_same_version_have_the_same_profile(changes: list[PersonChange]) -> None:
     records = list(itertools.accumulate(changes, lambda each, change: changed(each, change, NOW_MS), initial=ADA))
-    profiles = {}
+    profiles: dict[int, tuple[Profile, Audiences]] = {}
     for record in records:
         shown = (profile(record, ONESELF, NOW_MS), record.audiences)
         assert profiles.setdefault(record.version, shown) == shown
