@@ -23,10 +23,10 @@ class ServiceName(StrEnum):
 
 
 CALLERS: dict[ServiceName, tuple[ServiceName, ...]] = {
-    ServiceName.AUTH: (ServiceName.GATEWAY, ServiceName.HISTORY),
-    ServiceName.HISTORY: (ServiceName.GATEWAY,),
-    ServiceName.GATEWAY: (),
+    ServiceName.AUTH: (ServiceName.FILES, ServiceName.GATEWAY, ServiceName.HISTORY),
+    ServiceName.HISTORY: (ServiceName.FILES, ServiceName.GATEWAY),
     ServiceName.FILES: (),
+    ServiceName.GATEWAY: (),
 }
 """Which services call which; `deploy/make_secrets.py` has the same table."""
 
