@@ -59,6 +59,9 @@ class TypingFeed:
         self.table = TypingTable(limits.typing_every_s, limits.typing_for_s)
         self._due_s: dict[int, float] = {}
         """By room id: when its lookers are told at the earliest."""
+        self._again_s: dict[int, float] = {}
+        """By room id: when its lookers are told again what they were told."""
+        self._every_s = limits.typing_every_s
         self._told: dict[WatchingConnection, bytes] = {}
         """The last frame that each looker was told; absent: that nobody is typing."""
         self._tasks = TaskSet()
@@ -108,26 +111,33 @@ class TypingFeed:
             await self.tick()
 
     async def tick(self) -> None:
-        """Tell the lookers of each room that is due who is typing."""
+        """Tell the lookers of each room that is due who is typing.
+
+        While somebody goes on, that is told again from time to time: a client forgets what is not.
+        """
         if not (self.table.rooms or self.table.changed or self._due_s):
             return
         now_s = self._clock()
         self.table.expire(now_s)
-        for room_id in [each for each in self.table.changed if self._due_s.get(each, now_s) <= now_s]:
+        again = {room_id for room_id in self.table.rooms if self._again_s.get(room_id, now_s + 1) <= now_s}
+        for room_id in [each for each in self.table.changed | again if self._due_s.get(each, now_s) <= now_s]:
             self.table.changed.discard(room_id)
             room, lookers = self._rooms.get(room_id), list(self._looks.lookers(room_id))
             if room is not None and lookers:
                 self._due_s[room_id] = now_s + max(PAUSE_S, LOOKER_S * len(lookers))
-                await self._tell_all(room, lookers)
+                self._again_s[room_id] = now_s + self._every_s
+                await self._tell_all(room, lookers, again=room_id in again)
         for room_id in [each for each, due_s in self._due_s.items() if due_s <= now_s]:
             del self._due_s[room_id]
+        for room_id in self._again_s.keys() - self.table.rooms.keys():
+            del self._again_s[room_id]
 
-    async def _tell_all(self, room: Room, lookers: Sequence[WatchingConnection]) -> None:
+    async def _tell_all(self, room: Room, lookers: Sequence[WatchingConnection], *, again: bool) -> None:
         """The same bytes to all, but to those who are typing themselves; a crowd is written to a few at a time."""
         finished = self._frames(room)
         for number, connection in enumerate(lookers, 1):
             if self._looks.room_of(connection) == room.room_id:
-                self._tell(connection, room, finished)
+                self._tell(connection, room, finished, again=again)
             if number % LOOKERS_PER_TURN == 0:
                 await asyncio.sleep(0)
 
@@ -137,10 +147,12 @@ class TypingFeed:
         told = {viewer: shown(who, viewer) for viewer in ("", *who)}
         return {viewer: _frame(room, *others) if others[0] else b"" for viewer, others in told.items()}
 
-    def _tell(self, connection: WatchingConnection, room: Room, finished: Mapping[str, bytes]) -> None:
+    def _tell(
+        self, connection: WatchingConnection, room: Room, finished: Mapping[str, bytes], *, again: bool = False
+    ) -> None:
         viewer = connection.member.username if connection.member is not None else ""
         frame = finished.get(viewer, finished[""])
-        if connection.is_full or frame == self._told.get(connection, b""):
+        if connection.is_full or (frame == self._told.get(connection, b"") and not (again and frame)):
             return
         connection.write(frame or _frame(room, (), 0))
         self._metrics.typing_frames.inc()

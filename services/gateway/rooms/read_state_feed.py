@@ -202,7 +202,7 @@ class ReadStateFeed:
         with ExitStack() as stack:
             told = {user_id: stack.enter_context(self.collect(user_id)) for user_id, _ in entered}
             try:
-                states = await self._history.store_reads(positions, self.origin)
+                states = (await self._history.store_reads(positions, self.origin)).states
             except ChatError as problem:
                 self._incident.fail(problem.detail)
                 return False

@@ -76,12 +76,22 @@ async def test_lookers_are_told_who_types_and_when_it_ended(harness: Harness) ->
     harness.feed.type(harness.ada, harness.room)
     await harness.wait(0.25)
     assert bob.take() == [typing("ada")]
-    await harness.wait(7)
+    await harness.wait(3)
     assert bob.take() == []
-    await harness.wait(2)
-    assert bob.take() == [typing()]
+    await harness.wait(6)
+    assert bob.take() == [typing("ada"), typing()]
     await harness.wait(20)
     assert bob.take() == []
+
+
+async def test_while_somebody_goes_on_typing_that_is_told_again(harness: Harness) -> None:
+    bob = harness.looker(harness.bob)
+    for _ in range(10):
+        harness.elsewhere("eve")
+        await harness.wait(4)
+    told = bob.take()
+    assert set(told) == {typing("eve")}
+    assert 9 <= len(told) <= 10
 
 
 async def test_typing_at_another_gateway_is_told_in_the_same_way(harness: Harness) -> None:
@@ -190,7 +200,15 @@ async def test_nothing_is_kept_after_everybody_has_ended(harness: Harness) -> No
     bob = harness.looker(harness.bob)
     harness.feed.type(harness.ada, harness.room)
     await harness.wait(30)
-    assert not any((harness.feed._told, harness.feed._due_s, harness.feed.table.changed, harness.feed.table.rooms))
+    assert not any(
+        (
+            harness.feed._told,
+            harness.feed._due_s,
+            harness.feed._again_s,
+            harness.feed.table.changed,
+            harness.feed.table.rooms,
+        )
+    )
     harness.looks.look(bob.connection, None)
     harness.feed.forget(bob.connection)
     harness.elsewhere("eve")
