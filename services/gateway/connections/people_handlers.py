@@ -7,6 +7,7 @@ from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.rate_limits import HINTS
 from services.gateway.connections.connection import AsyncCommand, Connection
 from services.gateway.presence.live_people import LivePeople
 from services.gateway.rooms.member import Member
@@ -28,9 +29,13 @@ class PeopleHandlers:
         find_room: Callable[[Member, str], Room | None],
         refuse_room: Callable[[Member, str], Coroutine[Any, Any, NoReturn]],
     ) -> None:
-        """`clock` is monotonic seconds. `refuse_room` raises the error about a room that a user is not in."""
+        """`reads` counts what this gateway asks history for on its own; `clock` is monotonic seconds.
+
+        `refuse_room` raises the error about a room that a user is not in.
+        """
         self._people = people
         self._reads = reads
+        self._hints: RateLimiter[int] = RateLimiter(HINTS.bound, name=HINTS.name)
         self._limits = limits
         self._clock = clock
         self._find_room = find_room
@@ -44,10 +49,12 @@ class PeopleHandlers:
             case frames.Look():
                 return self._look(connection, member, command)
             case frames.TypingNow():
+                self._hints.spend(member.user_id, self._clock())
                 if (room := self._find_room(member, command.room)) is None:
                     return self._refuse_room(member, command.room)
                 self._people.type(member, room)
             case frames.SetStatus():
+                self._hints.spend(member.user_id, self._clock())
                 self._people.set_away(connection, member, away=command.away)
             case _:
                 assert_never(command)
@@ -58,8 +65,6 @@ class PeopleHandlers:
         if len(command.usernames) > self._limits.watch_people:
             detail = f"At most {self._limits.watch_people} users can be watched."
             raise ChatError(Code.BAD_FRAME, detail)
-        if command.usernames:
-            self._reads.spend(member.user_id, self._clock())
         connection.send(await self._people.watch(connection, member, command))
 
     def _look(self, connection: Connection, member: Member, command: frames.Look) -> AsyncCommand | None:
