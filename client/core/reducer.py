@@ -1,6 +1,6 @@
 """The reducer: takes a state and an event, returns the new state and the effects. Pure, so tests can try any order.
 
-It handles the connection's life cycle; `client.core.room_updates` handles rooms, `client.core.room_list` the list
+It handles the connection's life cycle; `client.core.rooms` handles rooms, `client.core.room_list` the list
 of rooms, `client.core.outbox_rules` the outbox, `client.core.read_state` how far the user has read.
 """
 
@@ -18,11 +18,19 @@ from client.core import (
     outbox_rules,
     reconnect_delay,
     room_list,
-    room_updates,
 )
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
 from client.core.frame_decoder import UNREADABLE
 from client.core.read_state import read_rules
+from client.core.rooms import (
+    changed_messages,
+    page_requests,
+    request_retry,
+    room_joins,
+    room_membership,
+    room_messages,
+    room_resume,
+)
 
 QUIET_RETRY_S = reconnect_delay.FIRST_MINUTE_CAP_S
 """Attempts to connect that follow a wait of at most this are not shown one by one (seconds)."""
@@ -52,7 +60,7 @@ def _take(step: ReducerStep, event: events.Event) -> None:
         case events.CommandRequested(command):
             step.send_for_person(command)
         case events.RoomRequested(room):
-            room_updates.join(step, room)
+            room_joins.join(step, room)
         case events.RoomRead(room, offset, turn):
             read_rules.read(step, room, offset, turn)
         case events.RoomMarkedUnread(room, offset):
@@ -88,7 +96,7 @@ def _take_connection_event(
             step.emit(events.Dial(0.0))
         case events.HandshakeDone(held):
             step.set_state(replace(step.state, phase=ConnectionPhase.CONNECTING))
-            points = room_updates.resume_points(step, held)
+            points = room_resume.resume_points(step, held)
             step.emit(events.SendConnect(points if step.state.names_rooms else {}))
         case events.TokenRenewed():
             if step.state.phase is ConnectionPhase.LIVE:
@@ -108,7 +116,7 @@ def _take_timer(step: ReducerStep, timer: events.Timer) -> None:
                 step.emit(events.CloseConnection())
         case events.RetryDue(room, command_id):
             outbox_rules.retry(step, room, command_id)
-            room_updates.retry(step, room, command_id)
+            request_retry.retry(step, room, command_id)
         case events.PageDue(command_id):
             room_list.retry(step, command_id)
         case events.ReadDue(room, pause):
@@ -133,7 +141,7 @@ def _refill(step: ReducerStep, timer: int) -> None:
     pace, starts_timer = command_pace.refill(step.state.pace)
     step.set_pace(pace, refill_s=command_pace.REFILL_S if starts_timer else None)
     read_rules.advance(step)
-    room_updates.request_pages(step)
+    page_requests.request_pages(step)
 
 
 def _is_current(step: ReducerStep, connection: int) -> bool:
@@ -151,15 +159,15 @@ def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
         case frames.Welcome():
             _take_welcome(step, frame)
         case frames.Message():
-            room_updates.take_message(step, frame)
+            room_messages.take_message(step, frame)
         case frames.Change():
-            room_updates.take_change(step, frame)
+            changed_messages.take_change(step, frame)
         case frames.Membership():
-            room_updates.take_membership(step, frame)
+            room_membership.take_membership(step, frame)
         case frames.TopicUpdate(room=room, topic=topic, by=by):
-            room_updates.take_topic(step, room, topic, by=by)
+            room_membership.take_topic(step, room, topic, by=by)
         case frames.InvitationUpdate(room=room, by=by, pending=pending):
-            room_updates.take_invitation(step, room, by if pending else None)
+            room_membership.take_invitation(step, room, by if pending else None)
         case frames.Own():
             read_rules.take_own(step, frame)
         case frames.Move(after_ms=after_ms):
@@ -178,9 +186,9 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
         notes.WelcomeReceived(welcome.username, tuple(welcome.rooms), step.state.unsent_count, again, welcome.server)
     )
     step.emit(events.StartTimer(STABLE_S, events.ConnectionStable(connection)))
-    room_updates.take_welcome(step, welcome.rooms)
+    room_resume.take_welcome(step, welcome.rooms)
     read_rules.take_welcome(step, welcome.rooms)
-    room_updates.take_invitations(step, welcome.invitations)
+    room_membership.take_invitations(step, welcome.invitations)
     if step.state.unsent:
         step.emit(events.MarkTried())
     outbox_rules.advance_all(step)
@@ -208,7 +216,7 @@ def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
         )
     )
     outbox_rules.disconnect(step)
-    room_updates.disconnect(step)
+    room_resume.disconnect(step)
     read_rules.disconnect(step)
     _refuse_unanswered(step, unanswered.values())
     step.emit(events.Dial(wait_s))
@@ -255,7 +263,7 @@ def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
         return
     _answer(step, pending, reply)
     if isinstance(pending.command, frames.ReadHistory | frames.ReadChanges):
-        room_updates.request_pages(step)  # another room may have waited for this one
+        page_requests.request_pages(step)  # another room may have waited for this one
 
 
 def _answer(step: ReducerStep, pending: PendingCommand, reply: frames.Reply) -> None:
@@ -269,13 +277,13 @@ def _answer(step: ReducerStep, pending: PendingCommand, reply: frames.Reply) -> 
         case frames.MarkRead() as command, frames.ReadSet() if not pending.by_person:
             read_rules.take_read_set(step, command, reply)
         case frames.Join() as join, frames.Joined():
-            room_updates.take_joined(step, reply, join.room)
+            room_joins.take_joined(step, reply, join.room)
         case frames.Direct(), frames.DirectOpened(room=room) if room in step.state.joining:
-            room_updates.join_opened(step, room)
+            room_joins.join_opened(step, room)
         case _, frames.Page() if not pending.by_person:
-            room_updates.take_page(step, reply)
+            room_messages.take_page(step, reply)
         case _, frames.ChangesPage() if not pending.by_person:
-            room_updates.take_changes(step, reply)
+            changed_messages.take_changes(step, reply)
         case frames.ListRooms(), frames.RoomList():
             room_list.take_page(step, pending, reply)
         case command, _:
@@ -286,20 +294,20 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
     """Show the reply to a requested command; some start or end a room's stream."""
     match reply:
         case frames.Created():
-            room_updates.start(step, reply.room, reply.at, 0)
+            room_membership.start(step, reply.room, reply.at, 0)
         case frames.Left() | frames.DeletedRoom():
-            room_updates.leave(step, reply.room)
+            room_membership.leave(step, reply.room)
         case frames.ChangesPage():
-            room_updates.show_changes(step, reply)
+            changed_messages.show_changes(step, reply)
         case frames.NotifySet():
             read_rules.take_notify(step, reply)
         case frames.TopicSet():
-            room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)
+            room_membership.take_topic(step, reply.room, reply.topic, by=step.state.username)
         case _:
             pass  # other replies change no stream
     step.show(notes.CommandAnswered(command, reply))
     if isinstance(reply, frames.Page):
-        room_updates.hold_page(step, reply)
+        room_messages.hold_page(step, reply)
 
 
 def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.ErrorFrame) -> None:
@@ -310,14 +318,14 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
         case frames.Edit() as edit if not pending.by_person:
             outbox_rules.refuse_edit(step, edit, error)
         case frames.Join() as join:
-            room_updates.refuse_join(step, join, error, temporary=temporary)
+            room_joins.refuse_join(step, join, error, temporary=temporary)
         case frames.Direct(username=username):
             join = frames.Join(id=pending.command.id, room=direct_rooms.room_with(username))
-            room_updates.refuse_join(step, join, error, temporary=temporary)
+            room_joins.refuse_join(step, join, error, temporary=temporary)
         case frames.ReadHistory() as history if not pending.by_person:
-            room_updates.refuse_page(step, history, error, temporary=temporary)
+            room_messages.refuse_page(step, history, error, temporary=temporary)
         case frames.ReadChanges() as command if not pending.by_person:
-            room_updates.refuse_changes(step, command, error, temporary=temporary)
+            changed_messages.refuse_changes(step, command, error, temporary=temporary)
         case frames.MarkRead() as command if not pending.by_person:
             read_rules.refuse(step, command, error, temporary=temporary)
         case frames.ListRooms() as command:
