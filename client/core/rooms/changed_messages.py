@@ -6,19 +6,12 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from chatterbox.wire.frames import (
-    Change,
-    ChangesPage,
-    ErrorFrame,
-    ReadChanges,
-)
+from chatterbox.wire.frames import Change, ChangesPage, ErrorFrame, ReadChanges
 from client.core import message_changes
 from client.core import message_stream as streams
 from client.core.client_state import ReducerStep
 from client.core.message_stream import MessageStream
-from client.core.notes import (
-    MessageChanged,
-)
+from client.core.notes import MessageChanged
 from client.core.read_state import read_rules
 from client.core.rooms.page_requests import retry_timer
 from client.core.rooms.stream_progress import pass_on, show_messages

@@ -2,12 +2,7 @@
 
 from dataclasses import replace
 
-from chatterbox.wire.frames import (
-    ErrorFrame,
-    Join,
-    ReadChanges,
-    ReadHistory,
-)
+from chatterbox.wire.frames import ErrorFrame, Join, ReadChanges, ReadHistory
 from client.core.client_state import ConnectionPhase, ReducerStep
 from client.core.command_pace import FOR_READ_POSITIONS
 from client.core.events import RetryDue, StartTimer

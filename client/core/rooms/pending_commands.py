@@ -1,11 +1,6 @@
 """Commands about a room that have no reply yet. Pure."""
 
-from chatterbox.wire.frames import (
-    DeleteRoom,
-    Direct,
-    Join,
-    Leave,
-)
+from chatterbox.wire.frames import DeleteRoom, Direct, Join, Leave
 from client.core import direct_rooms
 from client.core.client_state import ReducerStep
 

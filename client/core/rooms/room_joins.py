@@ -4,21 +4,11 @@ from dataclasses import replace
 
 import msgspec
 
-from chatterbox.wire.frames import (
-    Direct,
-    ErrorFrame,
-    Join,
-    Joined,
-)
+from chatterbox.wire.frames import Direct, ErrorFrame, Join, Joined
 from client.core import direct_rooms, message_changes
 from client.core import message_stream as streams
 from client.core.client_state import ConnectionPhase, ReducerStep
-from client.core.notes import (
-    CommandRefused,
-    MessagesMissing,
-    RoomEntered,
-    ServerError,
-)
+from client.core.notes import CommandRefused, MessagesMissing, RoomEntered, ServerError
 from client.core.read_state import read_rules
 from client.core.rooms.page_requests import retry_timer
 from client.core.rooms.room_membership import take_invitation, take_topic

@@ -2,22 +2,11 @@
 
 from dataclasses import replace
 
-from chatterbox.wire.frames import (
-    DeleteRoom,
-    Leave,
-    Membership,
-    PendingInvitation,
-)
+from chatterbox.wire.frames import DeleteRoom, Leave, Membership, PendingInvitation
 from chatterbox.wire.position import Position
 from client.core.client_state import ReducerStep
 from client.core.message_stream import MessageStream
-from client.core.notes import (
-    GoneReason,
-    InvitationReceived,
-    MembershipChange,
-    RoomGone,
-    TopicChange,
-)
+from client.core.notes import GoneReason, InvitationReceived, MembershipChange, RoomGone, TopicChange
 from client.core.read_state import read_rules
 from client.core.rooms.pending_commands import is_pending
 from client.core.rooms.stream_progress import fresh

@@ -2,22 +2,14 @@
 
 from dataclasses import replace
 
-from chatterbox.wire.frames import (
-    ErrorFrame,
-    Message,
-    Page,
-    ReadHistory,
-)
+from chatterbox.wire.frames import ErrorFrame, Message, Page, ReadHistory
 from chatterbox.wire.position import Position
 from client.core import message_changes
 from client.core import message_stream as streams
 from client.core.client_state import ReducerStep
 from client.core.frame_decoder import PartialPage
 from client.core.message_stream import MessageStream
-from client.core.notes import (
-    MessageChanged,
-    MessagesMissing,
-)
+from client.core.notes import MessageChanged, MessagesMissing
 from client.core.rooms.page_requests import retry_timer
 from client.core.rooms.stream_progress import fresh, pass_on, show_reset
 

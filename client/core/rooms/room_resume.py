@@ -3,18 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from chatterbox.wire.frames import (
-    RoomState,
-)
+from chatterbox.wire.frames import RoomState
 from chatterbox.wire.position import ResumePoint
 from client.core import direct_rooms, message_changes
 from client.core import message_stream as streams
 from client.core.client_state import ReducerStep
 from client.core.message_changes import ChangeProgress, HeldMessages
 from client.core.message_stream import MessageStream
-from client.core.notes import (
-    CatchingUp,
-)
+from client.core.notes import CatchingUp
 from client.core.rooms.page_requests import request_pages
 from client.core.rooms.room_joins import send_join
 from client.core.rooms.room_membership import remove, take_topic

@@ -6,20 +6,14 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from chatterbox.wire.frames import (
-    Message,
-)
+from chatterbox.wire.frames import Message
 from chatterbox.wire.position import Position
 from client.core import message_changes
 from client.core import message_stream as streams
 from client.core.client_state import ReducerStep
 from client.core.message_changes import ChangeProgress
 from client.core.message_stream import MessageStream
-from client.core.notes import (
-    CaughtUp,
-    MessageShown,
-    RoomReset,
-)
+from client.core.notes import CaughtUp, MessageShown, RoomReset
 from client.core.read_state import read_rules
 from client.core.rooms.page_requests import request_pages
 
