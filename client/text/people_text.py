@@ -38,7 +38,7 @@ _PRIVACY = {
 def seen_words(seen: str, now: datetime) -> str:
     """How long ago a user was seen, as exactly as the server tells it; empty if it does not.
 
-    >>> now = datetime(2026, 11, 30, 18, 0, tzinfo=UTC)
+    >>> now = datetime.fromisoformat("2026-11-30T18:00:00Z")
     >>> seen_words("2026-11-30T17:55:00Z", now), seen_words("2026-11-28T00:00:00Z", now), seen_words("", now)
     ('5 minutes ago', '2 days ago', '')
     """
@@ -55,7 +55,7 @@ def seen_words(seen: str, now: datetime) -> str:
 def presence_words(presence: Presence, now: datetime) -> str:
     """The presence of a user in words.
 
-    >>> presence_words(Presence(username="bob", state=PresenceState.AWAY), datetime.now(UTC))
+    >>> presence_words(Presence(username="bob", state=PresenceState.AWAY), datetime.now().astimezone())
     'away'
     """
     seen = seen_words(presence.seen, now) if presence.state is PresenceState.OFFLINE else ""
@@ -72,7 +72,7 @@ def until_words(until: str, now: datetime, zone: tzinfo | None = None) -> str:
 def status_words(profile: Profile, now: datetime, zone: tzinfo | None = None) -> str:
     """A status, with its end; empty if there is none.
 
-    >>> status_words(Profile(status="lunch"), datetime.now(UTC))
+    >>> status_words(Profile(status="lunch"), datetime.now().astimezone())
     'lunch'
     """
     end = until_words(profile.status_until, now, zone)
@@ -83,7 +83,7 @@ def whois_lines(person: WatchedPerson, now: datetime, zone: tzinfo | None = None
     """What the user may see of another: presence first, then the fields that are not empty.
 
     >>> bob = WatchedPerson(username="bob", state=PresenceState.ONLINE, profile=Profile(display_name="Bob B."))
-    >>> whois_lines(bob, datetime.now(UTC))
+    >>> whois_lines(bob, datetime.now().astimezone())
     ['bob: online', 'Display name: Bob B.']
     """
     profile = person.profile
@@ -106,7 +106,7 @@ def who_line(people: Iterable[Presence], now: datetime) -> str:
     """The presence of several users in one line, by state; those who are here first.
 
     >>> ada, bob = (Presence(username=name, state=PresenceState.ONLINE) for name in ("ada", "bob"))
-    >>> who_line([bob, ada], datetime.now(UTC))
+    >>> who_line([bob, ada], datetime.now().astimezone())
     'Online: ada, bob.'
     """
     by_state: dict[PresenceState, list[str]] = {}

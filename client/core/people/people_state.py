@@ -30,7 +30,7 @@ class TypingUsers:
 
 
 class ToldKind(Enum):
-    """What the server is told of the screen, in the order in which it is sent."""
+    """Parts of what is on the screen, in the order in which they are sent."""
 
     LOOK = auto()
     WATCH = auto()
