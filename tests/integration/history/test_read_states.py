@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from chatterbox.wire import history_api
-from chatterbox.wire.broker_events import CONTROL, SIGNALS, MembershipChanged, decode_control, decode_signal
+from chatterbox.wire.broker_events import CONTROL, SIGNALS, MembershipChanged, decode_control
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import ReadOutcomes, ReadPosition, ReadPositions
 from chatterbox.wire.read_state import ReadState
@@ -14,7 +14,7 @@ from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.recent_senders import PER_ROOM
 from services.history.history import MAX_READ_POSITIONS
 from tests.support import waiting
-from tests.support.history import Service, Start, code, until
+from tests.support.history import Service, Start, code, read_signal, until
 
 
 async def state(history: Service, user: str = "bob", room_id: int = 1) -> ReadState:
@@ -277,10 +277,10 @@ class TestSignals:
         await mark(history, 1, origin="g-2")
         await mark(history, 2)
         await until(lambda: len(heard) >= 2)
-        told = [decode_signal(payload) for _, payload in heard]
+        told = [read_signal(payload) for _, payload in heard]
         assert [(signal.origin, signal.states) for signal in told] == [
-            ("g-1", [(2, 1, ReadState(read=1, unread=1, counted=2))]),
-            ("", [(2, 1, ReadState(read=2, counted=2))]),
+            ("g-1", [(2, 1, ReadState(read=1, unread=1, counted=2), "bob")]),
+            ("", [(2, 1, ReadState(read=2, counted=2), "bob")]),
         ]
 
 
@@ -296,7 +296,7 @@ class TestNotify:
         assert await state(history) == expected
         assert await state(history, "alice") == ReadState()
         await until(lambda: bool(heard))
-        assert [decode_signal(payload).states for _, payload in heard] == [[(2, 1, expected)]]
+        assert [read_signal(payload).states for _, payload in heard] == [[(2, 1, expected, "")]]
 
     async def test_a_level_is_cleared(self, history: Service) -> None:
         body = history_api.NotifyCall("general", 2, "bob", NotificationLevel.NONE, "2026-12-01T08:00:00Z")
@@ -331,7 +331,7 @@ class TestPublicRoutes:
             "read": 0, "turn": 1, "unread": 3, "mentions": 1, "notify": "", "until": ""
         }  # fmt: skip
         await until(lambda: len(heard) >= 2)
-        assert [decode_signal(payload).origin for _, payload in heard] == ["", ""]
+        assert [read_signal(payload).origin for _, payload in heard] == ["", ""]
 
     async def test_a_level_is_set(self, history: Service) -> None:
         wanted = {"level": "none", "until": "2026-12-01T07:00:00Z"}
