@@ -96,10 +96,10 @@ class ProfileOut(BaseModel):
 
 
 class PersonOut(BaseModel):
-    """A user as you may see them. Empty fields are absent."""
+    """A user as you may see them."""
 
     username: str
-    profile: ProfileOut = ProfileOut()
+    profile: ProfileOut
     seen: str = Field(
         "",
         description="RFC 3339, rounded down to 5 minutes within the last hour, to hours within a day, to days within "

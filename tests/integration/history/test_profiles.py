@@ -133,6 +133,7 @@ class TestOwnSettings:
         assert (await person(history))["profile"] == {"display_name": name}
 
     async def test_without_auth_a_display_name_is_refused_and_all_else_works(self, history: Service) -> None:
+        assert (await person(history, viewer="alice"))["profile"] == {}  # history has auth's keys now
         history.auth.away = True
         assert code(await history.do("PATCH", "/me", "alice", {"display_name": "A."})) == (503, Code.UNAVAILABLE)
         await change(history, bio="Here", display_name="")
@@ -143,14 +144,14 @@ class TestOwnSettings:
         shown = {"status": "at tea", "status_until": timestamp(START_MS + HOUR_MS)}
         assert (await person(history))["profile"] == shown
         history.clock.now += HOUR_MS
-        assert "profile" not in await person(history)
-        assert "profile" not in await person(history, viewer="alice")
+        assert (await person(history))["profile"] == {}
+        assert (await person(history, viewer="alice"))["profile"] == {}
         mine = (await history.get("/me")).json()
         assert (mine["status"], mine["status_until"]) == ("", "")
         [told] = await ask(history, "alice", viewers=[2])
         assert (told.own, told.everyone, told.rooms) == (Profile(), Profile(), Profile())
         [listed] = await newer(history, {"alice": 0})
-        assert "profile" not in listed
+        assert listed["profile"] == {}
 
 
 class TestWhoSeesWhat:
@@ -199,11 +200,11 @@ class TestWhoSeesWhat:
         await change(history, visible=dict.fromkeys(FIELDS, "rooms"))
         assert (await person(history, viewer="bob"))["profile"]
         await history.do("DELETE", "/rooms/tea/members/me", "bob")
-        assert "profile" not in await person(history, viewer="bob")
+        assert (await person(history, viewer="bob"))["profile"] == {}
 
     async def test_a_status_that_is_not_shown_has_no_end_either(self, history: Service) -> None:
         await change(history, status="x", status_until=timestamp(START_MS + HOUR_MS), visible={"status": "nobody"})
-        assert "profile" not in await person(history)
+        assert (await person(history))["profile"] == {}
 
 
 class TestVersions:
@@ -213,7 +214,7 @@ class TestVersions:
         assert alice == {"username": "alice", "profile": {"bio": "one"}, "version": 1}
         assert await newer(history, {"alice": 1, "bob": 0}) == []
         await change(history, visible={"bio": "nobody"})
-        assert await newer(history, {"ALICE": 1}) == [{"username": "alice", "version": 2}]
+        assert await newer(history, {"ALICE": 1}) == [{"username": "alice", "profile": {}, "version": 2}]
         await change(history, typing=False, writes="nobody")
         assert await newer(history, {"alice": 2}) == []
 
@@ -223,8 +224,8 @@ class TestVersions:
 
     async def test_users_who_never_connected_are_known_too(self, history: Service) -> None:
         history.auth.token("carol")
-        assert await person(history, "Carol") == {"username": "carol"}
-        assert await newer(history, {"carol": 5}) == [{"username": "carol"}]
+        assert await person(history, "Carol") == {"username": "carol", "profile": {}}
+        assert await newer(history, {"carol": 5}) == [{"username": "carol", "profile": {}}]
         [carol] = await ask(history, "carol", viewers=[1])
         assert (carol.user_id, carol.version, carol.privacy, carol.seen) == (3, 0, Privacy(), "")
         assert await ask(history, viewers=[], user_ids=[3]) == []
@@ -328,7 +329,7 @@ class TestPictures:
         assert await set_avatar(history, AVATAR) == ""
         assert await set_avatar(history, "e" * 32) == AVATAR
         assert await set_avatar(history, "") == "e" * 32
-        assert await person(history) == {"username": "alice", "version": 3}
+        assert await person(history) == {"username": "alice", "profile": {}, "version": 3}
 
     async def test_a_user_cannot_set_the_picture_as_a_text(self, history: Service) -> None:
         await change(history, avatar="made-up")
@@ -359,7 +360,7 @@ class TestWhatIsTold:
         assert after.revision == before.revision + 1
 
     async def test_texts_of_profiles_are_not_logged(self, history: Service, caplog: pytest.LogCaptureFixture) -> None:
-        caplog.set_level("DEBUG")
+        caplog.set_level("DEBUG", logger="chatterbox")
         await change(history, bio="very private words", status="other private words")
         await history.do("PATCH", "/me", "alice", {"display_name": "private name\n"})
         assert "private" not in caplog.text
