@@ -211,6 +211,13 @@ def time_ordered_key(at_ms: int, random_hex: str) -> str:
     return f"{at_ms:012x}{random_hex}"
 
 
+_MINUTE_MS = 60_000
+_HOUR_MS = 60 * _MINUTE_MS
+_DAY_MS = 24 * _HOUR_MS
+_SEEN_STEPS = ((_HOUR_MS, 5 * _MINUTE_MS), (_DAY_MS, _HOUR_MS), (30 * _DAY_MS, _DAY_MS))
+"""Up to which age (milliseconds) the time when a user was last seen is rounded down to what."""
+
+
 def timestamp(at_ms: int) -> str:
     """Format milliseconds since 1970 as RFC 3339 in UTC.
 
@@ -244,3 +251,21 @@ def http_date_s(text: str) -> float | None:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+
+
+def last_seen(seen_ms: int, now_ms: int) -> str:
+    """The time as others are told it at `now_ms`, RFC 3339; empty: never (0), or long ago.
+
+    >>> last_seen(1_790_000_000_123, 1_790_000_300_000)
+    '2026-09-21T14:10:00.000Z'
+    >>> last_seen(1_790_000_000_123, 1_790_020_000_000)
+    '2026-09-21T14:00:00.000Z'
+    >>> last_seen(1_790_000_000_123, 1_790_200_000_000)
+    '2026-09-21T00:00:00.000Z'
+    >>> last_seen(1_790_000_000_123, 1_799_000_000_000)
+    ''
+    """
+    for age_ms, step_ms in _SEEN_STEPS if seen_ms else ():
+        if now_ms - seen_ms < age_ms:
+            return timestamp(seen_ms - seen_ms % step_ms)
+    return ""
