@@ -1,10 +1,11 @@
 """Plays a transcript against a server of this checkout."""
 
+import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.support.server import running
+from tests.support.server import Server, running
 from tests.support.talker import Talker
 from tests.support.transcript import Line, Words, frame, read
 
@@ -23,7 +24,10 @@ async def play(path: Path, folder: Path, words: Words, **environment: Any) -> No
                 words.known[f"{who}_token"] = await server.newcomer(who)
             talkers[who] = server.talker(None)
         for line in lines:
-            await _play(line, talkers[line.who], words)
+            if line.direction == "$":
+                await _request(line, server, words)
+            else:
+                await _play(line, talkers[line.who], words)
 
 
 async def _play(line: Line, talker: Talker, words: Words) -> None:
@@ -38,6 +42,13 @@ async def _play(line: Line, talker: Talker, words: Words) -> None:
     else:
         actual = await _matching(frame(line), talker)
         assert words.agree(frame(line), actual), f"line {line.number}: {actual}"
+
+
+async def _request(line: Line, server: Server, words: Words) -> None:
+    method, path, body = line.text.split(" ", 2)
+    headers = {"Authorization": f"Bearer {words.known[f'{line.who}_token']}"}
+    answer = await server.http.request(method, path, json=json.loads(body), headers=headers)
+    assert answer.is_success, f"line {line.number}: {answer.text}"
 
 
 async def _matching(expected: dict[str, Any], talker: Talker) -> dict[str, Any]:
