@@ -13,6 +13,7 @@ from client.core import notes
 from client.core.client_state import ConnectionPhase
 from client.core.direct_rooms import peer_of
 from client.core.events import (
+    AwaySet,
     CommandRequested,
     DeviceUsed,
     QuitRequested,
@@ -53,7 +54,7 @@ class LineFace:
     """Shows one room at a time; of the other rooms it keeps unread messages, and prints how many there are.
 
     `room` is open from the start; the caller requests to join it. `connect` makes the connection that the face shows.
-    `marks_read`: whether a person types here, so that what is printed counts as read.
+    `marks_read`: whether a person types here, so that what is printed counts as read; if not, the user is away.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class LineFace:
         """A command whose room the server does not know, while the list of rooms is on its way."""
         self._changed = asyncio.Event()
         self._listeners: list[NoteListener] = []
+        self.connection.request(DeviceUsed() if marks_read else AwaySet(True))
 
     def listen(self, listener: NoteListener) -> None:
         """Call `listener` after each note."""
