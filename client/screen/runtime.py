@@ -66,11 +66,11 @@ class ScreenRuntime:
 
     def _held_messages(self) -> Mapping[str, HeldMessages]:
         self.take_revs()
-        return self.model.held_messages()
+        return self.model.directory.held_messages()
 
     def take_revs(self) -> None:
         """Take over up to which rev of each room the messages are known, to save or tell that."""
-        self.model.set_revs({room: stream.rev for room, stream in self.connection.state.streams.items()})
+        self.model.directory.set_revs({room: stream.rev for room, stream in self.connection.state.streams.items()})
 
     def use_slash_commands(self, slash_commands: SlashCommands) -> None:
         self.slash_commands = slash_commands

@@ -64,10 +64,10 @@ class ProgramHandlers:
     def _take_back(self, key: str, _: str) -> None:
         if key and (entry := self._screen.runtime.take_back(key)) is not None:
             self._model.open_room(entry.room)
-            self._model.room.return_unsent(entry.content)
+            self._model.room.input.return_unsent(entry.content)
             if entry.reply_to:
-                self._model.room.begin_reply(Replying(entry.reply_to))
-            self._screen.composer.show(self._model.room.draft)
+                self._model.room.input.begin_reply(Replying(entry.reply_to))
+            self._screen.composer.show(self._model.room.input.draft)
 
     def try_now(self) -> None:
         if self._model.status.live:

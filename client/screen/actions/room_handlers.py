@@ -72,8 +72,8 @@ class RoomHandlers:
         model = self._model
         if not model.room.member:
             self._screen.show_status("You are not in this room.")
-        elif not model.order.move(model.room.name, by):
-            kind = "pinned" if model.room.name in model.order.pinned else "unpinned"
+        elif not model.directory.order.move(model.room.name, by):
+            kind = "pinned" if model.room.name in model.directory.order.pinned else "unpinned"
             what = "conversations" if is_direct(model.room.name) else "rooms"
             self._screen.show_status(f"This is the {'first' if by < 0 else 'last'} of the {kind} {what}.")
 
@@ -81,7 +81,7 @@ class RoomHandlers:
         model, name = self._model, shown_room(self._model.room.name)
         if not model.room.member:
             self._screen.show_status("You are not in this room.")
-        elif model.order.toggle_pin(model.room.name):
+        elif model.directory.order.toggle_pin(model.room.name):
             self._screen.show_status(f"{name} is pinned to the top of the list.")
         else:
             self._screen.show_status(f"{name} is no longer pinned.")

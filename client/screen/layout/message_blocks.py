@@ -8,7 +8,7 @@ from client.core.outbox_entry import OutboxEntry
 from client.screen.layout import message_rows
 from client.screen.layout.spans import Row, SpanRole
 from client.screen.model.messages.thread_model import ThreadModel
-from client.screen.model.room_model import RoomModel
+from client.screen.model.rooms.room_model import RoomModel
 from client.screen.model.scroll_position import TOP, BlockKey, BlockKind, message_key
 from client.text.note_text import NOT_SENT, time_of
 from client.text.room_names import shown_room
@@ -131,7 +131,7 @@ class MessageBlocks:
         return [row for offset in sorted(offsets) for row in self._notices(offset)]
 
     def _notices(self, offset: int) -> list[Row]:
-        texts = self.room.notices.get(offset, ())
+        texts = self.room.notices.below(offset)
         return [row for text in texts for row in message_rows.notice_rows(text, self.style, _role_of(text))]
 
     def _outgoing(self) -> list[tuple[OutboxEntry, str, str]]:

@@ -15,7 +15,7 @@ from client.screen.model.chat_model import RECENT_EMOJI, ChatModel
 from client.screen.model.messages.links import links
 from client.screen.model.messages.message_actions import has_reacted
 from client.screen.model.messages.message_list import MessageList
-from client.screen.model.room_model import RoomModel
+from client.screen.model.rooms.room_model import RoomModel
 from client.screen.model.scroll_position import BlockKey, message_key
 from client.text.note_text import clock, messages, time_of
 from client.text.outbox_text import queued_at
@@ -76,7 +76,7 @@ def rooms(model: ChatModel) -> list[PickerItem]:
         shown_room(model.room.name), "you are here" if model.room.member else "not joined", model.room.name
     )
     known = {room.name for room in (*joined, model.room)}
-    unjoined = sorted(name for name in model.listed_rooms if name not in known)
+    unjoined = sorted(name for name in model.directory.listed if name not in known)
     return [*out, here, *(PickerItem(shown_room(name), "not joined", name) for name in unjoined)]
 
 
@@ -169,7 +169,7 @@ _NOTIFY = {
 
 def notify_items(room: RoomModel) -> list[PickerItem]:
     """What a room can notify of; the value is what `/notify` takes. The present level is named."""
-    told = room.told or ReadState()
+    told = room.progress.told or ReadState()
     now = next((word for word, level in LEVELS.items() if level is told.notify), "")
     quiet = time_of(told.until) if told.until else None
     notes = {now: f"now, silent until {quiet:%d %b %H:%M}" if quiet else "now"}
@@ -178,7 +178,7 @@ def notify_items(room: RoomModel) -> list[PickerItem]:
 
 def history_items(model: ChatModel) -> list[PickerItem]:
     """Input history of the open room, without duplicates, the newest first."""
-    texts = dict.fromkeys(reversed(model.room.history.texts))
+    texts = dict.fromkeys(reversed(model.room.input.history.texts))
     return [PickerItem(inert(text), "", text) for text in texts]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from client.core.direct_rooms import is_direct
 from client.screen.layout.spans import Row, Span, SpanRole, text_of
 from client.screen.model.chat_model import ChatModel
-from client.screen.model.room_model import RoomModel
+from client.screen.model.rooms.room_model import RoomModel
 from client.text.line_wrap import width_of
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
@@ -30,7 +30,7 @@ def room_row(room: RoomModel, number: int, *, current: bool, pinned: bool, colum
 
 def room_rows(model: ChatModel, columns: int, height: int) -> list[Row]:
     """Lay out the part of the room list that has the open room in it."""
-    ordered, pinned = model.ordered, model.order.pinned
+    ordered, pinned = model.ordered, model.directory.order.pinned
     return [
         (Span(fitting(line, columns), SpanRole.MARK),)
         if isinstance(line, str)

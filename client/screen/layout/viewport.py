@@ -72,7 +72,7 @@ class TimelineView:
 
     def scroll(self, by: int) -> None:
         """Scroll up (negative) or down by `by` rows."""
-        self._model.room.retry_refused_pages()
+        self._model.room.pages.retry_refused()
         self._laid_out().scroll(self._blocks, self._height, by)
 
     def scroll_page(self, direction: int) -> None:

@@ -15,22 +15,20 @@ from textual.timer import Timer
 
 from client.job_control import stop_job
 from client.screen.actions.action_table import (
-    OWN_KEYS,
     Action,
-    ActionScope,
     found_hints,
-    key_labels,
-    keymap,
     selection_hints,
 )
 from client.screen.actions.handlers import ActionHandlers
 from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
+from client.screen.actions.screen_keys import ScreenKeys
 from client.screen.input.pasted_text import removed
 from client.screen.layout import status_line
 from client.screen.layout.compose_row import mode_row
 from client.screen.layout.header_row import heading
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.side_lists import bar, open_room_line, people_rows, room_at, room_rows
+from client.screen.layout.side_panes import SidePanes
 from client.screen.layout.spans import SpanRole
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.model.messages.compose_mode import ComposeMode
@@ -48,10 +46,6 @@ from client.text.room_names import shown_room
 
 DRAW_S = 1 / 30
 """Shortest time between two draws (seconds). Keys are handled between them, however much arrives."""
-ROOMS_FROM_COLUMNS, PEOPLE_FROM_COLUMNS = 72, 110
-"""Terminal widths from which a pane is shown by default."""
-BOTH_FROM_COLUMNS = 80
-"""Below this width, opening one pane closes the other, to leave room for messages."""
 STATUS_S = 4.0
 """How long a sentence stays in the status line (seconds). Over the timeline it would cover the newest message."""
 
@@ -85,8 +79,7 @@ class ChatScreen(Screen[None]):
         self.timeline_view = TimelineView(runtime.model)
         self.bind_keys(actions)
         self.handlers = ActionHandlers(self)
-        self._pane_shown: dict[str, bool | None] = {"rooms": None, "people": None}
-        """Whether the user shows a pane; None: by the width of the terminal."""
+        self._panes = SidePanes()
         self._zone = zone
         self._draw_is_due = False
         self._open_command: Sequence[str] = ()
@@ -128,26 +121,20 @@ class ChatScreen(Screen[None]):
     def bind_keys(self, actions: dict[str, Action]) -> None:
         """Use the keys of this table from now on."""
         self.actions = actions
-        self._keys = keymap(actions, set(ActionScope) - OWN_KEYS)
-        self._keys_in_thread = keymap(actions, set(ActionScope) - OWN_KEYS, {ActionScope.THREAD})
-        self._keys_composing = keymap(actions, set(ActionScope) - OWN_KEYS, {ActionScope.COMPOSING})
-        self._edit_keys = keymap(actions, {ActionScope.EDITING})
-        self._keys_selecting = keymap(
-            actions, {ActionScope.ROOMS, ActionScope.READING, ActionScope.PROGRAM}, {ActionScope.SELECTING}
-        )
+        self._keys = ScreenKeys(actions)
 
     def key_of(self, action: str) -> str:
         """The first key of an action as written on keyboards; empty if it has none."""
-        return key_labels(self.actions[action].keys[:1])
+        return self._keys.label(action)
 
     def is_key_of(self, action: str, event: events.Key) -> bool:
         """Whether this key is bound to an action, while no message is selected."""
-        return self._keys.get(name_of(event.key, event.character)) == action
+        return self._keys.usual_action(name_of(event.key, event.character)) == action
 
     def press(self, event: events.Key) -> bool:
         """Handle a key; False if it has no meaning here."""
         selecting = self.model.selected is not None
-        action = self._present_keys().get(name_of(event.key, event.character))
+        action = self._keys.action(name_of(event.key, event.character), self.model)
         if action is not None:
             self.perform(action)
         elif selecting and event.character and event.character.isdecimal():
@@ -163,13 +150,6 @@ class ChatScreen(Screen[None]):
         else:
             return False
         return True
-
-    def _present_keys(self) -> Mapping[str, str]:
-        if self.model.selected is not None:
-            return self._keys_selecting
-        if self.model.room.mode is not None:
-            return self._keys_composing
-        return self._keys if self.model.thread is None else self._keys_in_thread
 
     def perform(self, action: str) -> None:
         """Perform an action of the table, by its name."""
@@ -205,7 +185,7 @@ class ChatScreen(Screen[None]):
         empty: EmptyText = no_match,
         keys: Mapping[str, Callable[[], None]] = NO_KEYS,
     ) -> Picker:
-        picker = Picker(title, items, on_choice, edit_keys=self._edit_keys, typed=typed, empty=empty, keys=keys)
+        picker = Picker(title, items, on_choice, edit_keys=self._keys.editing, typed=typed, empty=empty, keys=keys)
         self.app.push_screen(picker)
         return picker
 
@@ -251,9 +231,7 @@ class ChatScreen(Screen[None]):
         return self.app.next_theme() if isinstance(self.app, ThemedApp) else self.app.theme
 
     def toggle_pane(self, pane: str) -> None:
-        shown = self._pane_shown[pane] = not self.query_one(f"#{pane}").display
-        if shown and self.size.width < BOTH_FROM_COLUMNS:
-            self._pane_shown["people" if pane == "rooms" else "rooms"] = False
+        self._panes.toggle(pane, self.size.width)
         self._place_panes(self.size.width)
         self.call_after_refresh(self.draw)
 
@@ -281,7 +259,7 @@ class ChatScreen(Screen[None]):
             self.handlers.messages.show_list(listing)
         if self._place() != self._draft_of:
             self._load_draft()
-        elif (self.model.room.mode, self._draft_of[1]) != self._mode:
+        elif (self.model.room.input.mode, self._draft_of[1]) != self._mode:
             self._show_mode()
         if not self._draw_is_due:
             self._draw_is_due = True
@@ -289,12 +267,12 @@ class ChatScreen(Screen[None]):
 
     def _forget_replaced(self) -> None:
         """Take texts that were erased or edited out of an open picker and out of the composer's memory."""
-        if (replaced := self.model.replaced) != self._replaced:
+        if (replaced := self.model.directory.totals.replaced) != self._replaced:
             self._replaced = replaced
             for screen in self.app.screen_stack:
                 if isinstance(screen, Picker):
                     screen.update_items()
-        if (forgotten := self.model.forgotten) != self._forgotten:
+        if (forgotten := self.model.directory.totals.forgotten) != self._forgotten:
             self._forgotten = forgotten
             self.composer.forget()
 
@@ -357,9 +335,8 @@ class ChatScreen(Screen[None]):
             self._draw_status()
 
     def _place_panes(self, columns: int) -> None:
-        for pane, from_columns in (("rooms", ROOMS_FROM_COLUMNS), ("people", PEOPLE_FROM_COLUMNS)):
-            shown = self._pane_shown[pane]
-            self.query_one(f"#{pane}").display = columns >= from_columns if shown is None else shown
+        for pane, shown in self._panes.shown(columns).items():
+            self.query_one(f"#{pane}").display = shown
 
     # Drafts, paste and mouse.
 
@@ -369,9 +346,9 @@ class ChatScreen(Screen[None]):
 
     def _show_mode(self) -> None:
         """Show what the input is for, with its text."""
-        self._mode = (self.model.room.mode, self._draft_of[1])
-        if self.composer.text != self.model.room.draft:
-            self.composer.show(self.model.room.draft)
+        self._mode = (self.model.room.input.mode, self._draft_of[1])
+        if self.composer.text != self.model.room.input.draft:
+            self.composer.show(self.model.room.input.draft)
         row = self.query_one("#mode", RowWidget)
         back = self.key_of("leave-thread")
         shown = mode_row(self.model, self.key_of("leave-edit"), self.size.width, back_key=back)
@@ -386,14 +363,14 @@ class ChatScreen(Screen[None]):
         self._draft_of = self._place()
         to = shown_room(room.name) if self.model.thread is None else "this thread"
         placeholder = f"Message {to} ({self.key_of('help') or '/help'}: help)"
-        self.composer.load_draft(room.draft, placeholder)
+        self.composer.load_draft(room.input.draft, placeholder)
         self._show_mode()
 
     @on(Composer.Changed)
     def _keep_draft(self) -> None:
         """Store the text of the composer as a draft at once: the next key may open another room."""
         if self._draft_of == self._place():
-            self.model.room.set_draft(self.composer.text)
+            self.model.room.input.set_draft(self.composer.text)
 
     @on(Composer.Pasted)
     def _pasted(self, pasted: Composer.Pasted) -> None:

@@ -240,8 +240,8 @@ async def room_picker_with_typed_letters(ui: Harness) -> None:
 
 @scene()
 async def input_history_picker(ui: Harness) -> None:
-    ui.model.room.history.add("deploy 1")
-    ui.model.room.history.add("and then\nthis")
+    ui.model.room.input.history.add("deploy 1")
+    ui.model.room.input.history.add("and then\nthis")
     await ui.burst("ctrl+r")
 
 
