@@ -1,7 +1,8 @@
 """The reducer: takes a state and an event, returns the new state and the effects. Pure, so tests can try any order.
 
 It handles the connection's life cycle; `client.core.rooms` handles rooms, `client.core.room_list` the list
-of rooms, `client.core.outbox_rules` the outbox, `client.core.read_state` how far the user has read.
+of rooms, `client.core.outbox_rules` the outbox, `client.core.read_state` how far the user has read, and
+`client.core.people` other users and what is on the screen.
 """
 
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ from client.core import (
 )
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
 from client.core.frame_decoder import UNREADABLE
+from client.core.people import device_rules, people_rules, screen_rules
 from client.core.read_state import read_rules
 from client.core.rooms import (
     changed_messages,
@@ -65,6 +67,15 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             read_rules.read(step, room, offset, turn)
         case events.RoomMarkedUnread(room, offset):
             read_rules.mark_unread(step, room, offset)
+        case (
+            events.PeopleShown()
+            | events.RoomLooked()
+            | events.UserTyped()
+            | events.TypingShared()
+            | events.DeviceUsed()
+            | events.AwaySet()
+        ):
+            _take_people_request(step, event)
         case events.QuitRequested():
             read_rules.flush(step)
             _end(step, notes.SessionOver(None, "You left."))
@@ -74,6 +85,10 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             | events.PageDue()
             | events.ReadDue()
             | events.PaceDue()
+            | events.TellDue()
+            | events.TypingDue()
+            | events.TypingOver()
+            | events.MinuteOver()
             | events.ConnectionStable()
             | events.MoveDue()
         ):
@@ -82,6 +97,24 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             _take_connection_event(step, event)
         case _:
             assert_never(event)
+
+
+def _take_people_request(step: ReducerStep, request: events.PeopleRequest) -> None:
+    match request:
+        case events.PeopleShown(usernames):
+            screen_rules.show_people(step, usernames)
+        case events.RoomLooked(room):
+            screen_rules.look(step, room)
+        case events.UserTyped(room):
+            screen_rules.type_in(step, room)
+        case events.TypingShared(is_on):
+            screen_rules.share_typing(step, is_on=is_on)
+        case events.DeviceUsed():
+            device_rules.use(step)
+        case events.AwaySet(is_away):
+            device_rules.set_away(step, is_away=is_away)
+        case _:
+            assert_never(request)
 
 
 def _take_connection_event(
@@ -123,6 +156,14 @@ def _take_timer(step: ReducerStep, timer: events.Timer) -> None:
             read_rules.resume(step, room, pause)
         case events.PaceDue(number):
             _refill(step, number)
+        case events.TellDue(number):
+            screen_rules.resume(step, number)
+        case events.TypingDue(room, number):
+            screen_rules.resume_typing(step, room, number)
+        case events.TypingOver(number):
+            people_rules.end_typing(step, number)
+        case events.MinuteOver():
+            device_rules.end_minute(step)
         case events.ConnectionStable(connection):
             if _is_current(step, connection):
                 step.set_state(replace(step.state, attempt=0, waited_s=0.0))
@@ -141,6 +182,7 @@ def _refill(step: ReducerStep, timer: int) -> None:
     pace, starts_timer = command_pace.refill(step.state.pace)
     step.set_pace(pace, refill_s=command_pace.REFILL_S if starts_timer else None)
     read_rules.advance(step)
+    screen_rules.advance(step)
     page_requests.request_pages(step)
 
 
@@ -160,6 +202,8 @@ def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
             _take_welcome(step, frame)
         case frames.Message():
             room_messages.take_message(step, frame)
+            if step.state.people.typing.who:
+                people_rules.take_message(step, frame)
         case frames.Change():
             changed_messages.take_change(step, frame)
         case frames.Membership():
@@ -170,6 +214,14 @@ def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
             room_membership.take_invitation(step, room, by if pending else None)
         case frames.Own():
             read_rules.take_own(step, frame)
+        case frames.PresenceUpdate():
+            people_rules.take_presence(step, frame)
+        case frames.ProfileUpdate():
+            people_rules.take_profile(step, frame)
+        case frames.TypingUpdate():
+            people_rules.take_typing(step, frame)
+        case frames.Seen():
+            people_rules.take_seen(step, frame)
         case frames.Move(after_ms=after_ms):
             step.emit(events.StartTimer(after_ms / 1000, events.MoveDue(step.state.connection)))
         case _:
@@ -192,6 +244,7 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
     if step.state.unsent:
         step.emit(events.MarkTried())
     outbox_rules.advance_all(step)
+    screen_rules.advance(step)
 
 
 def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
@@ -218,6 +271,8 @@ def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
     outbox_rules.disconnect(step)
     room_resume.disconnect(step)
     read_rules.disconnect(step)
+    screen_rules.disconnect(step)
+    people_rules.disconnect(step)
     _refuse_unanswered(step, unanswered.values())
     step.emit(events.Dial(wait_s))
 
@@ -276,6 +331,11 @@ def _answer(step: ReducerStep, pending: PendingCommand, reply: frames.Reply) -> 
             outbox_rules.finish_edit(step, edit)
         case frames.MarkRead() as command, frames.ReadSet() if not pending.by_person:
             read_rules.take_read_set(step, command, reply)
+        case frames.Look() | frames.SetStatus() as command, frames.Noted() if not pending.by_person:
+            screen_rules.confirm(step, command)
+        case frames.Watch() as command, frames.Watched() if not pending.by_person:
+            people_rules.take_watched(step, reply)
+            screen_rules.confirm(step, command)
         case frames.Join() as join, frames.Joined():
             room_joins.take_joined(step, reply, join.room)
         case frames.Direct(), frames.DirectOpened(room=room) if room in step.state.joining:
@@ -301,6 +361,10 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
             changed_messages.show_changes(step, reply)
         case frames.NotifySet():
             read_rules.take_notify(step, reply)
+        case frames.Watched():
+            people_rules.take_watched(step, reply)
+            if isinstance(command, frames.Watch):
+                screen_rules.confirm(step, command)
         case frames.TopicSet():
             room_membership.take_topic(step, reply.room, reply.topic, by=step.state.username)
         case _:
@@ -328,6 +392,8 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
             changed_messages.refuse_changes(step, command, error, temporary=temporary)
         case frames.MarkRead() as command if not pending.by_person:
             read_rules.refuse(step, command, error, temporary=temporary)
+        case frames.Look() | frames.Watch() | frames.SetStatus() as command if not pending.by_person:
+            screen_rules.refuse(step, command, error, temporary=temporary)
         case frames.ListRooms() as command:
             room_list.refuse_page(step, pending, command, error)
         case command:

@@ -14,6 +14,7 @@ from client.core.client_state import ReducerStep
 from client.core.message_changes import ChangeProgress
 from client.core.message_stream import MessageStream
 from client.core.notes import CaughtUp, MessageShown, RoomReset
+from client.core.people import people_rules
 from client.core.read_state import read_rules
 from client.core.rooms.page_requests import request_pages
 
@@ -51,4 +52,5 @@ def fresh(step: ReducerStep, at: Position, rev: int | None) -> ChangeProgress:
 def show_reset(step: ReducerStep, room: str, at: Position) -> None:
     """The history of a room was replaced: reading continues after `at`."""
     read_rules.forget(step, room)
+    people_rules.forget_room(step, room)
     step.show(RoomReset(room, at))
