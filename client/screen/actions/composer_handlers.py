@@ -59,7 +59,7 @@ class ComposerHandlers:
 
     def complete(self) -> None:
         rooms = dict.fromkeys([*(room.name for room in self._model.in_order()), *self._model.directory.listed])
-        known = dict.fromkeys([*self._model.people(), *self._model.known_people])
+        known = dict.fromkeys([*self._model.active_people(), *self._model.known_people])
         people = [inert(name) for name in known if name != self._model.status.username]
         self._screen.composer.complete(
             CompletionSources(list(SLASHES), people, list(map(inert, rooms)), inert(self._model.room.topic))

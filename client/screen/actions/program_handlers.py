@@ -7,6 +7,7 @@ from chatterbox.wire.frames import ReadHistory
 from client.core.events import CommandRequested
 from client.faces.messages.message_reference import request_for
 from client.faces.slash_parser import LocalCommand, LocalCommandName, UsageMistake
+from client.screen.actions.room_handlers import show_profile
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.layout import picker_items
 from client.screen.model.messages.compose_mode import Replying
@@ -85,6 +86,8 @@ class ProgramHandlers:
         match command:
             case LocalCommand(LocalCommandName.MEMBERS, room):
                 server_sheets.members(self._screen, room)
+            case LocalCommand(LocalCommandName.WHOIS, name) if name:
+                show_profile(self._screen, name)
             case LocalCommand(LocalCommandName.SESSIONS):
                 server_sheets.sessions(self._screen)
             case LocalCommand(LocalCommandName.HELP, ""):

@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping
 
-from client.screen.actions.action_table import OWN_KEYS, Action, ActionScope, key_labels, keymap
+from client.screen.actions.action_table import (
+    OWN_KEYS,
+    Action,
+    ActionScope,
+    found_hints,
+    key_labels,
+    keymap,
+    selection_hints,
+)
+from client.screen.actions.history_search import HistorySearch
 from client.screen.model.chat_model import ChatModel
 
 
@@ -36,3 +45,9 @@ class ScreenKeys:
         if model.room.input.mode is not None:
             return self._composing.get(key)
         return (self._in_room if model.thread is None else self._in_thread).get(key)
+
+    def hints(self, model: ChatModel, search: HistorySearch) -> list[str]:
+        """The keys for the selected message, or for the one that was found."""
+        if (message := model.selected_message()) is not None:
+            return selection_hints(self._actions, message, model.status.username, in_thread=model.thread is not None)
+        return found_hints(self._actions, searched=bool(search.text)) if search.found is not None else []

@@ -18,6 +18,7 @@ from client.screen.model.messages.compose_mode import Replying
 from client.screen.model.messages.message_list import MessageList
 from client.screen.model.messages.own_reactions import RANGE, OwnReactionsWanted
 from client.screen.model.messages.thread_model import ThreadModel
+from client.screen.model.people_view import PeopleView
 from client.screen.model.rooms.history_pages import HistoryPages
 from client.screen.model.rooms.mention_backfill import MentionBackfill
 from client.screen.model.rooms.room_directory import RoomDirectory
@@ -49,6 +50,7 @@ class ChatModel:
         self.history_pages = HistoryPages(self.status, self.request)
         self.room_lists = RoomListRequests(self.request)
         self.backfill = MentionBackfill()
+        self.people = PeopleView()
         self.requests: list[ScreenRequest] = []
         """Carried out in order, each before the next note is applied."""
         self.focused = True
@@ -317,7 +319,7 @@ class ChatModel:
         others = [room for room in self.in_order() if room is not self.room and room.unread]
         return max(others, key=lambda room: (room.mentions, room.unread)).name if others else None
 
-    def people(self) -> list[str]:
+    def active_people(self) -> list[str]:
         """People active in the open room, the most recent first."""
         return list(reversed(self.room.active))
 

@@ -357,9 +357,9 @@ def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
         case frames.Leave(room=room), Code.LAST_MEMBER:
             model.notice(how_to_confirm(refusal.detail, room))
         case frames.Invite(username=username) | frames.Remove(username=username), Code.USER_UNKNOWN:
-            model.notice(unknown_user(sentence or "", username, [*model.people(), *model.known_people]))
+            model.notice(unknown_user(sentence or "", username, [*model.active_people(), *model.known_people]))
         case frames.Join(room=room), Code.USER_UNKNOWN:
-            model.notice(unknown_user(sentence or "", peer_of(room), [*model.people(), *model.known_people]))
+            model.notice(unknown_user(sentence or "", peer_of(room), [*model.active_people(), *model.known_people]))
         case frames.Edit() as command, code:
             refuse_edit(model, command, inert(refusal.detail), changed=code == Code.CHANGED_MEANWHILE)
         case _:

@@ -13,12 +13,9 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.timer import Timer
 
+from client.core.people.people_state import PeopleState
 from client.job_control import stop_job
-from client.screen.actions.action_table import (
-    Action,
-    found_hints,
-    selection_hints,
-)
+from client.screen.actions.action_table import Action
 from client.screen.actions.handlers import ActionHandlers
 from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
 from client.screen.actions.screen_keys import ScreenKeys
@@ -27,9 +24,9 @@ from client.screen.layout import status_line
 from client.screen.layout.compose_row import mode_row
 from client.screen.layout.header_row import heading
 from client.screen.layout.message_rows import RowStyle
-from client.screen.layout.side_lists import bar, open_room_line, people_rows, room_at, room_rows
+from client.screen.layout.people.names_on_screen import names_on_screen
+from client.screen.layout.side_lists import open_room_line, people_rows, room_at, room_rows
 from client.screen.layout.side_panes import SidePanes
-from client.screen.layout.spans import SpanRole
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.model.messages.compose_mode import ComposeMode
 from client.screen.runtime import ScreenRuntime
@@ -39,6 +36,7 @@ from client.screen.widgets.composer import Composer
 from client.screen.widgets.key_names import name_of, typed_text
 from client.screen.widgets.picker import Picker
 from client.screen.widgets.row_widget import RowWidget
+from client.screen.widgets.sheet_opener import SheetOpener
 from client.screen.widgets.themed_app import ThemedApp
 from client.screen.widgets.timeline import Timeline
 from client.text.line_wrap import width_of
@@ -89,8 +87,11 @@ class ChatScreen(Screen[None]):
         self._status_timer: Timer | None = None
         self._mode: tuple[ComposeMode | None, int] = (None, 0)
         """What the composer is for, and the beginning of the thread that is open, as it is shown."""
-        self._replaced = self._forgotten = 0
-        """The model's counts of replaced messages and forgotten texts, as far as they were followed."""
+        self._shown: tuple[int, PeopleState] = (0, self.model.people.known)
+        """The count of replaced messages, and what is known of users, as an open picker shows them."""
+        self._forgotten = 0
+        """The model's count of forgotten texts, as far as it was followed."""
+        self._sheets = SheetOpener(self.model, zone)
         self._draft_of: tuple[str, int] = ("", 0)
         """The room, and the beginning of its open thread, whose draft is in the composer."""
 
@@ -145,6 +146,7 @@ class ChatScreen(Screen[None]):
                 self.perform("unselect")
             self.composer.type(typed)
             self._keep_draft()
+            self.report_typing()
         elif event.character and unicodedata.category(event.character[0]) != "Cc" and removed(event.character):
             self.show_status(removed(event.character))
         else:
@@ -190,18 +192,19 @@ class ChatScreen(Screen[None]):
         return picker
 
     def confirm(self, question: str, yes: str, on_yes: Callable[[], object]) -> None:
-        from client.screen.widgets.sheets import QuestionSheet  # imported on first use: the screen opens faster
-
-        def answered(answer: bool | None) -> None:
-            if answer:
-                on_yes()
-
-        self.app.push_screen(QuestionSheet(question, yes), answered)
+        self._sheets.ask(self.app, question, yes, on_yes)
 
     def show_help(self, *, commands_first: bool) -> None:
-        from client.screen.widgets.sheets import HelpSheet
+        self._sheets.show_help(self.app, self.actions, commands_first=commands_first)
 
-        self.app.push_screen(HelpSheet(self.actions, commands_first=commands_first))
+    def show_profile(self, username: str, on_write: Callable[[], None]) -> None:
+        def closed(writes: bool) -> None:
+            if writes:
+                on_write()
+            self.changed()
+
+        self._sheets.show_profile(self.app, username, closed)
+        self.changed()
 
     def show_palette(self) -> None:
         self.app.action_command_palette()
@@ -254,7 +257,8 @@ class ChatScreen(Screen[None]):
         """Draw soon, once for all changes until then. The composer and an open picker follow at once."""
         if not self.is_running:
             return
-        self._forget_replaced()
+        self._update_pickers()
+        self._sheets.draw_profile()
         if (listing := self.model.take_listing()) is not None:
             self.handlers.messages.show_list(listing)
         if self._place() != self._draft_of:
@@ -265,10 +269,14 @@ class ChatScreen(Screen[None]):
             self._draw_is_due = True
             self.set_timer(DRAW_S, self.draw)
 
-    def _forget_replaced(self) -> None:
-        """Take texts that were erased or edited out of an open picker and out of the composer's memory."""
-        if (replaced := self.model.directory.totals.replaced) != self._replaced:
-            self._replaced = replaced
+    def _update_pickers(self) -> None:
+        """Take texts that were erased or edited out of an open picker and out of the composer's memory.
+
+        The presence of users in a picker is brought up to date, too.
+        """
+        shown = (self.model.directory.totals.replaced, self.model.people.known)
+        if shown != self._shown:
+            self._shown = shown
             for screen in self.app.screen_stack:
                 if isinstance(screen, Picker):
                     screen.update_items()
@@ -297,35 +305,29 @@ class ChatScreen(Screen[None]):
         rooms, people = self.query_one("#rooms", RowWidget), self.query_one("#people", RowWidget)
         self.query_one("#heading", RowWidget).show([heading(model, self.size.width)])
         height = rooms.content_size.height
+        self._report_names(rooms, people)
         rooms.show(room_rows(model, rooms.content_size.width, height), open_room_line(model, height))
         people.show(people_rows(model, people.content_size.width, people.content_size.height))
         self._draw_status()
 
     def _draw_status(self) -> None:
-        model = self.model
-        parts = status_line.parts(
-            model.status,
+        row = status_line.row(
+            self.model,
+            self.size.width,
             sentence=self._status,
-            catch_up=model.catch_up_remaining,
-            below=model.unread_below,
-            above=model.unread_above,
-            elsewhere=model.unread_elsewhere,
             retry_in_s=self.runtime.retry_in_s,
-            try_key=self.key_of("try-now") or "/reconnect",
-            keys=self._key_hints(),
+            try_key=self.key_of("try-now"),
+            help_key=self.key_of("help"),
+            keys=self._keys.hints(self.model, self.handlers.reading.search),
         )
-        hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"
-        is_healthy = model.status.live and model.status.silent_s is None and not model.catch_up_remaining
-        role = SpanRole.TEXT if is_healthy else SpanRole.WAITING
-        self.query_one("#status", RowWidget).show([bar(parts, hint, self.size.width, role)])
+        self.query_one("#status", RowWidget).show([row])
 
-    def _key_hints(self) -> list[str]:
-        """The keys for the selected message, or for the one that was found."""
-        if (message := self.model.selected_message()) is not None:
-            in_thread = self.model.thread is not None
-            return selection_hints(self.actions, message, self.model.status.username, in_thread=in_thread)
-        search = self.handlers.reading.search
-        return found_hints(self.actions, searched=bool(search.text)) if search.found is not None else []
+    def _report_names(self, rooms: RowWidget, people: RowWidget) -> None:
+        """Say which names are on the screen now."""
+        if not isinstance(self.app.screen, Picker):
+            self.model.people.list_names(())
+        rooms_height, people_height = (pane.content_size.height if pane.display else 0 for pane in (rooms, people))
+        self.runtime.people.show(names_on_screen(self.model, rooms_height=rooms_height, people_height=people_height))
 
     def _tick(self) -> None:
         """Update the countdown to the next attempt, and how long the server has not answered."""
@@ -371,6 +373,9 @@ class ChatScreen(Screen[None]):
         """Store the text of the composer as a draft at once: the next key may open another room."""
         if self._draft_of == self._place():
             self.model.room.input.set_draft(self.composer.text)
+
+    def report_typing(self) -> None:
+        self.runtime.people.type(self.model.room.name, self.composer.text)
 
     @on(Composer.Pasted)
     def _pasted(self, pasted: Composer.Pasted) -> None:
