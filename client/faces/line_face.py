@@ -8,6 +8,7 @@ from typing import TypeAlias, assert_never
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
+from client.config.config_schema import PeopleSettings
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ConnectionPhase
@@ -21,6 +22,7 @@ from client.core.events import (
     RoomRead,
     RoomRequested,
     SendRequested,
+    TypingShared,
     UserTyped,
 )
 from client.core.outbox_entry import OutboxEntry
@@ -94,6 +96,7 @@ class LineFace:
         self._changed = asyncio.Event()
         self._listeners: list[NoteListener] = []
         self.connection.request(DeviceUsed() if marks_read else AwaySet(True))
+        self.use_people(context.config.people)
 
     def listen(self, listener: NoteListener) -> None:
         """Call `listener` after each note."""
@@ -258,6 +261,10 @@ class LineFace:
         unread = [UnreadRoom(room.room, room.unread, room.mentions) for room in note.rooms if room.room != self.room]
         if not note.again and (line := unread_summary_line(unread)):
             self.notice(line)
+
+    def use_people(self, settings: PeopleSettings) -> None:
+        """The configuration of what others are told changed."""
+        self.connection.request(TypingShared(settings.share_typing))
 
     def take_key(self, text: str) -> None:
         """The input line is `text` now: the user is here, and may be typing a message."""

@@ -8,6 +8,7 @@ import pytest
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.people import Audiences, Presence, PresenceState, Profile
+from client.config.config_schema import PeopleSettings
 from client.context import ClientContext
 from client.core import events, notes
 from client.core.client_state import ClientState
@@ -188,6 +189,11 @@ class TestWhatTheServerIsTold:
         face.show(notes.RoomGone("ops"))
         looks = [one.room for one in face.connection.people if isinstance(one, events.RoomLooked)]
         assert looks == ["general", "ops", ""]
+
+    def test_typing_is_shared_as_configured(self, face: Face) -> None:
+        assert events.TypingShared(True) in face.connection.people
+        face.lines.use_people(PeopleSettings(share_typing=False))
+        assert face.connection.people[-1] == events.TypingShared(False)
 
     def test_key_in_a_message_says_that_the_user_is_typing(self, face: Face) -> None:
         face.connection.people.clear()
