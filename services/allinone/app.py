@@ -39,6 +39,7 @@ from services.history.http import (
     direct_routes,
     invitation_routes,
     message_routes,
+    people_routes,
     reaction_routes,
     read_routes,
     room_routes,
@@ -136,6 +137,7 @@ def create_all(
         (history, room_routes.router),
         (history, direct_routes.router),
         (history, invitation_routes.router),
+        (history, people_routes.router),
     ]
     front.router.default = PublicPaths(public, gateway.asgi)  # not a mount: its pattern leaves out paths with a newline
     return AllInOne(front, gateway.gateway, apps)

@@ -20,7 +20,10 @@ _READABLE = """
         SELECT 1 FROM memberships WHERE memberships.room_id = files.room_id AND memberships.user_id = :user)))
 """
 _TO_ERASE = f"SELECT file_id FROM file_erasures LIMIT {ERASED_AT_ONCE}"  # noqa: S608 - constant
-_KNOWN = "SELECT file_id FROM files WHERE file_id IN (SELECT value FROM json_each(?))"
+_KNOWN = """
+    WITH asked AS MATERIALIZED (SELECT value AS file_id FROM json_each(?))
+    SELECT file_id FROM asked WHERE file_id IN (SELECT file_id FROM files) OR file_id IN (SELECT avatar FROM people)
+"""
 _DIRECT_READER = "SELECT user_id FROM memberships WHERE room_id = ? AND user_id <> ? AND direct"
 
 
@@ -41,7 +44,7 @@ async def to_erase(source: RowSource) -> list[str]:
 
 
 async def known(source: RowSource, file_ids: Sequence[str]) -> list[str]:
-    """Those of these ids whose files are kept."""
+    """Those of these ids whose files are kept, pictures of users among them."""
     return [file_id for (file_id,) in await source.rows(_KNOWN, (msgspec.json.encode(file_ids).decode(),))]
 
 

@@ -37,7 +37,7 @@ class FakeHistory:
         self.origins: set[str] = set()
         self.is_down = False
 
-    async def store_reads(self, positions: list[history_api.ReadPosition], origin: str) -> list[ReadState | None]:
+    async def store_reads(self, positions: list[history_api.ReadPosition], origin: str) -> history_api.ReadOutcomes:
         self.chunks.append((asyncio.get_running_loop().time(), positions))
         self.origins.add(origin)
         await asyncio.sleep(0.001)  # fixed: simulated time
@@ -45,7 +45,8 @@ class FakeHistory:
             raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0)
         for user_id, offset in ((each.user_id, each.offset) for each in positions):
             self.stored[user_id] = max(self.stored.get(user_id, 0), min(offset, HEAD))
-        return [self.state(each.user_id) if each.room_id == OPS else None for each in positions]
+        states = [self.state(each.user_id) if each.room_id == OPS else None for each in positions]
+        return history_api.ReadOutcomes(states, [""] * len(states))
 
     def state(self, user_id: int) -> ReadState:
         return ReadState(read=self.stored[user_id], unread=HEAD - self.stored[user_id], counted=HEAD)
