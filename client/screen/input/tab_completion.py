@@ -70,6 +70,8 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             | WordKind.SESSION
             | WordKind.UNSENT
             | WordKind.DURATION
+            | WordKind.SAVED
+            | WordKind.PATH
             | None
         ):
             return _text_choices(word, earlier, sources)

@@ -67,7 +67,7 @@ class TestUnknownLevels:
 
 class TestUnknownFields:
     def test_unknown_fields_of_a_message_are_ignored(self) -> None:
-        newer = {**plain(message(1)), "files": [{"id": "f"}], "mood": 3}
+        newer = {**plain(message(1)), "parts": [{"id": "f"}], "mood": 3}
         assert frame_decoder.decode(frame(newer)) == message(1)
 
 
