@@ -15,9 +15,9 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from chatterbox.chassis.settings import PREFIX, LimitSettings, Settings
-from chatterbox.wire import asyncapi
 from chatterbox.wire.close_codes import SENTENCES, CloseCode, may_reconnect
 from chatterbox.wire.errors import MEANINGS, Code
+from chatterbox.wire.frames import asyncapi
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import RATE_LIMITS, UNCOUNTED
 from client.cli import manual

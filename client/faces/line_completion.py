@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias, assert_never
 
 from client.faces.messages.message_reference import LAST
-from client.faces.slash_parser import KEYWORDS, LEVELS, SLASHES, WRITERS, WordKind, spec_of
+from client.faces.slash_parser import CHOICES, KEYWORDS, LEVELS, SLASHES, WRITERS, WordKind, spec_of
 from client.store.name_cache import CachedNames
 from client.store.session_file import OTHERS
 from client.text.sanitize import inert_name
@@ -66,6 +66,8 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             return _starting_with(word, (KEYWORDS[kind],))
         case WordKind.WRITERS:
             return _starting_with(word, WRITERS)
+        case WordKind.PROFILE | WordKind.PRIVACY | WordKind.SWITCH:
+            return _starting_with(word, CHOICES[kind])
         case WordKind.LEVEL:
             return _starting_with(word, LEVELS)
         case WordKind.SAVED:
@@ -79,6 +81,7 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             | WordKind.MESSAGE
             | WordKind.DURATION
             | WordKind.PATH
+            | WordKind.ABOUT_ME
         ):
             return []
         case _:

@@ -22,8 +22,9 @@ from chatterbox.chassis.http.internal_http import DEADLINE_S, in_process, no_ans
 from chatterbox.chassis.http.openapi import first_segments, merged_openapi
 from chatterbox.chassis.http.request_middleware import RequestIdMiddleware
 from chatterbox.chassis.settings import LimitSettings
-from chatterbox.wire import asyncapi, history_api
+from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.frames import asyncapi
 from services.allinone.start_page import reference_page, start_page
 from services.auth.app import create_app as create_auth
 from services.auth.http import public_routes as auth_routes

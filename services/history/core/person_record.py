@@ -9,15 +9,13 @@ from msgspec.structs import replace
 from chatterbox.wire import text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.history_api import StoredPerson
+from chatterbox.wire.last_seen import last_seen
 from chatterbox.wire.people import Audience, Audiences, Person, Privacy, Profile
 from chatterbox.wire.user_settings import Writers
 
 EVERYONE = frozenset({Audience.EVERYONE})
 IN_A_COMMON_ROOM = frozenset({Audience.EVERYONE, Audience.ROOMS})
 ONESELF = frozenset(Audience)
-_MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
-_SEEN_GRIDS_MS = ((_HOUR_MS, 5 * _MINUTE_MS), (_DAY_MS, _HOUR_MS), (30 * _DAY_MS, _DAY_MS))
-"""Up to this age, last seen is told rounded down to multiples of that."""
 
 
 class PersonRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,19 +104,19 @@ def person(user: UserInfo, record: PersonRecord, viewer: frozenset[Audience], no
     return Person(
         username=user.username,
         profile=profile(record, viewer, now_ms),
-        seen=last_seen(record, now_ms),
+        seen=seen(record, now_ms),
         version=record.version,
     )
 
 
 def stored_person(user: UserInfo, record: PersonRecord, sharing: list[int], now_ms: int) -> StoredPerson:
-    """A user as several viewers see them, of whom `sharing` are in a common room."""
+    """A user as several viewers see them; those in `sharing` share a room with the user."""
     return StoredPerson(
         user_id=user.user_id,
         username=user.username,
         version=record.version,
         privacy=record.privacy,
-        seen=last_seen(record, now_ms),
+        seen=seen(record, now_ms),
         own=profile(record, ONESELF, now_ms),
         everyone=profile(record, EVERYONE, now_ms),
         rooms=profile(record, IN_A_COMMON_ROOM, now_ms),
@@ -149,10 +147,6 @@ def depends_on_rooms(record: PersonRecord) -> bool:
     return Audience.ROOMS in msgspec.structs.astuple(record.audiences)
 
 
-def last_seen(record: PersonRecord, now_ms: int) -> str:
-    """When the user was last connected, as others are told: rounded down, and only within 30 days; else empty."""
-    if not (record.privacy.presence and record.seen_ms):
-        return ""
-    age_ms = max(0, now_ms - record.seen_ms)
-    grid_ms = next((grid_ms for most_ms, grid_ms in _SEEN_GRIDS_MS if age_ms < most_ms), 0)
-    return _time(record.seen_ms - record.seen_ms % grid_ms) if grid_ms else ""
+def seen(record: PersonRecord, now_ms: int) -> str:
+    """When the user was last connected, as others are told; empty if the user does not show it."""
+    return last_seen(record.seen_ms, now_ms) if record.privacy.presence else ""

@@ -5,7 +5,6 @@ from typing import cast
 
 import pytest
 
-from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.chassis.tasks import TaskSet, background
 from chatterbox.wire import frames, history_api
@@ -79,8 +78,12 @@ class Harness:
         self.room = Room(info)
         self.room.open(RoomStream.at("e", 0, [], 10), "")
         history = cast("HistoryClient", self.history)
-        self.feed = ReadStateFeed(self.members, {OPS: self.room}, history, MemoryBroker())
+        self.feed = ReadStateFeed(self.members, {OPS: self.room}, history, "here", on_read=self.note_read)
+        self.read_by: list[tuple[int, str, int]] = []
         self.batcher = ReadBatcher(history, self.feed, asyncio.get_running_loop().time)
+
+    def note_read(self, room_id: int, username: str, offset: int) -> None:
+        self.read_by.append((room_id, username, offset))
 
     def reader(self, user_id: int = 1) -> Reader:
         if (member := self.members.get(user_id)) is None:

@@ -20,8 +20,8 @@ from services.history.core.person_record import (
     PersonRecord,
     changed,
     current,
-    last_seen,
     profile,
+    seen,
 )
 
 NOW_MS = 1_790_000_000_000
@@ -95,10 +95,10 @@ class TestProfiles:
     def test_fields_do_not_depend_on_each_other(self, audiences: list[Audience]) -> None:
         record = replace(ADA, audiences=Audiences(**dict(zip(FIELDS, audiences, strict=True))))
         for viewer in (EVERYONE, IN_A_COMMON_ROOM, ONESELF):
-            seen = profile(record, viewer, NOW_MS)
+            shown = profile(record, viewer, NOW_MS)
             for field, audience in zip(FIELDS, audiences, strict=True):
-                assert bool(getattr(seen, field)) is (audience in viewer)
-            assert bool(seen.status_until) is bool(seen.status)
+                assert bool(getattr(shown, field)) is (audience in viewer)
+            assert bool(shown.status_until) is bool(shown.status)
 
     def test_a_status_ends_at_its_time(self) -> None:
         assert ADA.status_until_ms == NOW_MS + HOUR_MS
@@ -127,15 +127,15 @@ class TestLastSeen:
         ],
     )
     def test_the_older_it_is_the_less_exact_it_is_told(self, age_ms: int, expected: str) -> None:
-        assert last_seen(PersonRecord(seen_ms=NOW_MS - age_ms), NOW_MS) == expected
+        assert seen(PersonRecord(seen_ms=NOW_MS - age_ms), NOW_MS) == expected
 
     def test_it_is_not_told_of_users_who_were_never_seen_or_hide_their_presence(self) -> None:
-        assert last_seen(PersonRecord(), NOW_MS) == ""
-        assert last_seen(PersonRecord(seen_ms=NOW_MS, privacy=Privacy(presence=False)), NOW_MS) == ""
+        assert seen(PersonRecord(), NOW_MS) == ""
+        assert seen(PersonRecord(seen_ms=NOW_MS, privacy=Privacy(presence=False)), NOW_MS) == ""
 
     @given(st.integers(0, 40 * DAY_MS))
     def test_it_is_never_later_than_it_was_and_within_the_promised_grid(self, age_ms: int) -> None:
-        told = last_seen(PersonRecord(seen_ms=NOW_MS - age_ms), NOW_MS)
+        told = seen(PersonRecord(seen_ms=NOW_MS - age_ms), NOW_MS)
         grid_ms = 5 * MINUTE_MS if age_ms < HOUR_MS else HOUR_MS if age_ms < DAY_MS else DAY_MS
         assert bool(told) is (age_ms < 30 * DAY_MS)
         if told:
