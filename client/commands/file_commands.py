@@ -12,7 +12,7 @@ from chatterbox.wire.frames import AttachedFile
 from chatterbox.wire.limits import Limits
 from client.context import ClientContext
 from client.core.direct_rooms import wire_name
-from client.faces.chat_files import progress_text
+from client.faces.messages.chat_files import progress_text
 from client.failures import ExitCode, UsageError
 from client.net.file_api import FileApi
 from client.net.file_transfers import FileTransfers, LocalFile, Progress

@@ -18,7 +18,7 @@ from client.core.client_state import ConnectionPhase
 from client.core.events import CommandRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.background_jobs import BackgroundJobs
-from client.faces.chat_files import ChatFiles
+from client.faces.messages.chat_files import ChatFiles
 from client.faces.messages.message_reference import message_with_files, request_for, split_reference
 from client.faces.people.people_commands import PeopleCommands
 from client.faces.slash_parser import LEVELS, LocalCommand, LocalCommandName, UsageMistake, help_lines

@@ -10,7 +10,7 @@ import msgspec
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import FileUploaded
-from services.history.attachments.file_binding import DELETE, QUEUE
+from services.history.attachments.bound_files import DELETE, QUEUE
 from services.history.messages.write_transaction import WriteTransaction
 
 UNBOUND_HOURS = 24

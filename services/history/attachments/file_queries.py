@@ -7,7 +7,7 @@ import msgspec
 from chatterbox.chassis.sqlite.reader_pool import RowSource
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import AttachedFile
-from services.history.attachments.file_binding import attached_file
+from services.history.attachments.bound_files import attached_file
 from services.history.rooms import direct_writers
 
 ERASED_AT_ONCE = 1000

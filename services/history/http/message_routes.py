@@ -58,7 +58,7 @@ class ReactionOut(BaseModel):
     by: list[str]
 
 
-class FileOut(BaseModel):
+class MessageFileOut(BaseModel):
     """A file of a message: `GET /files/{id}`."""
 
     id: str
@@ -92,7 +92,7 @@ class MessageOut(BaseModel):
     by: str = Field("", description="Who deleted it.")
     reactions: list[ReactionOut] = []
     pinned: bool = False
-    files: list[FileOut] = []
+    files: list[MessageFileOut] = []
 
 
 class NewMessage(BaseModel):
@@ -258,6 +258,6 @@ def message_out(room: str, epoch: str, message: StoredMessage) -> MessageOut:
             "by": told.by,
             "reactions": [ReactionOut(emoji=each.emoji, n=each.n, by=list(each.by)) for each in told.reactions],
             "pinned": told.pinned,
-            "files": [FileOut(**msgspec.structs.asdict(each)) for each in told.files],
+            "files": [MessageFileOut(**msgspec.structs.asdict(each)) for each in told.files],
         }
     )

@@ -21,7 +21,7 @@ from chatterbox.wire.broker_events import (
 from chatterbox.wire.history_api import AnyMessageChange, Append, RoomInfo
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.people import Privacy
-from services.history.attachments import file_binding
+from services.history.attachments import bound_files
 from services.history.core.append_plan import NO_FILES, AppendPlan, MessageContext, plan
 from services.history.core.outcomes import Mentions, Spend, no_mentions
 from services.history.messages import change_store
@@ -167,7 +167,7 @@ def store(
         mentions=mentions,
         changes=planner,
         may_write=partial(direct_writers.may_write, db),
-        files=file_binding.unbound(db, with_files) if with_files else NO_FILES,
+        files=bound_files.unbound(db, with_files) if with_files else NO_FILES,
     )
     if planned.inserts:
         db.executemany(_INSERT, planned.inserts)
@@ -177,11 +177,11 @@ def store(
         if planned.mentions:
             mention_rows.add(db, planned.mentions, member_ids)
         if planned.files:
-            file_binding.bind(db, planned.files)
+            bound_files.bind(db, planned.files)
     if planned.changes is not None:
         change_store.write(db, planned.changes, member_ids)
         if planned.changes.without_files:
-            planned.erased_files += file_binding.erase_of_messages(db, planned.changes.without_files)
+            planned.erased_files += bound_files.erase_of_messages(db, planned.changes.without_files)
     return planned
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from chatterbox.wire.frames import AttachedFile
 from client.core import notes
-from client.faces import chat_files
+from client.faces.messages import chat_files
 from client.net.file_api import FileApi
 from client.store.session_file import SavedSession
 from tests.support.waiting import MOST_S, until
