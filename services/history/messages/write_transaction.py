@@ -67,6 +67,8 @@ class WriteTransaction:
     now_ms: int
     events: list[RoomEvent] = field(default_factory=list)
     """To be published after the commit."""
+    readers: set[int] = field(default_factory=set)
+    """Users whose read states change, by id."""
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         return [tuple(row) for row in await self.db.execute_fetchall(sql, parameters)]
