@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from chatterbox.wire.people import Privacy
 from chatterbox.wire.position import WHOLE_DIGITS
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
@@ -84,7 +85,18 @@ class InvitationChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="ev
     pending: bool
 
 
-RoomEvent: TypeAlias = MembershipChanged | TopicChanged | RoomDeleted | InvitationChanged
+class PersonChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="person"):
+    """A user changed their profile, who may see it, or their privacy. It shares `revision`, so that none is missed."""
+
+    revision: int
+    user_id: int
+    username: str
+    privacy: Privacy
+    version: int
+    """As in `people.Person`."""
+
+
+RoomEvent: TypeAlias = MembershipChanged | TopicChanged | RoomDeleted | InvitationChanged | PersonChanged
 """An event that has a revision."""
 ControlEvent: TypeAlias = SessionRevoked | RoomEvent
 
@@ -102,6 +114,8 @@ class OwnReadState(NamedTuple):
     user_id: int
     room_id: int
     state: ReadState
+    reader: str = ""
+    """The username, if others who look at the room are told how far the user has read; else empty."""
 
 
 class ReadStatesChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="signal", tag="read"):
@@ -112,12 +126,53 @@ class ReadStatesChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="si
     """The gateway that told its own connections already."""
 
 
+class PresenceChanged(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="signal", tag="presence"
+):
+    """What changed at a gateway since its last signal of presence: users by id who are online, away or gone there."""
+
+    gateway: str
+    number: int
+    """Counts the presence signals of the gateway, so that a lost one is noticed."""
+    online: list[int] = []
+    away: list[int] = []
+    gone: list[int] = []
+
+
+class PresenceBeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="signal", tag="beat"):
+    """All users who are at a gateway. It replaces what was known of it."""
+
+    gateway: str
+    number: int
+    """As in `PresenceChanged`."""
+    online: list[int] = []
+    away: list[int] = []
+    is_last: bool = False
+    """The gateway stops: its users are expected at others."""
+
+
+class BeatWanted(msgspec.Struct, frozen=True, kw_only=True, tag_field="signal", tag="beat_wanted"):
+    """A gateway asks the others for a beat."""
+
+    gateway: str
+
+
+class UserTyping(msgspec.Struct, frozen=True, kw_only=True, tag_field="signal", tag="typing"):
+    """A user is typing in a room."""
+
+    gateway: str
+    room_id: int
+    username: str
+
+
+Signal: TypeAlias = ReadStatesChanged | PresenceChanged | PresenceBeat | BeatWanted | UserTyping
+
 encode_signal = msgspec.json.Encoder().encode
 
 
-def decode_signal(payload: bytes) -> ReadStatesChanged:
+def decode_signal(payload: bytes) -> Signal:
     """Decode a payload of `SIGNALS`; raises `UnreadableError`, also for a signal that this version does not know."""
-    return decode_json(payload, ReadStatesChanged)
+    return decode_json(payload, Signal)  # type: ignore[arg-type]  # a union is no `type` to mypy
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -41,6 +41,10 @@ class Code(StrEnum):
     CONTENT_FORBIDDEN = "content_forbidden"
     CONTENT_TOO_LONG = "content_too_long"
     DIRECT_REFUSED = "direct_refused"
+    DISPLAY_NAME_INVALID = "display_name_invalid"
+    FILE_REFUSED = "file_refused"
+    FILE_TOO_LARGE = "file_too_large"
+    FILE_UNKNOWN = "file_unknown"
     KEY_INVALID = "key_invalid"
     KEY_REUSED = "key_reused"
     LAST_MEMBER = "last_member"
@@ -51,6 +55,8 @@ class Code(StrEnum):
     NOT_THE_CREATOR = "not_the_creator"
     NOT_YOURS = "not_yours"
     POSITION_INVALID = "position_invalid"
+    PROFILE_INVALID = "profile_invalid"
+    QUOTA_FULL = "quota_full"
     REACTION_INVALID = "reaction_invalid"
     REMOVED_FROM_ROOM = "removed_from_room"
     ROOM_EXISTS = "room_exists"
@@ -58,10 +64,13 @@ class Code(StrEnum):
     ROOM_NAME_INVALID = "room_name_invalid"
     ROOM_UNKNOWN = "room_unknown"
     TOO_LATE = "too_late"
+    TOO_MANY_FILES = "too_many_files"
     TOO_MANY_PINS = "too_many_pins"
     TOO_MANY_REACTIONS = "too_many_reactions"
     TOO_MANY_ROOMS = "too_many_rooms"
     TOPIC_INVALID = "topic_invalid"
+    UPLOAD_CONFLICT = "upload_conflict"
+    UPLOAD_UNKNOWN = "upload_unknown"
 
 
 class Meaning(NamedTuple):
@@ -111,6 +120,10 @@ MEANINGS: dict[Code, Meaning] = {
     Code.CONTENT_FORBIDDEN: Meaning(422, "The message contains a character that is not allowed; the detail names it."),
     Code.CONTENT_TOO_LONG: Meaning(422, "The message is too long; the detail names the limit."),
     Code.DIRECT_REFUSED: Meaning(403, "That user does not take direct messages from you."),
+    Code.DISPLAY_NAME_INVALID: Meaning(422, "That display name is not allowed; the detail says why."),
+    Code.FILE_REFUSED: Meaning(415, "The file was refused; the detail says why."),
+    Code.FILE_TOO_LARGE: Meaning(413, "The file is too large; the detail names the limit."),
+    Code.FILE_UNKNOWN: Meaning(404, "There is no such file, or you may not read it."),
     Code.KEY_INVALID: Meaning(422, "An idempotency key must be 1-64 letters, digits or '_.:-'."),
     Code.KEY_REUSED: Meaning(409, "This key was already used for a message with different content. Use a new key."),
     Code.LAST_MEMBER: Meaning(
@@ -123,6 +136,8 @@ MEANINGS: dict[Code, Meaning] = {
     Code.NOT_THE_CREATOR: Meaning(403, "Only the creator of this room can do that."),
     Code.NOT_YOURS: Meaning(403, "That message is not yours."),
     Code.POSITION_INVALID: Meaning(422, "This position does not exist in this room. Read from the end of the room."),
+    Code.PROFILE_INVALID: Meaning(422, "That profile is not allowed; the detail names the field and the limit."),
+    Code.QUOTA_FULL: Meaning(507, "There is no space for the file; the detail says what you can do."),
     Code.REACTION_INVALID: Meaning(422, "A reaction must be one emoji, or a name such as `:tada:`."),
     Code.REMOVED_FROM_ROOM: Meaning(403, "You were removed from this room. Ask a member to invite you again."),
     Code.ROOM_EXISTS: Meaning(409, "That room name is taken or reserved."),
@@ -130,10 +145,13 @@ MEANINGS: dict[Code, Meaning] = {
     Code.ROOM_NAME_INVALID: Meaning(422, "A room name must be 1-40 letters, digits or '_.-'."),
     Code.ROOM_UNKNOWN: Meaning(404, "No such room, or it is private and you are not in it."),
     Code.TOO_LATE: Meaning(403, "It is too late to edit this message; the detail names the limit."),
+    Code.TOO_MANY_FILES: Meaning(409, "Too many files; the detail names the limit."),
     Code.TOO_MANY_PINS: Meaning(409, "The room has the maximum number of pinned messages. Unpin one first."),
     Code.TOO_MANY_REACTIONS: Meaning(409, "The message has the maximum number of different reactions."),
     Code.TOO_MANY_ROOMS: Meaning(409, "You are in the maximum number of rooms. Leave one first."),
     Code.TOPIC_INVALID: Meaning(422, "That topic is not allowed; the detail says why."),
+    Code.UPLOAD_CONFLICT: Meaning(409, "The upload is at another offset; ask for it, and continue from there."),
+    Code.UPLOAD_UNKNOWN: Meaning(404, "There is no such upload; it may have ended or expired. Begin a new one."),
 }
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from chatterbox.wire.frames.message import AttachedFile
+from chatterbox.wire.people import Privacy, Profile
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.user_settings import NotificationLevel
 
@@ -22,6 +24,8 @@ class Append(msgspec.Struct, frozen=True, omit_defaults=True):
     key: str
     reply_to: int = 0
     """The offset of the message that it answers; 0: none."""
+    files: tuple[str, ...] = ()
+    """Ids of files that the user uploaded for the room."""
 
 
 class MessageChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
@@ -156,6 +160,8 @@ class MembershipSnapshot(msgspec.Struct, frozen=True):
     """Pending invitations by user id, of users who have any; as of `revision` or later."""
     reads: dict[int, dict[int, ReadState]] = {}
     """By user id, their state of each room by room id; as of `revision` or later."""
+    privacy: dict[int, Privacy] = {}
+    """By user id, of users who changed it; as of `revision` or later."""
     cursor: HeadsCursor | None = None
     """The heads in `rooms` are as of this or later, so a gateway that opens them need not ask for each head again."""
 
@@ -187,6 +193,125 @@ class ReadOutcomes(msgspec.Struct, frozen=True):
     """In the order of the positions, each room's state as it is stored now; None: the user is no member."""
 
     states: list[ReadState | None]
+    readers: list[str] = []
+    """In the same order, the usernames that those who look at the room may be told; empty: do not tell."""
+
+
+class ReceiptsQuery(msgspec.Struct, frozen=True):
+    """`POST /internal/receipts`: how far the members of a room have read; returns `Receipts`."""
+
+    room_id: int
+
+
+class Receipts(msgspec.Struct, frozen=True):
+    """By username, of the members who show it; empty for a room of more than `receipts_members`."""
+
+    read: dict[str, int]
+
+
+class PeopleQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /internal/people`: users by name or by id, for these viewers; returns `People`. At most 200 of each."""
+
+    viewers: list[int]
+    usernames: list[str] = []
+    user_ids: list[int] = []
+    reader: int | None = None
+    """As in `PageQuery`."""
+
+
+class StoredPerson(msgspec.Struct, frozen=True, kw_only=True):
+    """A user, and which profile each viewer may see; one's own is whole in `own`."""
+
+    user_id: int
+    username: str
+    version: int
+    privacy: Privacy
+    seen: str
+    """As in `people.Person`; empty if presence is not shown."""
+    own: Profile
+    everyone: Profile
+    """What everyone may see."""
+    rooms: Profile
+    """What those may see who share a room with the user."""
+    sharing: list[int]
+    """The viewers who do."""
+
+
+class People(msgspec.Struct, frozen=True):
+    """Those of the asked users who exist, in any order."""
+
+    people: list[StoredPerson]
+
+
+class UsersSeen(msgspec.Struct, frozen=True):
+    """`POST /internal/seen`: these users are connected now; returns nothing. At most 10,000."""
+
+    user_ids: list[int]
+
+
+class UploadCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /internal/uploads/check`: whether the user may upload a file for a room; returns `UploadRoom`."""
+
+    room: str
+    user_id: int
+    username: str
+
+
+class UploadRoom(msgspec.Struct, frozen=True):
+    """The room that a file is for."""
+
+    room_id: int
+    room: str
+
+
+class FileUploaded(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /internal/uploads`: a file is complete, checked and readable; saying it again changes nothing."""
+
+    room_id: int
+    user_id: int
+    file: AttachedFile
+
+
+class FileAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /internal/files/access`: returns `AttachedFile` if the user may read the file, else `file_unknown`.
+
+    Who is in the room of a message with the file may, and who uploaded it.
+    """
+
+    file_id: str
+    user_id: int
+
+
+class FileErasures(msgspec.Struct, frozen=True):
+    """`POST /internal/files/erased`: the files service has erased `done`; returns `FilesToErase`."""
+
+    done: list[str] = []
+
+
+class FilesToErase(msgspec.Struct, frozen=True):
+    """Files whose message was deleted, or that no message took within a day; at most 1,000."""
+
+    file_ids: list[str]
+
+
+class FilesNamed(msgspec.Struct, frozen=True):
+    """`POST /internal/files/named`: returns those of these ids that history knows, as `FilesNamed`; at most 1,000."""
+
+    file_ids: list[str]
+
+
+class AvatarChanged(msgspec.Struct, frozen=True):
+    """`POST /internal/avatar`: a user's picture is this one now (empty: none); returns `AvatarReplaced`."""
+
+    user_id: int
+    username: str
+    avatar: str
+
+
+class AvatarReplaced(msgspec.Struct, frozen=True):
+    """The picture until now, which is not needed any more; empty: there was none."""
+
+    avatar: str
 
 
 class NotifyCall(msgspec.Struct, frozen=True):

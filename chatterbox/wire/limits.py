@@ -84,6 +84,26 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Users whom one message can mention; further names are only text."""
     call_members: Whole = 50
     """Members of a room up to which everybody may write `@room`, and authors may pin; beyond, its creator may."""
+    display_name_chars: Whole = 64
+    """Characters (code points) in a display name."""
+    bio_chars: Whole = 400
+    """Characters (code points) in what a user says about themselves."""
+    status_chars: Whole = 100
+    """Characters (code points) in a status."""
+    watch_people: Whole = 200
+    """Users whose presence one connection may watch."""
+    typing_every_s: float = 4
+    """Least seconds from one `typing` to the next; earlier ones are ignored."""
+    typing_for_s: float = 8
+    """Seconds after which a user who does not say so again is no longer typing."""
+    receipts_members: Whole = 20
+    """Members of a room up to which members see how far the others have read."""
+    file_bytes: Whole = 100 * 1024 * 1024
+    """Bytes in one file."""
+    files_per_message: Whole = 10
+    """Files of one message."""
+    avatar_bytes: Whole = 2 * 1024 * 1024
+    """Bytes in the picture of a profile, as it is uploaded."""
     connect_s: float = 10
     """Seconds within which a connection without a token must send `connect`."""
 

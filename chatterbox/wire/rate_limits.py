@@ -107,9 +107,11 @@ class RateLimit(NamedTuple, Generic[B_co]):
 
 _FAN_OUT = "services/gateway/gateway.py"
 _GATEWAY_CONNECTION = "services/gateway/connections/connection.py"
+_PEOPLE = "services/gateway/connections/people_handlers.py"
 _HUB = "services/gateway/connections/hub.py"
 _FRAME_BUDGET = "services/gateway/core/frame_budget.py"
 _ACCOUNTS = "services/auth/users/accounts.py"
+_FILES = "services/files/upload_limits.py"
 _HISTORY = "services/history/history.py"
 _LOGINS = ("POST /login", "POST /password", "POST /password/reset")
 
@@ -202,6 +204,10 @@ READS = RateLimit(
         "changes",
         "join",
         "read",
+        "watch",
+        "look",
+        "GET /people/{username}",
+        "POST /people/query",
         "GET /messages",
         "GET /rooms/{room}/messages/reactions/mine",
         "GET /rooms/{room}/messages/{offset}/reactions",
@@ -227,6 +233,49 @@ LISTINGS = RateLimit(
     Code.RATE_LIMITED,
     ("listings_burst", "listings_per_s"),
 )
+HINTS = RateLimit(
+    "hints",
+    ("typing", "status"),
+    Key.USER,
+    Rate(60, 5),
+    _PEOPLE,
+    Code.RATE_LIMITED,
+)
+UPLOADS = RateLimit(
+    "uploads",
+    ("POST /files", "POST /files/uploads", "PUT /me/avatar", "DELETE /me/avatar"),
+    Key.USER,
+    Rate(50, 300, Period.HOUR),
+    _FILES,
+    Code.RATE_LIMITED,
+    ("uploads_burst", "uploads_per_hour"),
+)
+UPLOADS_AT_ONCE = RateLimit(
+    "uploads that receive bytes",
+    ("POST /files", "PATCH /files/uploads/{upload}", "PUT /me/avatar"),
+    Key.USER,
+    AtOnce(3),
+    _FILES,
+    Code.TOO_MANY_FILES,
+)
+FILE_READS = RateLimit(
+    "reads of files",
+    (
+        "GET /files/{file}",
+        "GET /files/{file}/{name}",
+        "GET /files/{file}/previews/{pixels}",
+        "GET /avatars/{avatar}/{pixels}",
+        "OPTIONS /files/uploads",
+        "HEAD /files/uploads/{upload}",
+        "PATCH /files/uploads/{upload}",
+        "DELETE /files/uploads/{upload}",
+    ),
+    Key.USER,
+    Rate(500, 50),
+    _FILES,
+    Code.RATE_LIMITED,
+    ("file_reads_burst", "file_reads_per_s"),
+)
 COMMANDS = RateLimit(
     "commands",
     (
@@ -237,6 +286,10 @@ COMMANDS = RateLimit(
         "changes",
         "read",
         "notify",
+        "watch",
+        "look",
+        "typing",
+        "status",
         "rooms",
         "create",
         "direct",
@@ -453,6 +506,10 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     INVITATIONS,
     READS,
     LISTINGS,
+    HINTS,
+    UPLOADS,
+    UPLOADS_AT_ONCE,
+    FILE_READS,
     COMMANDS,
     COMMANDS_WAITING,
     REFUSED_BEFORE_SLOW,

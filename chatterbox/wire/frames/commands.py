@@ -52,6 +52,8 @@ class Send(Exchange, frozen=True, kw_only=True):
     """Idempotency key, chosen by the client, the same for retries. Without one, a retry may store the message twice."""
     reply_to: Whole | msgspec.UnsetType = msgspec.UNSET
     """The offset of an earlier message of the room that this one answers."""
+    files: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Ids of files that you uploaded for this room; `content` may then be empty."""
 
 
 class Edit(Exchange, frozen=True, kw_only=True, omit_defaults=True):
@@ -133,6 +135,36 @@ class Notify(Exchange, frozen=True, kw_only=True, omit_defaults=True):
     """RFC 3339: before this time nothing, whatever the level."""
 
 
+class Watch(Exchange, frozen=True, kw_only=True):
+    """Get the presence of these users, and be told of its changes from now on; this replaces whom you watched."""
+
+    usernames: Annotated[tuple[str, ...], Meta(max_length=200)]
+
+
+class Hint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag=str.lower):
+    """A command that needs no answer: without `id` there is no reply, with it `noted`."""
+
+    id: CommandId | None = None
+
+
+class Look(Hint, frozen=True, kw_only=True):
+    """Which room is on the screen: who types in it and who has read it is pushed. An empty `room`: none."""
+
+    room: str = ""
+
+
+class TypingNow(Hint, frozen=True, kw_only=True, tag="typing"):
+    """You are typing in a room; say it again every `typing_every_s` while it lasts."""
+
+    room: str
+
+
+class SetStatus(Hint, frozen=True, kw_only=True, tag="status"):
+    """Whether this device is in use (`away`: not). You are away if no device of yours is in use."""
+
+    away: bool
+
+
 class ListRooms(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
     """List your rooms, then the public rooms that you can join, in pages. `after`: the `next` of the page before."""
 
@@ -196,6 +228,10 @@ Command: TypeAlias = (
     | ReadChanges
     | MarkRead
     | Notify
+    | Watch
+    | Look
+    | TypingNow
+    | SetStatus
     | ListRooms
     | CreateRoom
     | Direct

@@ -14,6 +14,20 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     """At most eight usernames, in order of reacting."""
 
 
+class AttachedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file of a message: `GET /files/{id}`."""
+
+    id: str
+    name: str
+    type: str
+    """The media type that the server found in the bytes, such as `image/png`."""
+    size: Whole
+    """Bytes."""
+    width: Whole = 0
+    """Pixels; only of a picture that has previews: `GET /files/{id}/previews/{256 or 1280}`."""
+    height: Whole = 0
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="message"):
     """A stored message as it is now: pushed when it is new, and contained in pages and changes."""
 
@@ -40,6 +54,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     by: str = ""
     reactions: tuple[Reaction, ...] = ()
     pinned: bool = False
+    files: tuple[AttachedFile, ...] = ()
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="change"):

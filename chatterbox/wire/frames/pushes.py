@@ -6,6 +6,7 @@ import msgspec
 
 from chatterbox.wire.frames.message import Change, Message
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.people import Presence, Profile
 from chatterbox.wire.position import Position, Whole
 from chatterbox.wire.user_settings import NotificationLevel
 
@@ -124,10 +125,64 @@ class Own(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
     """RFC 3339: before this time the room does not notify you."""
 
 
+class PresenceUpdate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="presence"):
+    """The presence of users whom you watch changed; at most once a second."""
+
+    people: list[Presence]
+
+
+class ProfileUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="profile"):
+    """The profile of a user whom you watch changed, or of yourself: this is all of it that you may see."""
+
+    username: str
+    profile: Profile = Profile()
+    version: Whole = 0
+
+
+class TypingUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="typing"):
+    """Who is typing in the room that you look at, as of now; empty: no one is any more."""
+
+    room: str
+    who: tuple[str, ...] = ()
+    """Usernames, at most five."""
+    more: Whole = 0
+    """How many others."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """A user has read a room up to `offset`."""
+
+    username: str
+    offset: Whole
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="seen"):
+    """How far others have read the room that you look at: all of them after `look`, then changes, once a second.
+
+    Only in direct conversations and in rooms of at most `receipts_members`.
+    """
+
+    room: str
+    readers: list[Receipt]
+
+
 class Move(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="move"):
     """The gateway is shutting down: reconnect after `after_ms`; the old connection works until then."""
 
     after_ms: Whole
 
 
-Push: TypeAlias = Welcome | Message | Change | Membership | TopicUpdate | InvitationUpdate | Own | Move
+Push: TypeAlias = (
+    Welcome
+    | Message
+    | Change
+    | Membership
+    | TopicUpdate
+    | InvitationUpdate
+    | Own
+    | PresenceUpdate
+    | ProfileUpdate
+    | TypingUpdate
+    | Seen
+    | Move
+)

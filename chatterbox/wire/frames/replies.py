@@ -6,6 +6,7 @@ import msgspec
 
 from chatterbox.wire.frames.commands import CommandId, Exchange
 from chatterbox.wire.frames.message import Change, Message
+from chatterbox.wire.people import Presence, Profile
 from chatterbox.wire.position import Position, Whole
 from chatterbox.wire.user_settings import NotificationLevel
 
@@ -107,6 +108,23 @@ class NotifySet(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="no
     until: str = ""
 
 
+class WatchedPerson(Presence, frozen=True, kw_only=True, omit_defaults=True):
+    """A user's presence, and as much of their profile as you may see."""
+
+    profile: Profile = Profile()
+    version: Whole = 0
+
+
+class Watched(Exchange, frozen=True, kw_only=True):
+    """The reply to `watch`; names that no user has are left out."""
+
+    people: list[WatchedPerson]
+
+
+class Noted(Exchange, frozen=True, kw_only=True):
+    """The reply to `look`, `typing` and `status`, if they had an `id`."""
+
+
 class RoomList(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
     """The reply to `rooms`: a page. With `next`, there are more public rooms: ask again with `after`."""
 
@@ -186,6 +204,8 @@ Reply: TypeAlias = (
     | ChangesPage
     | ReadSet
     | NotifySet
+    | Watched
+    | Noted
     | RoomList
     | Created
     | DirectOpened

@@ -1,0 +1,84 @@
+"""Who users are, and whether they are connected: profiles, presence, and who may see them.
+
+A field that a user does not show to a viewer is absent, as is one that the user left empty.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from chatterbox.wire.position import Whole
+
+
+class PresenceState(StrEnum):
+    """Whether a user is connected, as of all gateways."""
+
+    ONLINE = "online"
+    AWAY = "away"
+    """Connected, but no device is in use."""
+    OFFLINE = "offline"
+    """Not connected; or the user does not show their presence."""
+    UNKNOWN = "unknown"
+    """The gateway does not know at the moment, for example shortly after its start."""
+
+
+class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether a user is here."""
+
+    username: str
+    state: PresenceState
+    seen: str = ""
+    """RFC 3339, rounded down: when an offline user was last connected. Absent: not shown, or long ago."""
+
+
+class Audience(StrEnum):
+    """Who may see a field of a profile."""
+
+    EVERYONE = "everyone"
+    ROOMS = "rooms"
+    """Who is in a room with the user; the room that everyone is in does not count."""
+    NOBODY = "nobody"
+
+
+class Privacy(msgspec.Struct, frozen=True, array_like=True):
+    """What a user tells others of what they do. Without a stored one, everything."""
+
+    presence: bool = True
+    """Whether others see the user online, away, or last seen; if not, the user looks offline, and nothing is stored."""
+    typing: bool = True
+    """Whether others see that the user is typing."""
+    receipts: bool = True
+    """Whether others see how far the user has read."""
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a user tells about themselves."""
+
+    display_name: str = ""
+    bio: str = ""
+    avatar: str = ""
+    """The id of the picture: `GET /avatars/{id}/256`. Another picture has another id."""
+    status: str = ""
+    """A short text, such as "back at three"."""
+    status_until: str = ""
+    """RFC 3339: when the status ends; empty: it stays until it is changed."""
+
+
+class Audiences(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may see each field of a profile (`status` includes when it ends)."""
+
+    display_name: Audience = Audience.EVERYONE
+    bio: Audience = Audience.EVERYONE
+    avatar: Audience = Audience.EVERYONE
+    status: Audience = Audience.EVERYONE
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A user as one viewer may see them."""
+
+    username: str
+    profile: Profile = Profile()
+    seen: str = ""
+    """RFC 3339, rounded down: when the user was last connected. Empty: not shown, or long ago."""
+    version: Whole = 0
+    """Changes whenever the profile, or who may see it, changes; 0: neither ever did."""
