@@ -10,7 +10,8 @@ from functools import partial
 import aiosqlite
 
 from chatterbox.chassis.sqlite.database import checkpoint, run_on_connection
-from chatterbox.wire.broker_events import RoomDeleted
+from chatterbox.wire import direct_names
+from chatterbox.wire.broker_events import MembershipChanged, RoomDeleted, RoomEvent
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
 from services.history.core.room_activity import RoomActivity
@@ -23,6 +24,7 @@ from services.history.messages.member_names import MemberNames
 from services.history.messages.send_limits import SendLimits
 from services.history.messages.write_queue import ChangeJob
 from services.history.messages.write_transaction import WriteTransaction, last_message_id, store
+from services.history.reads.read_activity import ReadActivity
 
 log = logging.getLogger("chatterbox.history.group_committer")
 
@@ -52,6 +54,7 @@ class GroupCommitter:
         self._last_id: int | None = None
         """The last message id ever given; None: to be read from the database."""
         self.activity = RoomActivity(lambda: secrets.token_hex(8))
+        self.read_activity = ReadActivity(lambda: secrets.token_hex(8))
         self.revision: int | None = None
         """The membership revision of the last commit that had one; None: to be read from the database."""
 
@@ -93,13 +96,20 @@ class GroupCommitter:
         return CommittedChanges(transaction.events, plan)
 
     def _note(self, transaction: WriteTransaction, plan: AppendPlan) -> None:
-        """Note which rooms changed, now that it can be read."""
+        """Note which rooms and read states changed, now that it can be read."""
         changed = plan.changes.changed if plan.changes is not None else None
         if plan.tails or changed:
             self.activity.note({**plan.tails, **changed} if changed else plan.tails)
         for event in transaction.events:
             if isinstance(event, RoomDeleted):
                 self.activity.forget(event.room_id)
+        readers = transaction.readers.union(
+            event.user_id for event in transaction.events if isinstance(event, MembershipChanged)
+        )
+        if readers:
+            self.read_activity.note(readers)
+        if (plan.changes is not None and plan.changes.mentions) or any(map(_concerns_others, transaction.events)):
+            self.read_activity.note_all()
 
     def store_and_commit(
         self, db: sqlite3.Connection, group: CommitGroup, transaction: WriteTransaction, last_id: int
@@ -148,11 +158,19 @@ class GroupCommitter:
         self._last_id = self.revision = None
         self._names.forget()
         self.activity.restart()
+        self.read_activity.restart()
         try:
             if self._db.in_transaction:
                 await self._db.execute("ROLLBACK")
         except sqlite3.Error:
             log.exception("rollback.failed")
+
+
+def _concerns_others(event: RoomEvent) -> bool:
+    """Whether an event changes read states of users whom it does not name: mentions are counted otherwise in notes."""
+    return isinstance(event, RoomDeleted) or (
+        isinstance(event, MembershipChanged) and bool(direct_names.people(event.room))
+    )
 
 
 async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:

@@ -37,6 +37,7 @@ from services.history.messages.group_committer import GroupCommitter
 from services.history.messages.write_queue import RETRY_AFTER_S, AppendJob, ChangeJob, Job, QueueBounds, WriteQueue
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.metrics import HistoryMetrics
+from services.history.reads.read_activity import ReadActivity
 
 log = logging.getLogger("chatterbox.history.writer")
 
@@ -98,6 +99,11 @@ class Writer:
     def activity(self) -> RoomActivity:
         """Which rooms the commits of this process changed."""
         return self._committer.activity
+
+    @property
+    def read_activity(self) -> ReadActivity:
+        """Whose read states the commits of this process changed."""
+        return self._committer.read_activity
 
     async def append(self, messages: Sequence[Append]) -> list[Outcome]:
         """Store messages in this order in one transaction; on return they are durable. One outcome per message.
