@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-OWNERS = {"auth": 10001, "gateway": 10002, "history": 10003, "redis": 10004}
+OWNERS = {"auth": 10001, "gateway": 10002, "history": 10003, "redis": 10004, "files": 10006}
 """The user id that each container runs as."""
 
-CALLERS = {"auth": ("gateway", "history"), "history": ("gateway",)}
+CALLERS = {"auth": ("files", "gateway", "history"), "history": ("files", "gateway")}
 """Which services call which over internal HTTP."""
 
 _CONNECT = "+auth +hello +ping +quit +client|setinfo +client|setname +client|id"
@@ -22,6 +22,7 @@ COMMANDS = {
     "auth": f"{_CONNECT} +publish",
     "gateway": f"{_CONNECT} +publish +subscribe +unsubscribe",
     "history": f"{_CONNECT} +publish +subscribe +unsubscribe",
+    "files": f"{_CONNECT} +subscribe +unsubscribe",
 }
 """The Redis commands that each service may run: none on keys, and only on Chatterbox's channels."""
 

@@ -17,13 +17,15 @@ class ServiceName(StrEnum):
     """Who calls: a service, or with auth's key the operator's commands."""
 
     AUTH = "auth"
+    FILES = "files"
     GATEWAY = "gateway"
     HISTORY = "history"
 
 
 CALLERS: dict[ServiceName, tuple[ServiceName, ...]] = {
-    ServiceName.AUTH: (ServiceName.GATEWAY, ServiceName.HISTORY),
-    ServiceName.HISTORY: (ServiceName.GATEWAY,),
+    ServiceName.AUTH: (ServiceName.FILES, ServiceName.GATEWAY, ServiceName.HISTORY),
+    ServiceName.HISTORY: (ServiceName.FILES, ServiceName.GATEWAY),
+    ServiceName.FILES: (),
     ServiceName.GATEWAY: (),
 }
 """Which services call which; `deploy/make_secrets.py` has the same table."""

@@ -28,7 +28,7 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_each_service_gets_a_key_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = made(tmp_path, monkeypatch)
     keys = [files[f"{service}/service-key"] for service in ServiceName]
-    assert len(set(keys)) == 3
+    assert len(set(keys)) == 4
     assert min(map(len, keys)) >= 32
     assert all(text.count(key) <= 1 for key in keys for text in [" ".join(files.values())])
 
@@ -62,5 +62,5 @@ def test_the_shared_key_of_earlier_versions_is_replaced(tmp_path: Path, monkeypa
         (tmp_path / service / "service-key").write_text("the key that all services shared")
     files = made(tmp_path, monkeypatch)
     keys = [files[f"{service}/service-key"] for service in ServiceName]
-    assert len(set(keys)) == 3
+    assert len(set(keys)) == 4
     assert "the key that all services shared" not in keys
