@@ -14,10 +14,12 @@ from chatterbox.wire import direct_names
 from chatterbox.wire.broker_events import MembershipChanged, RoomDeleted, RoomEvent
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
+from services.history.core.change_plan import ChangePlan
 from services.history.core.room_activity import RoomActivity
 from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.page_erasure import TextRow
+from services.history.erasure.pending_erasures import PendingErasures
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.member_names import MemberNames
@@ -43,14 +45,18 @@ class GroupCommitter:
         now_ms: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
         ledger: ErasureLedger | None = None,
+        pending: PendingErasures | None = None,
     ) -> None:
-        """`now_ms` is milliseconds since 1970, `clock` monotonic seconds. `ledger` records deleted messages."""
+        """`now_ms` is milliseconds since 1970, `clock` monotonic seconds. `ledger` records deleted messages, `pending`
+        those whose texts are overwritten.
+        """
         self._db = db
         self._limits = limits
         self._now_ms = now_ms
         self._send_limits = SendLimits(limits, clock)
         self._names = MemberNames(limits)
         self._ledger = ledger
+        self._pending = pending
         self._last_id: int | None = None
         """The last message id ever given; None: to be read from the database."""
         self.activity = RoomActivity(lambda: secrets.token_hex(8))
@@ -140,16 +146,17 @@ class GroupCommitter:
             member_ids=partial(self._names.user_ids, db),
         )
         plan.erased_files += transaction.erased_files
-        if plan.changes is not None and plan.changes.erased:
-            self._record(plan.changes.erased, transaction.now_ms)
+        if plan.changes is not None and plan.changes.rewritten:
+            self._record(plan.changes, transaction.now_ms)
         return plan
 
-    def _record(self, message_ids: Sequence[int], at_ms: int) -> None:
-        """Record deleted messages before the commit. A ledger that can't be written is a failure of the disk."""
-        if self._ledger is None:
-            return
+    def _record(self, changes: ChangePlan, at_ms: int) -> None:
+        """Record which texts are erased before the commit. A file that can't be written is a failure of the disk."""
         try:
-            self._ledger.record(message_ids, at_ms)
+            if self._pending is not None:
+                self._pending.add(changes.rewritten)
+            if self._ledger is not None and changes.erased:
+                self._ledger.record(changes.erased, at_ms)
         except OSError as problem:
             raise sqlite3.OperationalError(f"the ledger of deleted messages can't be written: {problem}") from problem
 

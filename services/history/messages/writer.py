@@ -31,6 +31,7 @@ from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.log_erasure import LogErasure
 from services.history.erasure.page_erasure import TextRow
+from services.history.erasure.pending_erasures import PendingErasures
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.group_committer import GroupCommitter
@@ -64,15 +65,20 @@ class Writer:
         damage: DamageRecord,
         committer: GroupCommitter | None = None,
         ledger: ErasureLedger | None = None,
-        on_erased: Callable[[], None] = lambda: None,
+        pending: PendingErasures | None = None,
+        on_erased: Callable[[Sequence[int]], None] = lambda _: None,
         on_failed: Callable[[], None] = lambda: None,
     ) -> None:
         """`publish` is called after every commit, before its callers learn of it, and must not block. `on_failed` is
         called when a commit failed: what it stored is not known. `committer` writes to `db`.
 
-        `ledger` records deleted messages; `on_erased` is called when deleted texts are gone from the database.
+        `ledger` records deleted messages, `pending` those whose texts are overwritten; `on_erased` is called with the
+        ids of messages whose old texts are gone from the database.
         """
-        self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock, ledger=ledger)
+        self._committer = committer or GroupCommitter(
+            db, limits=limits, now_ms=now_ms, clock=clock, ledger=ledger, pending=pending
+        )
+        self._pending = pending
         self._publish = publish
         self._reserve = reserve
         self._damage = damage
@@ -131,7 +137,8 @@ class Writer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Writer"]:
         """Write while the block runs; at its end refuse new jobs and commit the accepted ones."""
-        self._log_erasure.request()  # an earlier process may have ended before it truncated the log
+        # an earlier process may have ended before it removed the old texts
+        self._log_erasure.request(self._pending.message_ids if self._pending is not None else ())
         async with background(self._run(), "history.writer"):
             try:
                 yield self
@@ -178,7 +185,7 @@ class Writer:
             return False
         self._erasure_incident.recover()
         if is_done:
-            self._on_erased()
+            self._on_erased(message_ids)
         return is_done
 
     async def _commit(self, jobs: list[Job]) -> None:
