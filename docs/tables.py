@@ -15,9 +15,9 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from chatterbox.chassis.settings import PREFIX, LimitSettings, Settings
-from chatterbox.wire import asyncapi
 from chatterbox.wire.close_codes import SENTENCES, CloseCode, may_reconnect
 from chatterbox.wire.errors import MEANINGS, Code
+from chatterbox.wire.frames import asyncapi
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import RATE_LIMITS, UNCOUNTED
 from client.cli import manual
@@ -187,10 +187,10 @@ def _keys() -> Iterator[str]:
             yield f"| `{name}` | {keys} | {about} |"
 
 
-def _transcript(name: str) -> Callable[[], Iterator[str]]:
+def _transcript(name: str, folder: str = "transcripts") -> Callable[[], Iterator[str]]:
     def lines() -> Iterator[str]:
         yield "```text"
-        yield from (ROOT / "tests" / "contract" / "transcripts" / f"{name}.txt").read_text().splitlines()
+        yield from (ROOT / "tests" / "contract" / folder / f"{name}.txt").read_text().splitlines()
         yield "```"
 
     return lines
@@ -216,6 +216,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "transcript:conversation": _transcript("conversation"),
     "transcript:reading": _transcript("reading"),
     "transcript:changes": _transcript("changes"),
+    "transcript:profiles": _transcript("profiles", "http_transcripts"),
 }
 
 FILES: dict[Path, Callable[[], str]] = {

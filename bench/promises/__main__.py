@@ -5,6 +5,7 @@ import asyncio
 import datetime
 import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -53,9 +54,18 @@ def main() -> None:
     wanted.output.mkdir(parents=True, exist_ok=True)
     markdown = as_markdown(machine, parts, troubles)
     (wanted.output / "PROMISES.md").write_text(markdown)
-    data = json.dumps(as_data(machine, parts, troubles), indent=1, ensure_ascii=False)
+    data = _with_short_lists(json.dumps(as_data(machine, parts, troubles), indent=1, ensure_ascii=False))
     (wanted.output / "PROMISES.json").write_text(data + "\n")
     print(f"\n{markdown}\nwritten to {wanted.output / 'PROMISES.md'} and PROMISES.json")
+
+
+def _with_short_lists(text: str) -> str:
+    r"""Indented JSON with each list of numbers on one line.
+
+    >>> _with_short_lists('[\n 1,\n 2.5\n]')
+    '[1, 2.5]'
+    """
+    return re.sub(r"\[[-+\d.e,\s]+\]", lambda found: "[" + " ".join(found[0].strip("[]").split()) + "]", text)
 
 
 def _wanted() -> Wanted:

@@ -7,7 +7,7 @@ claims required, lengths bounded.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
@@ -214,3 +214,13 @@ class AuthClient:
     async def user(self, username: str) -> auth_api.UserInfo:
         """The user with this name in any spelling; raises `user_unknown`."""
         return await call(self._http, "POST", "/internal/user", {"username": username}, auth_api.UserInfo)
+
+    async def users(self, usernames: Sequence[str]) -> list[auth_api.UserInfo]:
+        """The users with these names in any spelling, at most 200; without names that no user has."""
+        body = auth_api.UserNames(list(usernames))
+        return (await call(self._http, "POST", "/internal/users", body, auth_api.Users)).users
+
+    async def check_display_name(self, user_id: int, display_name: str) -> None:
+        """Raise `display_name_invalid` if the name looks like another user's username."""
+        body = auth_api.DisplayName(user_id, display_name)
+        await call(self._http, "POST", "/internal/display-name", body, auth_api.DisplayName)

@@ -77,3 +77,25 @@ class UserInfo(msgspec.Struct, frozen=True):
 
     user_id: int
     username: str
+
+
+class UserNames(msgspec.Struct, frozen=True):
+    """`POST /internal/users`: these names in any spelling, at most 200; returns `Users`."""
+
+    usernames: list[str]
+
+
+class Users(msgspec.Struct, frozen=True):
+    """The users who have these names, in any order."""
+
+    users: list[UserInfo]
+
+
+class DisplayName(msgspec.Struct, frozen=True):
+    """`POST /internal/display-name`: a display name that a user wants; returned if it is allowed.
+
+    Refused with `display_name_invalid` if it looks like the username of another user, or like a reserved one.
+    """
+
+    user_id: int
+    display_name: str

@@ -299,7 +299,7 @@ class AvatarChanged(msgspec.Struct, frozen=True):
 
 
 class AvatarReplaced(msgspec.Struct, frozen=True):
-    """The picture until now, which nobody needs any more; empty: there was none."""
+    """The picture until now, which is not needed any more; empty: there was none."""
 
     avatar: str
 

@@ -1,4 +1,4 @@
-"""Who somebody is, and whether they are here: profiles, presence, and who may see them.
+"""Who users are, and whether they are connected: profiles, presence, and who may see them.
 
 A field that a user does not show to a viewer is absent, as is one that the user left empty.
 """

@@ -107,6 +107,7 @@ class RateLimit(NamedTuple, Generic[B_co]):
 
 _FAN_OUT = "services/gateway/gateway.py"
 _GATEWAY_CONNECTION = "services/gateway/connections/connection.py"
+_PEOPLE = "services/gateway/connections/people_handlers.py"
 _HUB = "services/gateway/connections/hub.py"
 _FRAME_BUDGET = "services/gateway/core/frame_budget.py"
 _ACCOUNTS = "services/auth/users/accounts.py"
@@ -231,6 +232,14 @@ LISTINGS = RateLimit(
     _HISTORY,
     Code.RATE_LIMITED,
     ("listings_burst", "listings_per_s"),
+)
+HINTS = RateLimit(
+    "hints",
+    ("typing", "status"),
+    Key.USER,
+    Rate(60, 5),
+    _PEOPLE,
+    Code.RATE_LIMITED,
 )
 UPLOADS = RateLimit(
     "uploads",
@@ -497,6 +506,7 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     INVITATIONS,
     READS,
     LISTINGS,
+    HINTS,
     UPLOADS,
     UPLOADS_AT_ONCE,
     FILE_READS,

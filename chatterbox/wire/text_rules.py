@@ -1,4 +1,4 @@
-"""Validation of messages, usernames, room names, topics and idempotency keys; formats of times and keys."""
+"""Validation of messages, names, topics, profiles and idempotency keys; formats of times and keys."""
 
 import re
 import unicodedata
@@ -138,18 +138,46 @@ def topic(text: str, limits: Limits) -> str:
     'Engines, and what drives them'
     """
     stored = text.strip() if any(map(_is_visible, text)) else ""
-    if len(stored) > limits.topic_chars:
-        detail = f"The topic has {len(stored)} characters; at most {limits.topic_chars} are allowed."
-        raise ChatError(Code.TOPIC_INVALID, detail)
-    found = forbidden(stored)
+    return _one_line("topic", stored, limits.topic_chars, Code.TOPIC_INVALID)
+
+
+def display_name(text: str, limits: Limits) -> str:
+    """Return `text` as a display name is stored: in NFC, one space between words; raises `display_name_invalid`.
+
+    >>> display_name("  Ada   Lovelace ", Limits())
+    'Ada Lovelace'
+    """
+    stored = _profile_text("display name", text, limits.display_name_chars, Code.DISPLAY_NAME_INVALID)
+    return " ".join(stored.split())
+
+
+def bio(text: str, limits: Limits) -> str:
+    """Return `text` as it is stored in a profile, in NFC; raises `profile_invalid`."""
+    return _profile_text("bio", text, limits.bio_chars, Code.PROFILE_INVALID)
+
+
+def status(text: str, limits: Limits) -> str:
+    """Return `text` as a status is stored, in NFC; raises `profile_invalid`."""
+    return _profile_text("status", text, limits.status_chars, Code.PROFILE_INVALID)
+
+
+def _profile_text(what: str, text: str, most: int, code: Code) -> str:
+    # Normalizing thousands of combining marks takes seconds, so the length is bounded before it, too.
+    stored = unicodedata.normalize("NFC", text) if len(text) <= 4 * most else text
+    return _one_line(what, stored.strip() if any(map(_is_visible, stored)) else "", most, code)
+
+
+def _one_line(what: str, text: str, most: int, code: Code) -> str:
+    """Return `text`; raises an error of `code` if it is too long, or not one line of allowed characters."""
+    if len(text) > most:
+        raise ChatError(code, f"The {what} has {len(text)} characters; at most {most} are allowed.")
+    found = forbidden(text)
     if found is None:
-        found = next((at for at, character in enumerate(stored) if character in "\t\n"), None)
+        found = next((at for at, character in enumerate(text) if character in "\t\n"), None)
     if found is not None:
-        raise ChatError(
-            Code.TOPIC_INVALID,
-            f"Character {found + 1} is {label(stored[found])}, which a topic can't contain: it is one line.",
-        )
-    return stored
+        detail = f"Character {found + 1} is {label(text[found])}, which a {what} can't contain: it is one line."
+        raise ChatError(code, detail)
+    return text
 
 
 def key(text: str, limits: Limits) -> str:

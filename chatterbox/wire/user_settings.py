@@ -12,6 +12,13 @@ class Writers(StrEnum):
     NOBODY = "nobody"
 
 
+class PresenceAudience(StrEnum):
+    """Who may see whether a user is connected, and when they were last."""
+
+    EVERYONE = "everyone"
+    NOBODY = "nobody"
+
+
 class NotificationLevel(StrEnum):
     """Of what a room notifies a user, on all of their devices."""
 

@@ -105,7 +105,7 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
         case "block":
             return account.block(context, arguments.person.removeprefix("@"))
         case "me":
-            return account.writers(context, arguments.writes or "")
+            return _run_me(context, arguments)
         case "unblock":
             return account.unblock(context, arguments.person.removeprefix("@"))
         case "leave":
@@ -113,6 +113,16 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
         case "delete-room":
             return room_commands.delete_room(context, room_name(arguments.room), confirmed=arguments.yes)
     return asyncio.run(_run_connected(context, arguments))
+
+
+def _run_me(context: "ClientContext", arguments: argparse.Namespace) -> ExitCode:
+    from client.commands import profile_commands
+
+    texts = {name: getattr(arguments, name) for name in ("display_name", "bio", "status")}
+    switches = {name: getattr(arguments, name) for name in ("presence", "typing", "receipts")}
+    ends = (arguments.status_for or "", arguments.status_until or "")
+    changes = profile_commands.settings_of(texts, switches, arguments.show or [], ends)
+    return profile_commands.me(context, changes, arguments.writes or "", as_json=arguments.json)
 
 
 def _change_password(context: "ClientContext", username: str | None, *, with_code: bool) -> ExitCode:
@@ -147,6 +157,10 @@ async def _run_connected(context: "ClientContext", arguments: argparse.Namespace
             begin = {name: getattr(arguments, name) for name in names}
             rooms = list(dict.fromkeys(map(room_name, arguments.rooms)))
             return await chat_commands.tail(context, rooms, as_json=arguments.json, **begin)
+        case "whois":
+            from client.commands import profile_commands
+
+            return await profile_commands.whois(context, arguments.person.removeprefix("@"), as_json=arguments.json)
         case "edit":
             room, offset = room_name(arguments.room), arguments.offset
             return await chat_commands.edit(context, room, offset, arguments.content)

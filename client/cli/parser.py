@@ -118,10 +118,7 @@ def _add_rooms(commands: CommandParsers) -> None:
     add.add_argument("invited_room", metavar="ROOM")
     add = commands.add("decline", "decline an invitation to a room", "decline ops")
     add.add_argument("invited_room", metavar="ROOM")
-    summary = "show or set who may write to you directly"
-    add = commands.add("me", summary, "me", "me --writes rooms")
-    who = "everyone, rooms (users who share a room with you, other than general), or nobody; blocked users never may"
-    add.add_argument("--writes", metavar="WHO", choices=list(Writers), help=who)
+    _add_people(commands)
     summary = "get no more invitations and direct messages from a user, or list those you block"
     add = commands.add("block", summary, "block bob", "block")
     add.add_argument("person", metavar="USERNAME", nargs="?")
@@ -141,6 +138,35 @@ def _add_rooms(commands: CommandParsers) -> None:
     add = commands.add("members", "list the members of a room that you are in", "members ops")
     add.add_argument("room", metavar="ROOM")
     add.add_argument("--json", action="store_true", help="one JSON object per member and line")
+
+
+def _add_people(commands: CommandParsers) -> None:
+    add = commands.add("whois", "show the presence and the profile of a user", "whois bob", "whois bob --json")
+    add.add_argument("person", metavar="USERNAME")
+    add.add_argument("--json", action="store_true", help="one JSON object")
+    summary = "show or set your profile, your status, what others see of what you do, and who may write to you"
+    examples = (
+        "me",
+        "me --display-name 'Ada L.' --show bio=rooms",
+        "me --status 'at the dentist' --until 15:00",
+        "me --presence off",
+    )
+    add = commands.add("me", summary, *examples)
+    add.add_argument("--display-name", metavar="TEXT", help="the name beside your username; '' clears it")
+    add.add_argument("--bio", metavar="TEXT", help="what you tell about yourself; '' clears it")
+    add.add_argument("--status", metavar="TEXT", help="what you are doing at the moment; '' clears it")
+    add.add_argument("--for", dest="status_for", metavar="TIME", help="the status ends after 30m, 2h or 1d")
+    add.add_argument("--until", dest="status_until", metavar="TIME", help="the status ends at this time, such as 15:00")
+    show = "who may see name, bio, picture or status: everyone, rooms (users who share a room with you) or nobody"
+    add.add_argument("--show", metavar="FIELD=WHO", action="append", help=f"{show}; may be repeated")
+    presence = "whether others see that you are online or away, and when you were last here"
+    add.add_argument("--presence", choices=["on", "off"], metavar="on|off", help=presence)
+    add.add_argument("--typing", choices=["on", "off"], metavar="on|off", help="whether others see that you are typing")
+    receipts = "whether others see how far you have read"
+    add.add_argument("--receipts", choices=["on", "off"], metavar="on|off", help=receipts)
+    who = "everyone, rooms (users who share a room with you, other than general), or nobody; blocked users never may"
+    add.add_argument("--writes", metavar="WHO", choices=list(Writers), help=f"who may write to you directly: {who}")
+    add.add_argument("--json", action="store_true", help="one JSON object with all of your settings")
 
 
 def _add_messages(commands: CommandParsers) -> None:

@@ -124,12 +124,6 @@ def blocks(context: ClientContext) -> ExitCode:
     return _print_wrapped(http_jobs.blocks(context))
 
 
-def writers(context: ClientContext, chosen: str) -> ExitCode:
-    """Set who may write direct messages to the user, if `chosen`; print who may."""
-    print_result(http_jobs.writers(context, chosen))
-    return ExitCode.OK
-
-
 def block(context: ClientContext, username: str) -> ExitCode:
     """Get no more invitations and direct messages from a user."""
     print_result(http_jobs.block(context, username))

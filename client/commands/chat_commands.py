@@ -110,7 +110,7 @@ def _face(
 def _typing(face: LineFace, cache: NameCache) -> tuple[AsyncIterator[str], AbstractContextManager[None]]:
     from client.faces.line_input import LineInput  # the import takes a tenth of a second, and pipes don't need it
 
-    line_input = LineInput(lambda: face.prompt, lambda line: completions(line, cache.names))
+    line_input = LineInput(lambda: face.prompt, lambda line: completions(line, cache.names), face.take_key)
     face.listen(lambda _note, _room: line_input.refresh())
     return line_input.lines(), line_input.above()
 
@@ -290,7 +290,7 @@ async def topic(context: ClientContext, room: str, text: str | None) -> ExitCode
 
 async def ask(context: ClientContext, command: frames.Command) -> ExitCode:
     """Send one command, and print its result."""
-    answer = await _reply_to(context, command)
+    answer = await reply_to(context, command)
     result = note_text.sentence(answer, context.server) or change_text.done_line(command) or "Done."
     if isinstance(answer, notes.RoomEntered):
         result += f" To chat there: chatterbox chat {inert_name(answer.room)}"
@@ -305,14 +305,15 @@ async def edit(context: ClientContext, room: str, offset: int, content: str) -> 
 
 
 async def _list_rooms(context: ClientContext) -> list[frames.RoomSummary]:
-    match await _reply_to(context, frames.ListRooms(id=0)):
+    match await reply_to(context, frames.ListRooms(id=0)):
         case notes.CommandAnswered(_, frames.RoomList(rooms=rooms)):
             return rooms
         case _:
             return []
 
 
-async def _reply_to(context: ClientContext, command: frames.Command) -> notes.CommandAnswered | notes.RoomEntered:
+async def reply_to(context: ClientContext, command: frames.Command) -> notes.CommandAnswered | notes.RoomEntered:
+    """Send one command, and return its reply; raises `Failure`."""
     with NameCache(context.name_cache_path(context.tokens.session())) as cache:
         rooms = cache.names.all_rooms
         return await ask_once(context.server, context.tokens, command, wrap=cache.learning, known=rooms)

@@ -16,6 +16,7 @@ from client.core.message_changes import HeldMessages
 from client.core.message_stream import MessageStream
 from client.core.notes import CommandRefused, Note
 from client.core.outbox_entry import OutboxEntry
+from client.core.people.people_state import PeopleState
 from client.core.read_state.room_read_state import RoomReadState
 
 REPLY_TIMEOUT_S = 30.0
@@ -81,6 +82,8 @@ class ClientState:
     read_states: Mapping[str, RoomReadState] = field(default_factory=dict)
     """How far the user has read, what is unread, and of what the room notifies them, by room."""
     read_queue: ReadQueue = ReadQueue()
+    people: PeopleState = field(default_factory=PeopleState)
+    """Other users' presence, profiles, typing and receipts, and what the server knows of this screen."""
     joining: frozenset[str] = frozenset()
     """Rooms that were requested and whose `joined` reply has not arrived."""
     unsent: Mapping[str, tuple[OutboxEntry, ...]] = field(default_factory=dict)

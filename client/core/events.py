@@ -121,6 +121,46 @@ class RoomMarkedUnread:
 
 
 @dataclass(frozen=True, slots=True)
+class PeopleShown:
+    """These names are on the screen, those that matter most first: the server tells their presence and profiles."""
+
+    usernames: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLooked:
+    """`room` is on the screen (empty: none): the server tells who types in it, and who has read it."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserTyped:
+    """The user pressed a key that writes to `room`. Feed it at each key: the core paces what it sends."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypingShared:
+    """Whether the server is told that the user is typing: the user's own switch."""
+
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUsed:
+    """The user pressed a key, or the terminal got the focus. Without one for five minutes, the user is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaySet:
+    """The user said that they are away, or back."""
+
+    is_away: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRenewed:
     """The token was renewed; this connection should use the new one, too."""
 
@@ -181,11 +221,41 @@ class MoveDue:
     connection: int
 
 
+@dataclass(frozen=True, slots=True)
+class TellDue:
+    """A timer, number `timer`: what was held back of the screen may be told the server."""
+
+    timer: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypingDue:
+    """A timer, number `timer`: the server may be told again that the user is typing in `room`."""
+
+    room: str
+    timer: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypingOver:
+    """A timer: what was told of typing no longer counts, unless the server told more after update number `update`."""
+
+    update: int
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteOver:
+    """A timer: another minute of this device is over, in use or not."""
+
+
 TypedRequest: TypeAlias = SendRequested | CommandRequested | RoomRequested | QuitRequested
 """What a person types, or a script asks."""
-Request: TypeAlias = TypedRequest | RoomRead | RoomMarkedUnread
+PeopleRequest: TypeAlias = PeopleShown | RoomLooked | UserTyped | TypingShared | DeviceUsed | AwaySet
+"""What a face tells of the screen and of who sits before it."""
+Request: TypeAlias = TypedRequest | RoomRead | RoomMarkedUnread | PeopleRequest
 """What a face asks of the connection."""
-Timer: TypeAlias = ReplyOverdue | RetryDue | PageDue | ReadDue | PaceDue | ConnectionStable | MoveDue
+PeopleTimer: TypeAlias = TellDue | TypingDue | TypingOver | MinuteOver
+Timer: TypeAlias = ReplyOverdue | RetryDue | PageDue | ReadDue | PaceDue | PeopleTimer | ConnectionStable | MoveDue
 Event: TypeAlias = (
     Started
     | HandshakeDone
@@ -198,6 +268,7 @@ Event: TypeAlias = (
     | RoomRequested
     | RoomRead
     | RoomMarkedUnread
+    | PeopleRequest
     | TokenRenewed
     | QuitRequested
     | Timer

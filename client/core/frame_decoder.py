@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from chatterbox.wire import codec, frames
+from chatterbox.wire.people import PresenceState
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from chatterbox.wire.user_settings import NotificationLevel
 
@@ -20,6 +21,9 @@ _ITEMS: Mapping[tuple[str, str], Any] = {
     ("rooms", "rooms"): frames.RoomSummary,
     ("welcome", "rooms"): frames.RoomState,
     ("welcome", "invitations"): frames.PendingInvitation,
+    ("watched", "people"): frames.WatchedPerson,
+    ("presence", "people"): frames.Presence,
+    ("seen", "readers"): frames.Receipt,
 }
 """Lists whose items are decoded one by one: by the type of the frame and the name of the field."""
 
@@ -49,6 +53,8 @@ def _decode_leniently(data: bytes) -> frames.ServerFrame | None:
         return None
     for told in (value, *_dicts(value.get("rooms"))):
         _drop_unknown_level(told)
+    for told in _dicts(value.get("people")):
+        _replace_unknown_presence(told)
     unreadable = sum(_drop_unreadable(value, field, kind) for (tag, field), kind in _ITEMS.items() if _is(value, tag))
     frame = _converted(value, frames.ServerFrame)
     if isinstance(frame, frames.Page) and unreadable:
@@ -67,6 +73,12 @@ def _drop_unknown_level(value: dict[str, Any]) -> None:
     """Take a level of notification that this client does not know as none that is set: the room must not be missed."""
     if value.get("notify", "") not in tuple(NotificationLevel):
         del value["notify"]
+
+
+def _replace_unknown_presence(value: dict[str, Any]) -> None:
+    """Take a presence that this client does not know as one that the server does not know."""
+    if isinstance(value.get("state"), str) and value["state"] not in tuple(PresenceState):
+        value["state"] = PresenceState.UNKNOWN.value
 
 
 def _is(value: Mapping[str, Any], tag: str) -> bool:

@@ -1,10 +1,12 @@
 """Notes: typed facts that the core passes to a face. `client.text.note_text` turns them into sentences."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
 from chatterbox.wire.frames import Command, Membership, Message, Reply, RoomState
+from chatterbox.wire.people import Presence, Profile
 from chatterbox.wire.position import Position
 from client.core.outbox_entry import OutboxEntry
 from client.core.read_state.room_read_state import RoomReadState
@@ -159,6 +161,45 @@ class ReadStateTold:
 
 
 @dataclass(frozen=True, slots=True)
+class PresenceTold:
+    """The presence of these users on the screen changed; `ClientState.people` has it, too."""
+
+    people: tuple[Presence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileTold:
+    """The profile of a user on the screen, or of this user, changed: this is what the user may see of it."""
+
+    username: str
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class TypingTold:
+    """Who is typing in the room on the screen, as of now: at most five usernames, and how many others."""
+
+    room: str
+    who: tuple[str, ...] = ()
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptsTold:
+    """How far others have read the room on the screen, by username: all that is known of it."""
+
+    room: str
+    read_by: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AwayChanged:
+    """Whether the user is away changed: this device is in use or not, or the user said so."""
+
+    is_away: bool
+
+
+@dataclass(frozen=True, slots=True)
 class InvitationReceived:
     """`by` invited the user to `room`; it is pending until the user joins or declines."""
 
@@ -231,6 +272,8 @@ class SessionOver:
     why: str
 
 
+PeopleNote: TypeAlias = PresenceTold | ProfileTold | TypingTold | ReceiptsTold | AwayChanged
+"""Notes that a face without a screen never shows: they come often, and would interrupt reading."""
 Note: TypeAlias = (
     Connecting
     | WelcomeReceived
@@ -247,6 +290,7 @@ Note: TypeAlias = (
     | MembershipChange
     | TopicChange
     | ReadStateTold
+    | PeopleNote
     | InvitationReceived
     | QueuedOffline
     | SendDelayed

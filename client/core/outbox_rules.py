@@ -9,12 +9,12 @@ import msgspec
 from chatterbox.wire import codec
 from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.frames import Edit, ErrorFrame, Message, Send, Sent
-from client.core import room_updates
 from client.core.client_state import ClientState, ConnectionPhase, ReducerStep
 from client.core.events import DropEntry, RetryDue, StartTimer
 from client.core.frame_decoder import UNREADABLE
 from client.core.notes import CommandRefused, QueuedOffline, SendDelayed, SendFailed, SendStored
 from client.core.outbox_entry import OutboxEntry
+from client.core.rooms import room_messages
 
 RETRY_S = 1.0
 """How long to wait after a temporary refusal, if the server does not say."""
@@ -99,7 +99,7 @@ def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
         thread=reply.thread,
         mentions=reply.mentions,
     )
-    room_updates.take_own_message(step, own)
+    room_messages.take_own_message(step, own)
     if entry.edited is not None:
         edit_id = step.send_command(Edit(id=0, room=send.room, offset=reply.at.offset, content=entry.edited))
         in_flight = {**step.state.in_flight, send.room: edit_id}

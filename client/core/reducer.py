@@ -1,7 +1,8 @@
 """The reducer: takes a state and an event, returns the new state and the effects. Pure, so tests can try any order.
 
-It handles the connection's life cycle; `client.core.room_updates` handles rooms, `client.core.room_list` the list
-of rooms, `client.core.outbox_rules` the outbox, `client.core.read_state` how far the user has read.
+It handles the connection's life cycle; `client.core.rooms` handles rooms, `client.core.room_list` the list
+of rooms, `client.core.outbox_rules` the outbox, `client.core.read_state` how far the user has read, and
+`client.core.people` other users and what is on the screen.
 """
 
 from collections.abc import Iterable
@@ -18,11 +19,20 @@ from client.core import (
     outbox_rules,
     reconnect_delay,
     room_list,
-    room_updates,
 )
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
 from client.core.frame_decoder import UNREADABLE
+from client.core.people import device_rules, people_rules, screen_rules
 from client.core.read_state import read_rules
+from client.core.rooms import (
+    changed_messages,
+    page_requests,
+    request_retry,
+    room_joins,
+    room_membership,
+    room_messages,
+    room_resume,
+)
 
 QUIET_RETRY_S = reconnect_delay.FIRST_MINUTE_CAP_S
 """Attempts to connect that follow a wait of at most this are not shown one by one (seconds)."""
@@ -52,11 +62,20 @@ def _take(step: ReducerStep, event: events.Event) -> None:
         case events.CommandRequested(command):
             step.send_for_person(command)
         case events.RoomRequested(room):
-            room_updates.join(step, room)
+            room_joins.join(step, room)
         case events.RoomRead(room, offset, turn):
             read_rules.read(step, room, offset, turn)
         case events.RoomMarkedUnread(room, offset):
             read_rules.mark_unread(step, room, offset)
+        case (
+            events.PeopleShown()
+            | events.RoomLooked()
+            | events.UserTyped()
+            | events.TypingShared()
+            | events.DeviceUsed()
+            | events.AwaySet()
+        ):
+            _take_people_request(step, event)
         case events.QuitRequested():
             read_rules.flush(step)
             _end(step, notes.SessionOver(None, "You left."))
@@ -66,6 +85,10 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             | events.PageDue()
             | events.ReadDue()
             | events.PaceDue()
+            | events.TellDue()
+            | events.TypingDue()
+            | events.TypingOver()
+            | events.MinuteOver()
             | events.ConnectionStable()
             | events.MoveDue()
         ):
@@ -74,6 +97,24 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             _take_connection_event(step, event)
         case _:
             assert_never(event)
+
+
+def _take_people_request(step: ReducerStep, request: events.PeopleRequest) -> None:
+    match request:
+        case events.PeopleShown(usernames):
+            screen_rules.show_people(step, usernames)
+        case events.RoomLooked(room):
+            screen_rules.look(step, room)
+        case events.UserTyped(room):
+            screen_rules.type_in(step, room)
+        case events.TypingShared(is_on):
+            screen_rules.share_typing(step, is_on=is_on)
+        case events.DeviceUsed():
+            device_rules.use(step)
+        case events.AwaySet(is_away):
+            device_rules.set_away(step, is_away=is_away)
+        case _:
+            assert_never(request)
 
 
 def _take_connection_event(
@@ -88,7 +129,7 @@ def _take_connection_event(
             step.emit(events.Dial(0.0))
         case events.HandshakeDone(held):
             step.set_state(replace(step.state, phase=ConnectionPhase.CONNECTING))
-            points = room_updates.resume_points(step, held)
+            points = room_resume.resume_points(step, held)
             step.emit(events.SendConnect(points if step.state.names_rooms else {}))
         case events.TokenRenewed():
             if step.state.phase is ConnectionPhase.LIVE:
@@ -108,13 +149,21 @@ def _take_timer(step: ReducerStep, timer: events.Timer) -> None:
                 step.emit(events.CloseConnection())
         case events.RetryDue(room, command_id):
             outbox_rules.retry(step, room, command_id)
-            room_updates.retry(step, room, command_id)
+            request_retry.retry(step, room, command_id)
         case events.PageDue(command_id):
             room_list.retry(step, command_id)
         case events.ReadDue(room, pause):
             read_rules.resume(step, room, pause)
         case events.PaceDue(number):
             _refill(step, number)
+        case events.TellDue(number):
+            screen_rules.resume(step, number)
+        case events.TypingDue(room, number):
+            screen_rules.resume_typing(step, room, number)
+        case events.TypingOver(number):
+            people_rules.end_typing(step, number)
+        case events.MinuteOver():
+            device_rules.end_minute(step)
         case events.ConnectionStable(connection):
             if _is_current(step, connection):
                 step.set_state(replace(step.state, attempt=0, waited_s=0.0))
@@ -133,7 +182,8 @@ def _refill(step: ReducerStep, timer: int) -> None:
     pace, starts_timer = command_pace.refill(step.state.pace)
     step.set_pace(pace, refill_s=command_pace.REFILL_S if starts_timer else None)
     read_rules.advance(step)
-    room_updates.request_pages(step)
+    screen_rules.advance(step)
+    page_requests.request_pages(step)
 
 
 def _is_current(step: ReducerStep, connection: int) -> bool:
@@ -151,17 +201,27 @@ def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
         case frames.Welcome():
             _take_welcome(step, frame)
         case frames.Message():
-            room_updates.take_message(step, frame)
+            room_messages.take_message(step, frame)
+            if step.state.people.typing.who:
+                people_rules.take_message(step, frame)
         case frames.Change():
-            room_updates.take_change(step, frame)
+            changed_messages.take_change(step, frame)
         case frames.Membership():
-            room_updates.take_membership(step, frame)
+            room_membership.take_membership(step, frame)
         case frames.TopicUpdate(room=room, topic=topic, by=by):
-            room_updates.take_topic(step, room, topic, by=by)
+            room_membership.take_topic(step, room, topic, by=by)
         case frames.InvitationUpdate(room=room, by=by, pending=pending):
-            room_updates.take_invitation(step, room, by if pending else None)
+            room_membership.take_invitation(step, room, by if pending else None)
         case frames.Own():
             read_rules.take_own(step, frame)
+        case frames.PresenceUpdate():
+            people_rules.take_presence(step, frame)
+        case frames.ProfileUpdate():
+            people_rules.take_profile(step, frame)
+        case frames.TypingUpdate():
+            people_rules.take_typing(step, frame)
+        case frames.Seen():
+            people_rules.take_seen(step, frame)
         case frames.Move(after_ms=after_ms):
             step.emit(events.StartTimer(after_ms / 1000, events.MoveDue(step.state.connection)))
         case _:
@@ -178,12 +238,13 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
         notes.WelcomeReceived(welcome.username, tuple(welcome.rooms), step.state.unsent_count, again, welcome.server)
     )
     step.emit(events.StartTimer(STABLE_S, events.ConnectionStable(connection)))
-    room_updates.take_welcome(step, welcome.rooms)
+    room_resume.take_welcome(step, welcome.rooms)
     read_rules.take_welcome(step, welcome.rooms)
-    room_updates.take_invitations(step, welcome.invitations)
+    room_membership.take_invitations(step, welcome.invitations)
     if step.state.unsent:
         step.emit(events.MarkTried())
     outbox_rules.advance_all(step)
+    screen_rules.advance(step)
 
 
 def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
@@ -208,8 +269,10 @@ def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
         )
     )
     outbox_rules.disconnect(step)
-    room_updates.disconnect(step)
+    room_resume.disconnect(step)
     read_rules.disconnect(step)
+    screen_rules.disconnect(step)
+    people_rules.disconnect(step)
     _refuse_unanswered(step, unanswered.values())
     step.emit(events.Dial(wait_s))
 
@@ -255,7 +318,7 @@ def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
         return
     _answer(step, pending, reply)
     if isinstance(pending.command, frames.ReadHistory | frames.ReadChanges):
-        room_updates.request_pages(step)  # another room may have waited for this one
+        page_requests.request_pages(step)  # another room may have waited for this one
 
 
 def _answer(step: ReducerStep, pending: PendingCommand, reply: frames.Reply) -> None:
@@ -268,14 +331,19 @@ def _answer(step: ReducerStep, pending: PendingCommand, reply: frames.Reply) -> 
             outbox_rules.finish_edit(step, edit)
         case frames.MarkRead() as command, frames.ReadSet() if not pending.by_person:
             read_rules.take_read_set(step, command, reply)
+        case frames.Look() | frames.SetStatus() as command, frames.Noted() if not pending.by_person:
+            screen_rules.confirm(step, command)
+        case frames.Watch() as command, frames.Watched() if not pending.by_person:
+            people_rules.take_watched(step, reply)
+            screen_rules.confirm(step, command)
         case frames.Join() as join, frames.Joined():
-            room_updates.take_joined(step, reply, join.room)
+            room_joins.take_joined(step, reply, join.room)
         case frames.Direct(), frames.DirectOpened(room=room) if room in step.state.joining:
-            room_updates.join_opened(step, room)
+            room_joins.join_opened(step, room)
         case _, frames.Page() if not pending.by_person:
-            room_updates.take_page(step, reply)
+            room_messages.take_page(step, reply)
         case _, frames.ChangesPage() if not pending.by_person:
-            room_updates.take_changes(step, reply)
+            changed_messages.take_changes(step, reply)
         case frames.ListRooms(), frames.RoomList():
             room_list.take_page(step, pending, reply)
         case command, _:
@@ -286,20 +354,24 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
     """Show the reply to a requested command; some start or end a room's stream."""
     match reply:
         case frames.Created():
-            room_updates.start(step, reply.room, reply.at, 0)
+            room_membership.start(step, reply.room, reply.at, 0)
         case frames.Left() | frames.DeletedRoom():
-            room_updates.leave(step, reply.room)
+            room_membership.leave(step, reply.room)
         case frames.ChangesPage():
-            room_updates.show_changes(step, reply)
+            changed_messages.show_changes(step, reply)
         case frames.NotifySet():
             read_rules.take_notify(step, reply)
+        case frames.Watched():
+            people_rules.take_watched(step, reply)
+            if isinstance(command, frames.Watch):
+                screen_rules.confirm(step, command)
         case frames.TopicSet():
-            room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)
+            room_membership.take_topic(step, reply.room, reply.topic, by=step.state.username)
         case _:
             pass  # other replies change no stream
     step.show(notes.CommandAnswered(command, reply))
     if isinstance(reply, frames.Page):
-        room_updates.hold_page(step, reply)
+        room_messages.hold_page(step, reply)
 
 
 def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.ErrorFrame) -> None:
@@ -310,16 +382,18 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
         case frames.Edit() as edit if not pending.by_person:
             outbox_rules.refuse_edit(step, edit, error)
         case frames.Join() as join:
-            room_updates.refuse_join(step, join, error, temporary=temporary)
+            room_joins.refuse_join(step, join, error, temporary=temporary)
         case frames.Direct(username=username):
             join = frames.Join(id=pending.command.id, room=direct_rooms.room_with(username))
-            room_updates.refuse_join(step, join, error, temporary=temporary)
+            room_joins.refuse_join(step, join, error, temporary=temporary)
         case frames.ReadHistory() as history if not pending.by_person:
-            room_updates.refuse_page(step, history, error, temporary=temporary)
+            room_messages.refuse_page(step, history, error, temporary=temporary)
         case frames.ReadChanges() as command if not pending.by_person:
-            room_updates.refuse_changes(step, command, error, temporary=temporary)
+            changed_messages.refuse_changes(step, command, error, temporary=temporary)
         case frames.MarkRead() as command if not pending.by_person:
             read_rules.refuse(step, command, error, temporary=temporary)
+        case frames.Look() | frames.Watch() | frames.SetStatus() as command if not pending.by_person:
+            screen_rules.refuse(step, command, error, temporary=temporary)
         case frames.ListRooms() as command:
             room_list.refuse_page(step, pending, command, error)
         case command:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import assert_never
 
-from client.faces.slash_parser import KEYWORDS, LEVELS, SLASHES, WRITERS, WordKind, spec_of
+from client.faces.slash_parser import CHOICES, KEYWORDS, LEVELS, SLASHES, WRITERS, WordKind, spec_of
 from client.store.name_cache import CachedNames
 from client.store.session_file import OTHERS
 from client.text.sanitize import inert_name
@@ -48,6 +48,8 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             return _starting_with(word, (KEYWORDS[kind],))
         case WordKind.WRITERS:
             return _starting_with(word, WRITERS)
+        case WordKind.PROFILE | WordKind.PRIVACY | WordKind.SWITCH:
+            return _starting_with(word, CHOICES[kind])
         case WordKind.LEVEL:
             return _starting_with(word, LEVELS)
         case (
@@ -58,6 +60,7 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             | WordKind.EMOJI
             | WordKind.MESSAGE
             | WordKind.DURATION
+            | WordKind.ABOUT_ME
         ):
             return []
         case _:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TypeAlias, assert_never
 
 from chatterbox.wire import frames
@@ -11,7 +12,16 @@ from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ConnectionPhase
 from client.core.direct_rooms import peer_of
-from client.core.events import CommandRequested, QuitRequested, RoomRead, RoomRequested, SendRequested
+from client.core.events import (
+    CommandRequested,
+    DeviceUsed,
+    QuitRequested,
+    RoomLooked,
+    RoomRead,
+    RoomRequested,
+    SendRequested,
+    UserTyped,
+)
 from client.core.outbox_entry import OutboxEntry
 from client.faces.line_output import LineOutput, LoopClock
 from client.faces.messages.attention import Attention
@@ -25,6 +35,7 @@ from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.change_text import changes_of, done_line
+from client.text.people_text import unknown_person, whois_lines
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
 from client.text.suggestions import RoomCommand, how_to_confirm, unknown_room, unknown_user
@@ -126,6 +137,8 @@ class LineFace:
                 self._show_change(note)
             case notes.CommandAnswered(_, frames.RoomList(rooms=rooms)):
                 self._show_rooms(rooms)
+            case notes.CommandAnswered(frames.Watch(usernames=(username,)), frames.Watched(people=people)):
+                self._show_person(username, people)
             case notes.CommandAnswered(frames.ReadHistory() as asked, frames.Page(messages=messages)):
                 self._show_page(asked, messages)
             case notes.CommandAnswered(command, frames.Changed()):
@@ -148,6 +161,14 @@ class LineFace:
                     self._print(note)
             case notes.Disconnected(retry_s=retry_s):
                 self._print(note, f" {TRY_NOW}" if retry_s >= WORTH_TRYING_S else "")
+            case (
+                notes.PresenceTold()
+                | notes.ProfileTold()
+                | notes.TypingTold()
+                | notes.ReceiptsTold()
+                | notes.AwayChanged()
+            ):
+                pass  # never announced: they would interrupt reading; `/who` and `/whois` tell them
             case (
                 notes.Connecting()
                 | notes.Reconnecting()
@@ -207,6 +228,11 @@ class LineFace:
         else:
             self.connection.request(RoomRequested(room))
 
+    def _open(self, room: str | None) -> None:
+        """Another room is the open one, or none: who types in it is known, for `/who`."""
+        self.room = room
+        self.connection.request(RoomLooked(room or ""))
+
     def notice(self, text: str) -> None:
         """Print a notice of the client; `text` is inert."""
         self._output.notice(text)
@@ -231,9 +257,16 @@ class LineFace:
         if not note.again and (line := unread_summary_line(unread)):
             self.notice(line)
 
+    def take_key(self, text: str) -> None:
+        """The input line is `text` now: the user is here, and may be typing a message."""
+        self.connection.request(DeviceUsed())
+        if self.room is not None and text.strip() and (text.startswith("//") or not text.startswith("/")):
+            self.connection.request(UserTyped(self.room))
+
     def _take_attention(self) -> None:
         """The user is present: what was printed is read."""
         if self._attention is not None:
+            self.connection.request(DeviceUsed())
             for room, offset in self._attention.take_line(self._clock.now_s()).items():
                 self.connection.request(RoomRead(room, offset))
 
@@ -321,6 +354,14 @@ class LineFace:
             original = self._printed.get(message.room, message.reply_to)
             self._output.message(message, original or by_offset(messages, message.reply_to))
 
+    def _show_person(self, username: str, people: Sequence[frames.WatchedPerson]) -> None:
+        """Print the presence and the profile of a user."""
+        if people:
+            for line in whois_lines(people[0], datetime.now(UTC)):
+                self.notice(line)
+        else:
+            self.notice(unknown_user(unknown_person(username), username, self._names.names.people))
+
     def _schedule_summary(self) -> None:
         """Set a timer for the next summary of unread messages."""
         if not self._has_unread_timer and (due_s := self._unread.due_s) is not None:
@@ -334,7 +375,7 @@ class LineFace:
         self._schedule_summary()
 
     def _show_room(self, room: str, messages: Iterable[frames.Message], dropped: int = 0) -> None:
-        self.room = room
+        self._open(room)
         self._entered.add(room)
         self._unread.take(room)
         self.notice(f"Now in {shown_room(room)}.")
@@ -379,7 +420,7 @@ class LineFace:
         self._forget(room)
         self._unread.take(room)
         if room == self.room:
-            self.room = None
+            self._open(None)
             self.notice("No room open. /join ROOM")
 
     def _forget(self, room: str) -> None:
@@ -416,6 +457,6 @@ class LineFace:
                 self._print(refused)
         match refused.command:
             case frames.Join(room=room) if room == self.room and room not in self._entered:
-                self.room = None
+                self._open(None)
             case _:
                 pass

@@ -20,10 +20,12 @@ from client.job_control import stop_job, stop_until_continued
 class LineInput:
     """An input line at the bottom of the terminal. `prompt` is called again after each `refresh`.
 
-    `complete` returns the completions of the last word of a line.
+    `complete` returns the completions of the last word of a line. `on_key` is called with the line when it changes.
     """
 
-    def __init__(self, prompt: Callable[[], str], complete: Callable[[str], list[str]]) -> None:
+    def __init__(
+        self, prompt: Callable[[], str], complete: Callable[[str], list[str]], on_key: Callable[[str], None]
+    ) -> None:
         self._session: PromptSession[str] = PromptSession(
             prompt,
             erase_when_done=True,
@@ -31,6 +33,7 @@ class LineInput:
             completer=_Words(complete),
             complete_while_typing=False,
         )
+        self._session.default_buffer.on_text_changed += lambda buffer: on_key(buffer.text)
 
     async def lines(self) -> AsyncIterator[str]:
         """Yield each typed line until Ctrl-D. Ctrl-C clears the line; on an empty line it raises `Interrupted`."""

@@ -6,7 +6,7 @@ from datetime import date, tzinfo
 from chatterbox.wire.frames import Message
 from client.text.change_text import answers, marks_of
 from client.text.line_wrap import NOTICE, hang
-from client.text.note_text import time_of
+from client.text.local_time import time_of
 from client.text.room_names import shown_room
 from client.text.sanitize import inert_lines, inert_name
 

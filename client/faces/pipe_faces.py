@@ -12,7 +12,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position, ResumePoint
 from client.core import notes
 from client.core.direct_rooms import is_direct
-from client.core.events import CommandRequested
+from client.core.events import AwaySet, CommandRequested
 from client.core.message_changes import HeldMessages
 from client.faces.line_timeline import LineTimeline
 from client.failures import ExitCode, Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
@@ -101,6 +101,11 @@ class SendFace:
                 | notes.MembershipChange()
                 | notes.InvitationReceived()
                 | notes.ReadStateTold()
+                | notes.PresenceTold()
+                | notes.ProfileTold()
+                | notes.TypingTold()
+                | notes.ReceiptsTold()
+                | notes.AwayChanged()
                 | notes.TopicChange()
                 | notes.QueuedOffline()
                 | notes.SendDelayed()
@@ -182,6 +187,7 @@ class TailFace:
         """Up to where the messages and the changes of each room were printed."""
         self._printed_revs: dict[Position, int] = {}
         """The rev as of which each of the last messages was printed."""
+        self.connection.request(AwaySet(True))  # it may run for days with no one reading
         if changes:
             self.connection.ask_for_held(lambda: dict.fromkeys(rooms, HeldMessages(1)))
         self.failure: Failure | None = None
@@ -234,6 +240,11 @@ class TailFace:
                 | notes.MembershipChange()
                 | notes.InvitationReceived()
                 | notes.ReadStateTold()
+                | notes.PresenceTold()
+                | notes.ProfileTold()
+                | notes.TypingTold()
+                | notes.ReceiptsTold()
+                | notes.AwayChanged()
                 | notes.TopicChange()
                 | notes.QueuedOffline()
                 | notes.SendDelayed()

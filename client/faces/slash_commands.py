@@ -19,12 +19,14 @@ from client.core.events import CommandRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.background_jobs import BackgroundJobs
 from client.faces.messages.message_reference import request_for, split_reference
-from client.faces.slash_parser import LEVELS, LocalCommand, LocalCommandName, UsageMistake, duration_s, help_lines
+from client.faces.people.people_commands import PeopleCommands
+from client.faces.slash_parser import LEVELS, LocalCommand, LocalCommandName, UsageMistake, help_lines
 from client.failures import Failure
 from client.net import http_jobs
 from client.net.chat_connection import ChatConnection
 from client.store.name_cache import NameCache
 from client.text import note_text
+from client.text.local_time import duration_s, rfc3339
 from client.text.outbox_text import BEING_SENT, dropped_line, edited_line, outbox_lines
 from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
@@ -62,6 +64,7 @@ class SlashCommands:
         self._host = host
         self._notices = context.config.notices
         self._jobs = BackgroundJobs(host.notice)
+        self._people = PeopleCommands(host, context, cache, self._jobs)
 
     def use_notices(self, settings: NotificationSettings) -> None:
         """The configuration of notifications changed."""
@@ -111,7 +114,17 @@ class SlashCommands:
             case LocalCommandName.WRITES:
                 self._jobs.start(lambda: [http_jobs.writers(self.context, command.argument)])
             case LocalCommandName.WHO:
-                self._who()
+                self._people.who(command.room)
+            case LocalCommandName.WHOIS:
+                self._people.whois(command.argument)
+            case LocalCommandName.AWAY | LocalCommandName.BACK:
+                self._people.set_away(is_away=command.name is LocalCommandName.AWAY)
+            case LocalCommandName.PROFILE:
+                self._people.profile(command.argument)
+            case LocalCommandName.PRIVACY:
+                self._people.privacy(command.argument)
+            case LocalCommandName.STATUS if command.argument:
+                self._people.set_status(command.argument)
             case LocalCommandName.SESSIONS:
                 self._jobs.start(lambda: http_jobs.sessions(self.context, self.cache))
             case LocalCommandName.LOGOUT:
@@ -193,7 +206,7 @@ class SlashCommands:
                 connection.request(CommandRequested(Notify(id=0, room=room, level=LEVELS[level])))
             case [*_, duration]:
                 until = datetime.now(UTC) + timedelta(seconds=duration_s(duration) or 0)
-                quiet = Notify(id=0, room=room, level=told.notify, until=f"{until:%Y-%m-%dT%H:%M:%SZ}")
+                quiet = Notify(id=0, room=room, level=told.notify, until=rfc3339(until))
                 connection.request(CommandRequested(quiet))
         if (configured := self._notices.rooms.get(room)) is not None:
             where = f"notices.rooms in the configuration file sets {shown_room(room)} to {configured}"
@@ -205,10 +218,6 @@ class SlashCommands:
             return [f"Members of {shown_room(room)} ({len(names)}): {', '.join(names)}"]
 
         self._jobs.start(job)
-
-    def _who(self) -> None:
-        names = [f"{inert_name(name)} ({note_text.clock(at)})" for name, at in sorted(self._host.speakers.items())]
-        self._host.notice(f"Active here: {', '.join(names)}." if names else "Nobody has spoken here yet.")
 
     def _passwd(self) -> str:
         return inert(self.context.session_file.command("passwd"))

@@ -4,7 +4,6 @@ One table of slash commands serves parsing, `/help`, completion, the manual page
 `client.faces.slash_commands` carries out the local commands.
 """
 
-import re
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import NamedTuple, TypeAlias
@@ -13,6 +12,8 @@ from chatterbox.wire import frames
 from chatterbox.wire.user_settings import NotificationLevel, Writers
 from client.core.direct_rooms import is_direct, room_with
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested, TypedRequest
+from client.faces.people.self_settings import PRIVACY, PROFILE, SWITCHES
+from client.text.local_time import duration_s
 from client.text.suggestions import closest
 
 
@@ -52,10 +53,20 @@ class WordKind(Enum):
     """The word `for`."""
     DURATION = auto()
     """A time such as 30m, 2h or 1d."""
+    PROFILE = auto()
+    """What of the own profile: name, bio or show."""
+    PRIVACY = auto()
+    """What others see of what the user does: presence, typing or receipts."""
+    SWITCH = auto()
+    """The word `on` or `off`."""
+    ABOUT_ME = auto()
+    """The rest of the line: a text about the user."""
 
 
 KEYWORDS = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop", WordKind.FOR: "for"}
 """Words that must stand as they are."""
+CHOICES = {WordKind.PROFILE: PROFILE, WordKind.PRIVACY: PRIVACY, WordKind.SWITCH: tuple(SWITCHES)}
+"""Words of a setting of the user."""
 WRITERS = tuple(Writers)
 """What `/writes` takes."""
 LEVELS = {
@@ -65,8 +76,6 @@ LEVELS = {
     "default": NotificationLevel.CLIENT,
 }
 """What `/notify` takes."""
-_DURATION = re.compile(r"([1-9][0-9]{0,3})([mhd])", re.ASCII)
-_UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 
 
 class SlashSpec(NamedTuple):
@@ -163,7 +172,12 @@ SLASHES: dict[str, SlashSpec] = {
         (WordKind.LEVEL, WordKind.FOR, WordKind.DURATION),
     ),
     "members": SlashSpec("/members [ROOM]", "list the members of this room, or of another", (WordKind.ROOM,)),
-    "who": SlashSpec("/who", "list who has spoken in this room since you opened it"),
+    "who": SlashSpec(
+        "/who", "list who of this room is here, who is typing, and who has spoken in it since you opened it"
+    ),
+    "whois": SlashSpec("/whois USERNAME", "show the presence and the profile of a user", (WordKind.PERSON,), 1),
+    "away": SlashSpec("/away", "be shown as away until /back; without a key for five minutes you are away, too"),
+    "back": SlashSpec("/back", "end /away"),
     "sessions": SlashSpec("/sessions", "list your sessions: where you are logged in"),
     "logout": SlashSpec(
         "/logout ID",
@@ -172,7 +186,23 @@ SLASHES: dict[str, SlashSpec] = {
         1,
     ),
     "password": SlashSpec("/password", "say how to change your password: chatterbox passwd, in a shell"),
-    "status": SlashSpec("/status", "show your username, the connection and the number of unsent messages"),
+    "status": SlashSpec(
+        "/status [TEXT] [for TIME | until TIME]",
+        "show your username, the connection and the number of unsent messages; with TEXT, tell others what you are "
+        "doing: /status lunch for 30m, /status at the dentist until 15:00, /status - clears it",
+        (WordKind.ABOUT_ME,),
+    ),
+    "profile": SlashSpec(
+        "/profile [name TEXT | bio TEXT | show FIELD WHO]",
+        "show your profile, or set your display name or what you tell about yourself (- clears it), or who may see "
+        "your name, bio, picture or status: /profile show bio rooms",
+        (WordKind.PROFILE, WordKind.ABOUT_ME),
+    ),
+    "privacy": SlashSpec(
+        "/privacy [presence|typing|receipts on|off]",
+        "show or set what others see: whether you are here, that you are typing, how far you have read",
+        (WordKind.PRIVACY, WordKind.SWITCH),
+    ),
     "reconnect": SlashSpec("/reconnect", "while offline: connect now, without waiting for the next attempt"),
     "outbox": SlashSpec(
         "/outbox [drop ID]",
@@ -201,6 +231,7 @@ LOSES = frozenset({"delete", "delete-room", "leave", "logout", "quit", "remove"}
 EXPLAINED = {
     "clear": "There is no /clear. Nothing was cleared or deleted; on the full screen, Ctrl+L redraws.",
     "me": "There is no /me. To send it as text: //me ...",
+    "nick": "There is no /nick: usernames don't change. To set a display name: /profile name TEXT",
     "search": (
         "There is no /search. On the full screen, Ctrl+S searches the open room; in a shell: "
         "chatterbox tail ROOM --recent 1000 | grep TEXT"
@@ -233,6 +264,11 @@ class LocalCommandName(StrEnum):
     UNBLOCK = "unblock"
     WRITES = "writes"
     WHO = "who"
+    WHOIS = "whois"
+    AWAY = "away"
+    BACK = "back"
+    PROFILE = "profile"
+    PRIVACY = "privacy"
     SESSIONS = "sessions"
     LOGOUT = "logout"
     PASSWORD = "password"  # noqa: S105 - a command
@@ -246,9 +282,10 @@ class LocalCommandName(StrEnum):
 class LocalCommand:
     """A command that is not a request to the connection.
 
-    `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block` and `/unblock`, the choice of
-    `/writes`, the session of `/logout`, the message of `/outbox drop`, the command of `/help`; of `/notify` and of a
-    command about a message (`room` is its room) everything that was typed after it; else empty.
+    `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block`, `/unblock` and `/whois`, the
+    choice of `/writes`, the session of `/logout`, the message of `/outbox drop`, the command of `/help`; of `/notify`,
+    `/status`, `/profile`, `/privacy` and of a command about a message (`room` is its room) everything that was typed
+    after it; else empty. `room` is also that of `/who`, empty if none is open.
     """
 
     name: LocalCommandName
@@ -289,7 +326,7 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
     slash = SLASHES.get(name)
     if slash is None:
         return UsageMistake(unknown(name))
-    if slash.takes[-1:] in {(WordKind.TOPIC,), (WordKind.TEXT,)}:
+    if slash.takes[-1:] in {(WordKind.TOPIC,), (WordKind.TEXT,), (WordKind.ABOUT_ME,)}:
         words = line[1:].strip().split(None, len(slash.takes))[1:]
     if not slash.least <= len(words) <= len(slash.takes) or not _keywords_fit(slash, words):
         return UsageMistake(f"Usage: {slash.usage}")
@@ -344,9 +381,13 @@ def _meaning(name: str, words: list[str], room: str) -> TypedRequest | LocalComm
             return _notify_command(words, room)
         case "topic" | "members", _:
             return LocalCommand(LocalCommandName(name), room)
+        case "who", _:
+            return LocalCommand(LocalCommandName.WHO, room=room)
+        case "status" | "profile" | "privacy", _:
+            return LocalCommand(LocalCommandName(name), " ".join(words))
         case "decline", [target]:
             return LocalCommand(LocalCommandName.DECLINE, room_word(target))
-        case "block" | "unblock", [username]:
+        case "block" | "unblock" | "whois", [username]:
             return LocalCommand(LocalCommandName(name), username.removeprefix("@"))
         case "outbox", [_, entry]:
             return LocalCommand(LocalCommandName.OUTBOX, entry)
@@ -361,16 +402,6 @@ def _notify_command(words: list[str], room: str) -> LocalCommand | UsageMistake:
     if len(words) > 1 and words[0] != "none":
         return UsageMistake("A time works with `none` only, for example /notify none for 2h.")
     return LocalCommand(LocalCommandName.NOTIFY, " ".join(words), room)
-
-
-def duration_s(word: str) -> int | None:
-    """The seconds of a typed time; None if it is none.
-
-    >>> duration_s("30m"), duration_s("2h"), duration_s("1d"), duration_s("2")
-    (1800, 7200, 86400, None)
-    """
-    found = _DURATION.fullmatch(word)
-    return int(found[1]) * _UNITS_S[found[2]] if found else None
 
 
 def _room_of(slash: SlashSpec, words: list[str]) -> str | None:

@@ -103,6 +103,12 @@ class ChatConnection:
                 | events.RoomRequested()
                 | events.RoomRead()
                 | events.RoomMarkedUnread()
+                | events.PeopleShown()
+                | events.RoomLooked()
+                | events.UserTyped()
+                | events.TypingShared()
+                | events.DeviceUsed()
+                | events.AwaySet()
                 | events.QuitRequested()
             ):
                 self._feed(request)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from chatterbox.wire.errors import Code
+from chatterbox.wire.people import Audiences, Person, Profile
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.failures import Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.failure_reason import reason
@@ -98,6 +99,27 @@ class UserSettings(msgspec.Struct):
 
     username: str
     writes: str
+    display_name: str = ""
+    bio: str = ""
+    avatar: str = ""
+    status: str = ""
+    status_until: str = ""
+    visible: Audiences = msgspec.field(default_factory=Audiences)
+    """Who may see each field of the profile."""
+    presence: str = ""
+    """`everyone` or `nobody`; empty: the server is older than profiles and presence."""
+    typing: bool = True
+    receipts: bool = True
+
+    @property
+    def has_profile(self) -> bool:
+        """Whether the server has profiles and presence."""
+        return bool(self.presence)
+
+    @property
+    def profile(self) -> Profile:
+        names = Profile.__struct_fields__
+        return Profile(**{name: getattr(self, name) for name in names})
 
 
 class ReadStateInfo(msgspec.Struct):
@@ -208,9 +230,13 @@ class HttpApi:
         """The user's own settings."""
         return self._parsed(UserSettings, self._call("GET", "/me"))
 
-    def set_writers(self, writers: str) -> None:
-        """Set who may write direct messages to the user."""
-        self._call("PATCH", "/me", json={"writes": writers})
+    def change_settings(self, changes: dict[str, Any]) -> None:
+        """Change settings of the user; those that are left out stay."""
+        self._call("PATCH", "/me", json=changes)
+
+    def person(self, username: str) -> Person:
+        """Another user, as far as this one may see them."""
+        return self._parsed(Person, self._call("GET", f"/people/{quote(username, safe='')}"))
 
     def members(self, room: str) -> list[str]:
         """The usernames of a room's members; the user must be one of them."""

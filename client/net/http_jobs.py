@@ -11,7 +11,7 @@ from client.failures import ServerRefused
 from client.net.http_api import HttpApi, ReadStateInfo, SessionInfo
 from client.store.name_cache import NameCache
 from client.store.session_file import OTHERS
-from client.text.note_text import time_of
+from client.text.local_time import time_of
 from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 from client.text.suggestions import unlisted_room
@@ -99,9 +99,14 @@ def writers(context: ClientContext, chosen: str = "") -> str:
     """Set who may write direct messages to the user, if `chosen`; then say who may."""
     with _api(context) as api:
         if chosen:
-            api.set_writers(chosen)
+            api.change_settings({"writes": chosen})
         else:
             chosen = api.settings().writes
+    return writers_line(chosen)
+
+
+def writers_line(chosen: str) -> str:
+    """Who may write direct messages to the user."""
     return _WRITERS.get(chosen, f"Who may write to you directly: {inert_name(chosen)}.")
 
 

@@ -10,12 +10,18 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError
 from client.core import notes
 from client.core.events import (
+    AwaySet,
     CommandRequested,
+    DeviceUsed,
+    PeopleShown,
     QuitRequested,
+    RoomLooked,
     RoomMarkedUnread,
     RoomRead,
     RoomRequested,
     SendRequested,
+    TypingShared,
+    UserTyped,
 )
 from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
@@ -159,7 +165,18 @@ class ScreenRuntime:
         match request:
             case SendRequested():
                 self._send(request)
-            case CommandRequested() | RoomRequested() | RoomRead() | RoomMarkedUnread():
+            case (
+                CommandRequested()
+                | RoomRequested()
+                | RoomRead()
+                | RoomMarkedUnread()
+                | PeopleShown()
+                | RoomLooked()
+                | UserTyped()
+                | TypingShared()
+                | DeviceUsed()
+                | AwaySet()
+            ):
                 self.connection.request(request)
             case QuitRequested():
                 self.quit()  # the screen ends first; `stop` quits the connection

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from chatterbox.wire import frames
 from chatterbox.wire.frames import Message, Reaction
 from client.core.notes import MessageChanged
-from client.text.note_text import time_of
+from client.text.local_time import time_of
 from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 

@@ -1,6 +1,6 @@
 """Notes as sentences for people, the same in every face. Pure; text from others is made inert here."""
 
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import assert_never
 
 from chatterbox.wire import frames
@@ -8,6 +8,8 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.user_settings import NotificationLevel
 from client.core import notes
 from client.core.direct_rooms import is_direct
+from client.text.local_time import time_of
+from client.text.people_text import OLDER_SERVER, unknown_person, who_line, whois_lines
 from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 
@@ -62,6 +64,8 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
             return not_sent(detail, entry.content, f" to {shown_room(entry.room)}")
         case notes.CommandRefused(command, code, detail):
             return _refusal(command, code, detail)
+        case notes.CommandAnswered(frames.Watch(usernames=usernames), frames.Watched(people=people)):
+            return _people(usernames, people)
         case notes.CommandAnswered(_, reply):
             return _reply(reply)
         case notes.ServerError(detail):
@@ -72,6 +76,11 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
             notes.MessageShown()
             | notes.MessageChanged()
             | notes.ReadStateTold()
+            | notes.PresenceTold()
+            | notes.ProfileTold()
+            | notes.TypingTold()
+            | notes.ReceiptsTold()
+            | notes.AwayChanged()
             | notes.SendStored()
             | notes.Reconnecting()
         ):
@@ -141,6 +150,8 @@ def _refusal(command: frames.Command, code: str, detail: str) -> str:
             return not_changed(detail, content)
         case frames.SetTopic(), Code.BAD_FRAME:
             return "This server does not support topics: it is older than this client."
+        case frames.Watch(), Code.BAD_FRAME:
+            return OLDER_SERVER
         case frames.Notify(), Code.BAD_FRAME:
             return "This server does not support levels of notification: it is older than this client."
         case frames.Join(room=room), Code.BAD_FRAME if is_direct(room):
@@ -176,6 +187,14 @@ def _reply(reply: frames.Reply) -> str | None:
         case _:
             pass
     return None
+
+
+def _people(usernames: tuple[str, ...], people: list[frames.WatchedPerson]) -> str:
+    """What the server tells of one user, or who of several is here."""
+    now = datetime.now(UTC)
+    if len(usernames) != 1:
+        return who_line(people, now)
+    return " · ".join(whois_lines(people[0], now)) if people else unknown_person(usernames[0])
 
 
 def invitation_line(room: str, by: str) -> str:
@@ -239,14 +258,6 @@ def _facts(room: frames.RoomSummary) -> str:
     kind = "private, " if room.private else ""
     topic = f": {inert(room.topic)}" if room.topic else ""
     return f"{kind}{members}, {messages(room.at.offset)}{'' if room.member else ' (not joined)'}{topic}"
-
-
-def time_of(timestamp: str, zone: tzinfo | None = None) -> datetime | None:
-    """The local time of a message; None if the server's timestamp is invalid."""
-    try:
-        return datetime.fromisoformat(timestamp).astimezone(zone)
-    except (ValueError, OverflowError):
-        return None
 
 
 def clock(timestamp: str) -> str:

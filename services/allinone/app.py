@@ -22,8 +22,9 @@ from chatterbox.chassis.http.internal_http import DEADLINE_S, in_process, no_ans
 from chatterbox.chassis.http.openapi import first_segments, merged_openapi
 from chatterbox.chassis.http.request_middleware import RequestIdMiddleware
 from chatterbox.chassis.settings import LimitSettings
-from chatterbox.wire import asyncapi, history_api
+from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.frames import asyncapi
 from services.allinone.start_page import reference_page, start_page
 from services.auth.app import create_app as create_auth
 from services.auth.http import public_routes as auth_routes
@@ -39,6 +40,7 @@ from services.history.http import (
     direct_routes,
     invitation_routes,
     message_routes,
+    people_routes,
     reaction_routes,
     read_routes,
     room_routes,
@@ -136,6 +138,7 @@ def create_all(
         (history, room_routes.router),
         (history, direct_routes.router),
         (history, invitation_routes.router),
+        (history, people_routes.router),
     ]
     front.router.default = PublicPaths(public, gateway.asgi)  # not a mount: its pattern leaves out paths with a newline
     return AllInOne(front, gateway.gateway, apps)

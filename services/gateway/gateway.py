@@ -5,7 +5,7 @@ import contextlib
 import logging
 import platform
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import assert_never
 
@@ -30,6 +30,7 @@ from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.metrics import GatewayMetrics
+from services.gateway.presence.live_people import LivePeople
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.read_batcher import ReadBatcher
@@ -42,6 +43,7 @@ from services.gateway.upstream.append_batcher import AppendBatcher
 from services.gateway.upstream.broker_watchdog import BrokerWatchdog
 from services.gateway.upstream.history_client import AppendFunction, HistoryClient
 from services.gateway.upstream.readiness import Dependencies
+from services.gateway.upstream.signal_channel import SignalChannel
 
 log = logging.getLogger("chatterbox.gateway")
 
@@ -82,7 +84,7 @@ class Gateway:
             broker,
             reload_s=RELOAD_REVOCATIONS_S,
             clock=clock,
-            on_ended=self.hub.end_sessions,
+            on_ended=self._end_sessions,
         )
         self.metrics.revocations.set_function(lambda: self._verifier.revocations)
         self._watchdog = BrokerWatchdog(broker, clock, self.metrics)
@@ -96,8 +98,37 @@ class Gateway:
             on_control=self._on_control,
             on_possible_loss=self._revoked.request_reload,
         )
-        self._read_states = ReadStateFeed(self.hub.members, self.feed.rooms, history_client, broker, self.metrics)
-        self._memberships = Memberships(self.hub.members, self.feed, history_client, self._read_states.compare_entered)
+        self._signals = SignalChannel(broker, self._on_signal, self._on_lost_signals, clock, self.metrics)
+        self._people = LivePeople(
+            settings,
+            limits=limits,
+            members=self.hub.members,
+            feed=self.feed,
+            history=history_client,
+            broker=broker,
+            channel=self._signals,
+            clock=clock,
+            now_s=now_s,
+            metrics=self.metrics,
+        )
+        self._read_states = ReadStateFeed(
+            self.hub.members,
+            self.feed.rooms,
+            history_client,
+            self._signals.gateway,
+            self.metrics,
+            on_read=self._people.on_read,
+        )
+        self._memberships = Memberships(
+            self.hub.members,
+            self.feed,
+            history_client,
+            self._read_states.compare_entered,
+            on_left=self._people.on_left,
+            on_privacy=self._people.on_privacy,
+            on_person=self._people.on_person,
+            on_reloaded=self._people.on_reloaded,
+        )
         self._catch_up = CatchUp(history_client, self.feed.memory, self.metrics)
         self._batcher = AppendBatcher(history_client, self.metrics, clock)
         self._read_batcher = ReadBatcher(history_client, self._read_states, clock, self.metrics)
@@ -112,6 +143,7 @@ class Gateway:
             self.feed,
             self._catch_up,
             self._read_states,
+            self._people,
             server=f"chatterbox/{__version__} {platform.node()}:{settings.port}",
             ping_s=settings.ping_s,
             metrics=self.metrics,
@@ -126,6 +158,7 @@ class Gateway:
             batcher=self._batcher,
             read_batcher=self._read_batcher,
             read_states=self._read_states,
+            people=self._people,
             metrics=self.metrics,
         )
         self.is_draining = False
@@ -140,8 +173,10 @@ class Gateway:
             stack.push_async_callback(self._command_tasks.close)
             stack.push_async_callback(self._watchdog.close)
             stack.push_async_callback(self._read_states.close)
+            stack.push_async_callback(self._signals.close)
+            stack.push_async_callback(self._people.close)
             await self.feed.start()
-            await self._read_states.start()
+            await self._signals.start()
             await self._watchdog.start()
             await self._revoked.load()
             for name, work in {
@@ -149,6 +184,7 @@ class Gateway:
                 "sends": self._batcher.run(),
                 "reads": self._read_batcher.run(),
                 "memberships": self._memberships.run(),
+                **self._people.tasks(),
                 "pings": self._keepalive.run(),
                 "seconds": maintenance.every_second(self.hub, self._settings.stalled_s, self._now_s),
                 "revocations": self._revoked.run(),
@@ -202,6 +238,8 @@ class Gateway:
     def _on_closed(self, connection: Connection) -> None:
         self.hub.remove(connection)
         self._read_states.forget(connection)
+        if connection.member is not None and connection.claims is not None:
+            self._people.close_connection(connection, connection.member, connection.claims.sid)
         self.metrics.closed.inc()
         self._gc_scheduler.count()
         log.debug(
@@ -231,12 +269,35 @@ class Gateway:
                 await self._read_batcher.flush()
         for connection in tuple(self.hub.connections):
             connection.close(CloseCode.RESTART)
+        await self._people.end()
         log.info("drain.finished")
 
     async def _wait_until_empty(self, max_s: float) -> None:
         until_s = self.hub.clock() + max_s
         while self.hub.connections and self.hub.clock() < until_s:  # noqa: ASYNC110 - once per process
             await asyncio.sleep(0.05)
+
+    def _end_sessions(self, sids: Collection[str]) -> None:
+        self.hub.end_sessions(sids)
+        self._people.end_sessions(sids)
+
+    def _on_signal(self, signal: broker_events.Signal) -> None:
+        match signal:
+            case broker_events.ReadStatesChanged():
+                self._read_states.on_signal(signal)
+            case (
+                broker_events.PresenceChanged()
+                | broker_events.PresenceBeat()
+                | broker_events.BeatWanted()
+                | broker_events.UserTyping()
+            ):
+                self._people.on_signal(signal)
+            case _:
+                assert_never(signal)
+
+    def _on_lost_signals(self) -> None:
+        self._read_states.on_possible_loss()
+        self._people.on_possible_loss()
 
     def _on_control(self, payload: bytes) -> None:
         try:
@@ -252,6 +313,7 @@ class Gateway:
                 | broker_events.TopicChanged()
                 | broker_events.RoomDeleted()
                 | broker_events.InvitationChanged()
+                | broker_events.PersonChanged()
             ):
                 self._memberships.enqueue(event)
             case _:

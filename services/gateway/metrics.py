@@ -24,6 +24,7 @@ class GatewayMetrics:
         self._declare_connections(self.metrics)
         self._declare_messages(self.metrics)
         self._declare_recovery(self.metrics)
+        self._declare_people(self.metrics)
         self._declare_gauges(self.metrics)
 
     def _declare_connections(self, metrics: Metrics) -> None:
@@ -47,6 +48,7 @@ class GatewayMetrics:
         self.reads_stored = metrics.counter("reads_stored", "Read positions passed to history: one per user and room")
         self.reads_refused = metrics.counter_by("reads_refused", "Reported read positions refused", "code", Code)
         self.own_told = metrics.counter("own_told", "Read states written to other connections of the same user")
+        self.message_bytes = metrics.counter_callback("message_bytes", "Bytes of messages received from the broker")
         self.deliveries = metrics.counter("deliveries", "Messages written to live connections")
         self.changes_delivered = metrics.counter("changes_delivered", "Changes of messages written to live connections")
         self.fan_out_s = metrics.histogram("fan_out_seconds", "Time to write messages to a room's connections", TURN_S)
@@ -69,6 +71,19 @@ class GatewayMetrics:
             "broker_silences", "Times the broker accepted canaries but delivered none"
         )
         self.reconnects = metrics.counter_callback("broker_reconnects", "Reconnects to the broker")
+
+    def _declare_people(self, metrics: Metrics) -> None:
+        self.signals_bytes = metrics.counter("signals_bytes", "Bytes of signals published: presence and typing")
+        self.typing_dropped = metrics.counter("typing_dropped", "Signals of typing left out to save bytes")
+        self.presence_frames = metrics.counter("presence_frames", "Frames with presence written to connections")
+        self.typing_frames = metrics.counter("typing_frames", "Frames about typing written to connections")
+        self.seen_frames = metrics.counter("seen_frames", "Frames with read receipts written to connections")
+        self.signals_gather_s = metrics.gauge(
+            "signals_gather_seconds", "Time for which changes of presence are gathered: 0.5 unless there are too many"
+        )
+        self.gateways_known = metrics.gauge("gateways_known", "Other gateways whose users are known here")
+        self.watchers = metrics.gauge("watchers", "Connections that watch the presence of users")
+        self.watched = metrics.gauge("watched_users", "Users whose presence is watched")
 
     def _declare_gauges(self, metrics: Metrics) -> None:
         self.connections = metrics.gauge("connections", "Live connections")

@@ -24,6 +24,11 @@ class GatewaySettings(Settings):
     """Close a connection that has not read anything for this long (seconds)."""
     heads_interval_s: float = Field(5, gt=0)
     """Time between comparisons of room heads with history (seconds); they find a lost last message."""
+    presence_grace_s: float = Field(30, ge=0)
+    """How long a user counts as online or away after a connection broke (seconds): most clients are back sooner."""
+    presence_beat_s: float = Field(10, gt=0)
+    """Time between two messages in which a gateway tells the others all of its users (seconds). All gateways must have
+    the same: one that was not heard for three times as long is forgotten."""
     recent_messages: int = Field(256, ge=1)
     """Messages of each open room kept in memory to serve joins and resumes."""
 

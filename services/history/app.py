@@ -28,9 +28,11 @@ from services.history.history_context import HistoryContext
 from services.history.http import (
     direct_routes,
     health_routes,
+    internal_people_routes,
     internal_routes,
     invitation_routes,
     message_routes,
+    people_routes,
     reaction_routes,
     read_routes,
     room_routes,
@@ -122,14 +124,16 @@ def create_app(
         cleanup = RoomCleanup(writer, settings.empty_room_days, now_ms)
         await stack.enter_async_context(background(cleanup.run(), "history.room_cleanup"))
         store = SqliteStore(database, writer, limits, metrics, senders=senders)
-        history = HistoryService(store, auth_client, limits, signals=signals, on_deleted=cleanup.request)
+        history = HistoryService(store, auth_client, limits, now_ms=now_ms, signals=signals, on_deleted=cleanup.request)
         answer = operator_commands.answering(history.delete_any_room)
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
         return HistoryContext(callers, verifier, history, PublicPages(history, pages))
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
-    public = (message_routes, reaction_routes, read_routes, room_routes, direct_routes, invitation_routes)
-    for routes in (*public, internal_routes, health_routes):
+    public = (
+        message_routes, reaction_routes, read_routes, room_routes, direct_routes, invitation_routes, people_routes
+    )  # fmt: skip
+    for routes in (*public, internal_routes, internal_people_routes, health_routes):
         app.include_router(routes.router)
     app.add_middleware(PageEndpoint, lambda: app.context, message_routes.page_route())
     return app

@@ -12,12 +12,12 @@ from chatterbox.wire.frames import Reaction
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
 from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel, Writers
+from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
 from services.history.core.room_view import RoomView
 from services.history.core.stored_message import StoredMessage
-from services.history.core.stored_settings import StoredSettings
 from services.history.history_store import HistoryStore
+from services.history.people.person_directory import PersonDirectory
 from services.history.reads.signal_publisher import NO_SIGNALS, Signals
 from services.history.user_rates import UserRates
 
@@ -38,11 +38,12 @@ class HistoryService:
         auth: AuthClient,
         limits: Limits,
         *,
+        now_ms: Callable[[], int],
         signals: Signals = NO_SIGNALS,
         on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
-        """`signals` tells gateways of changed read states. `on_deleted` is called after a room was deleted: its
-        messages are still to be deleted.
+        """`now_ms` is milliseconds since 1970. `signals` tells gateways of changed read states. `on_deleted` is called
+        after a room was deleted: its messages are still to be deleted.
         """
         self._store = store
         self._auth = auth
@@ -50,6 +51,7 @@ class HistoryService:
         self._on_deleted = on_deleted
         self._signals = signals
         self._rates = UserRates(limits)
+        self.people = PersonDirectory(store, auth, limits, self._rates, now_ms)
 
     async def append(self, batch: history_api.AppendBatch) -> history_api.AppendAnswer:
         """Change messages and store new ones; on return all of it is durable. Without any, tell the revision."""
@@ -203,8 +205,16 @@ class HistoryService:
         advanced = await self._store.mark_read(positions)
         places = [(position.room_id, position.user_id) for position in positions]
         states = await self._store.states_of(list(dict.fromkeys(places)))
-        self._signals.tell([_own(*place, states[place]) for place in advanced if place in states], reported.origin)
-        return history_api.ReadOutcomes([states.get(place) for place in places])
+        readers = await self._store.readers(list(states))
+        told = [_own(*place, states[place], readers.get(place, "")) for place in advanced if place in states]
+        self._signals.tell(told, reported.origin)
+        return history_api.ReadOutcomes(
+            [states.get(place) for place in places], [readers.get(place, "") for place in places]
+        )
+
+    async def receipts(self, room_id: int) -> history_api.Receipts:
+        """How far the members of a small room have read it, of those who show it."""
+        return history_api.Receipts(await self._store.receipts(room_id))
 
     async def mark_room_read(
         self, room: str, user: UserInfo, offset: int, turn: int | None
@@ -324,16 +334,6 @@ class HistoryService:
         self._rates.spend(DIRECTS, user.user_id)
         return await self._store.open_direct(user, other)
 
-    async def settings(self, user: UserInfo) -> StoredSettings:
-        """What `user` set for themselves."""
-        self._rates.spend(READS, user.user_id)
-        return await self._store.settings(user.user_id)
-
-    async def set_writers(self, user: UserInfo, writers: Writers) -> None:
-        """Set who may write direct messages to `user`."""
-        self._rates.spend(CHANGES, user.user_id)
-        await self._store.set_writers(user.user_id, writers)
-
     async def change_topic(self, room: str, user: UserInfo, topic: str) -> str:
         """Set the topic of a room; returns it as stored."""
         self._rates.spend(CHANGES, user.user_id)
@@ -385,8 +385,8 @@ def _change_of(info: history_api.RoomInfo, user: UserInfo, offset: int) -> dict[
     return {"room_id": info.room_id, "user_id": user.user_id, "username": user.username, "offset": offset}
 
 
-def _own(room_id: int, user_id: int, state: ReadState) -> OwnReadState:
-    return OwnReadState(user_id, room_id, state)
+def _own(room_id: int, user_id: int, state: ReadState, reader: str = "") -> OwnReadState:
+    return OwnReadState(user_id, room_id, state, reader)
 
 
 def _refusal(outcome: history_api.AppendRefused) -> ChatError:

@@ -10,10 +10,10 @@ from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.frames import Reaction
 from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel, Writers
+from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
+from services.history.core.person_record import ChangedPerson, PersonChange, PersonRecord
 from services.history.core.room_view import RoomView
-from services.history.core.stored_settings import StoredSettings
 
 
 class MessageStore(Protocol):
@@ -55,8 +55,8 @@ class RoomStore(Protocol):
         """
 
     async def memberships(self, user_ids: Sequence[int]) -> history_api.MembershipSnapshot:
-        """The rooms of users, what they have read, and their pending invitations; and the revision as of which that is
-        at least.
+        """The rooms of users, what they have read, their pending invitations and privacy; and the revision as of which
+        that is at least.
         """
 
     async def enroll(self, users: Mapping[int, str]) -> None:
@@ -123,6 +123,15 @@ class ReadStateStore(Protocol):
         Positions are compared as (turn, offset), and the greatest one counts; one beyond the head counts as the head.
         """
 
+    async def readers(self, members: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        """The usernames of those of these (room id, user id) who show the others how far they have read the room."""
+
+    async def receipts(self, room_id: int) -> dict[str, int]:
+        """How far the members of a room have read it, by username, of those who show it.
+
+        Empty for a room of more than `receipts_members`, as is `readers`.
+        """
+
     async def set_notify(
         self, room: str, user: UserInfo, level: NotificationLevel, quiet_until_ms: int
     ) -> tuple[history_api.RoomInfo, bool]:
@@ -132,14 +141,32 @@ class ReadStateStore(Protocol):
         """
 
 
+class PersonStore(Protocol):
+    """Users as others see them, and what they set for themselves. What concerns others counts in the membership
+    revision and is published.
+    """
+
+    async def people(self, user_ids: Sequence[int]) -> dict[int, PersonRecord]:
+        """What is stored about users, by id; the defaults for those who never changed anything."""
+
+    async def change_person(self, user: UserInfo, change: PersonChange) -> ChangedPerson:
+        """Change what is stored about a user; a change without effect stores and publishes nothing."""
+
+    async def mark_seen(self, user_ids: Sequence[int]) -> None:
+        """Store that users are connected now, other than those who do not show their presence."""
+
+    async def users_by_name(self, usernames: Sequence[str]) -> list[UserInfo]:
+        """The users with these names, in this spelling, of those who have been enrolled."""
+
+    async def users_by_id(self, user_ids: Sequence[int]) -> list[UserInfo]:
+        """The users with these ids, of those who are in any room."""
+
+    async def sharing(self, user_ids: Sequence[int], viewers: Sequence[int]) -> set[tuple[int, int]]:
+        """The pairs of a user and a viewer who are in a common room, other than the one that everyone is in."""
+
+
 class UserStore(Protocol):
-    """What users set for themselves."""
-
-    async def settings(self, user_id: int) -> StoredSettings:
-        """The settings of a user; the defaults, if they never changed any."""
-
-    async def set_writers(self, user_id: int, writers: Writers) -> None:
-        """Set who may write direct messages to a user."""
+    """Blocked users."""
 
     async def blocked(self, user_id: int) -> list[str]:
         """The names of the users whom a user blocked."""
@@ -151,7 +178,7 @@ class UserStore(Protocol):
         """Allow a user's invitations and direct messages again; returns the name."""
 
 
-class HistoryStore(MessageStore, RoomStore, ReadStateStore, UserStore, Protocol):
+class HistoryStore(MessageStore, RoomStore, ReadStateStore, PersonStore, UserStore, Protocol):
     """The whole store."""
 
     @property

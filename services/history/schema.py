@@ -187,6 +187,29 @@ MIGRATIONS = (
         PRIMARY KEY (room_id, offset)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- Profiles, as others may see them.
+    ALTER TABLE people ADD COLUMN display_name TEXT NOT NULL DEFAULT '';
+    ALTER TABLE people ADD COLUMN bio TEXT NOT NULL DEFAULT '';
+    ALTER TABLE people ADD COLUMN avatar TEXT NOT NULL DEFAULT '';
+    ALTER TABLE people ADD COLUMN status TEXT NOT NULL DEFAULT '';
+    ALTER TABLE people ADD COLUMN status_until_ms INTEGER NOT NULL DEFAULT 0;
+    -- Who may see each field: 'everyone', 'rooms' or 'nobody'.
+    ALTER TABLE people ADD COLUMN display_name_for TEXT NOT NULL DEFAULT 'everyone';
+    ALTER TABLE people ADD COLUMN bio_for TEXT NOT NULL DEFAULT 'everyone';
+    ALTER TABLE people ADD COLUMN avatar_for TEXT NOT NULL DEFAULT 'everyone';
+    ALTER TABLE people ADD COLUMN status_for TEXT NOT NULL DEFAULT 'everyone';
+    -- Privacy: what others are told of the user's presence, typing and reading.
+    ALTER TABLE people ADD COLUMN presence INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE people ADD COLUMN typing INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE people ADD COLUMN receipts INTEGER NOT NULL DEFAULT 1;
+    -- When the user was last reported to be connected; 0 also for users who do not show their presence.
+    ALTER TABLE people ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0;
+    -- Grows with each change of the profile, or of who may see it.
+    ALTER TABLE people ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+    -- Room 1 is the one that everyone is in, so this finds each user who has ever connected.
+    CREATE INDEX users_by_name ON memberships (username) WHERE room_id = 1;
+    """,
 )
 
 _MENTIONS_BEYOND = """

@@ -13,21 +13,21 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.frames import Reaction
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel, Writers
+from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
+from services.history.core.person_record import ChangedPerson, PersonChange, PersonRecord
 from services.history.core.recent_senders import RecentSenders
 from services.history.core.room_view import RoomView
-from services.history.core.stored_settings import StoredSettings
 from services.history.messages import message_pages, reaction_queries
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
-from services.history.reads import notify_levels, position_store
+from services.history.people import person_store, user_lookup
+from services.history.reads import notify_levels, position_store, receipt_queries
 from services.history.reads.read_states import ReadStateReader
 from services.history.rooms import (
     direct_conversations,
     membership_changes,
     moderation,
-    people,
     room_invitations,
     room_queries,
     topic_changes,
@@ -116,7 +116,8 @@ class SqliteStore:
         snapshot = await room_queries.memberships(self._readers, user_ids)  # changes after it may be in what follows
         reads = await self._read_states.of_users(user_ids)
         pending = await room_invitations.pending(self._readers, list(user_ids))
-        return msgspec.structs.replace(snapshot, invitations=pending, reads=reads)
+        privacy = await person_store.privacy(self._readers, user_ids)
+        return msgspec.structs.replace(snapshot, invitations=pending, reads=reads, privacy=privacy)
 
     async def enroll(self, users: Mapping[int, str]) -> None:
         """As the port says. Writes for new users only."""
@@ -204,6 +205,12 @@ class SqliteStore:
             lambda transaction: position_store.store(transaction, positions), uses_reserve=False
         )
 
+    async def readers(self, members: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        return await receipt_queries.readers(self._readers, members, self._limits.receipts_members)
+
+    async def receipts(self, room_id: int) -> dict[str, int]:
+        return await receipt_queries.receipts(self._readers, room_id, self._limits.receipts_members)
+
     async def set_notify(
         self, room: str, user: UserInfo, level: NotificationLevel, quiet_until_ms: int
     ) -> tuple[history_api.RoomInfo, bool]:
@@ -213,11 +220,23 @@ class SqliteStore:
 
     # Users
 
-    async def settings(self, user_id: int) -> StoredSettings:
-        return await people.read(self._readers, user_id)
+    async def people(self, user_ids: Sequence[int]) -> dict[int, PersonRecord]:
+        return await person_store.read(self._readers, user_ids)
 
-    async def set_writers(self, user_id: int, writers: Writers) -> None:
-        await self._writer.change(lambda transaction: people.set_writers(transaction, user_id, writers))
+    async def change_person(self, user: UserInfo, change: PersonChange) -> ChangedPerson:
+        return await self._writer.change(lambda transaction: person_store.change(transaction, user, change))
+
+    async def mark_seen(self, user_ids: Sequence[int]) -> None:
+        await self._writer.change(lambda transaction: person_store.mark_seen(transaction, user_ids), uses_reserve=False)
+
+    async def users_by_name(self, usernames: Sequence[str]) -> list[UserInfo]:
+        return await user_lookup.by_name(self._readers, usernames)
+
+    async def users_by_id(self, user_ids: Sequence[int]) -> list[UserInfo]:
+        return await user_lookup.by_id(self._readers, user_ids)
+
+    async def sharing(self, user_ids: Sequence[int], viewers: Sequence[int]) -> set[tuple[int, int]]:
+        return await user_lookup.sharing(self._readers, user_ids, viewers)
 
     async def blocked(self, user_id: int) -> list[str]:
         return await room_invitations.blocked(self._readers, user_id)

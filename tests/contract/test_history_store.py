@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
-from chatterbox.wire.broker_events import MembershipChanged
+from chatterbox.wire.broker_events import MembershipChanged, PersonChanged
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.people import Audience, Audiences, Privacy
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.text_rules import timestamp
 from chatterbox.wire.user_settings import NotificationLevel, Writers
 from services.history.core.message_page import PageSpan
+from services.history.core.person_record import PersonChange, PersonRecord
 from services.history.core.stored_message import StoredMessage
 from services.history.history_store import HistoryStore
 from services.history.messages.commit_publisher import CommittedChanges
@@ -297,6 +299,95 @@ class TestRooms:
             assert second.next is None
 
 
+class TestPeople:
+    async def test_users_who_changed_nothing_have_the_defaults(self, store: HistoryStore) -> None:
+        assert await store.people([ADA.user_id, 99]) == {ADA.user_id: PersonRecord(), 99: PersonRecord()}
+
+    async def test_a_changed_record_is_stored_and_told_with_a_revision(
+        self, store: HistoryStore, opener: Opener
+    ) -> None:
+        change = PersonChange(
+            display_name="Countess", bio="Engines", avatar="a1", status="busy", status_until_ms=START_MS + 1000,
+            audiences={"bio": Audience.ROOMS}, receipts=False,
+        )  # fmt: skip
+        before = store.revision
+        result = await store.change_person(ADA, change)
+        assert result.before == PersonRecord()
+        assert result.after == PersonRecord(
+            display_name="Countess", bio="Engines", avatar="a1", status="busy", status_until_ms=START_MS + 1000,
+            audiences=Audiences(bio=Audience.ROOMS), privacy=Privacy(receipts=False), version=1,
+        )  # fmt: skip
+        assert (await store.people([ADA.user_id]))[ADA.user_id] == result.after
+        [event] = opener.published[-1].events
+        assert isinstance(event, PersonChanged)
+        assert (event.user_id, event.username, event.version) == (ADA.user_id, "ada", 1)
+        assert event.privacy == Privacy(receipts=False)
+        assert event.revision == store.revision
+        assert before is None or event.revision == before + 1
+
+    async def test_changes_that_concern_nobody_else_are_not_told(self, store: HistoryStore, opener: Opener) -> None:
+        await store.change_person(ADA, PersonChange(writers=Writers.ROOMS))
+        await store.change_person(ADA, PersonChange(display_name=""))
+        assert [event for committed in opener.published for event in committed.events] == []
+
+    async def test_who_is_seen_is_stored_unless_they_hide_it(self, store: HistoryStore, opener: Opener) -> None:
+        await store.change_person(EVE, PersonChange(presence=False))
+        opener.clock.now = START_MS + 5000
+        await store.mark_seen([ADA.user_id, EVE.user_id])
+        opener.clock.now = START_MS
+        await store.mark_seen([ADA.user_id, BOB.user_id])
+        people = await store.people([ADA.user_id, BOB.user_id, EVE.user_id])
+        assert [people[user.user_id].seen_ms for user in (ADA, BOB, EVE)] == [START_MS + 5000, START_MS, 0]
+        await store.change_person(ADA, PersonChange(presence=False))
+        assert (await store.people([ADA.user_id]))[ADA.user_id].seen_ms == 0
+
+    async def test_privacy_comes_with_memberships_of_users_who_changed_it(self, store: HistoryStore) -> None:
+        await store.change_person(ADA, PersonChange(typing=False))
+        await store.change_person(BOB, PersonChange(display_name="Bobby"))
+        snapshot = await store.memberships(list(EVERYBODY))
+        assert snapshot.privacy == {ADA.user_id: Privacy(typing=False)}
+
+    async def test_users_are_found_by_name_and_id(self, store: HistoryStore) -> None:
+        await store.open_direct(ADA, UserInfo(9, "dan"))
+        assert await store.users_by_name(["ada", "nobody", "ADA", "dan"]) == [ADA]
+        assert await store.users_by_id([2, 9, 99]) == [BOB, UserInfo(9, "dan")]
+
+    async def test_users_share_rooms_other_than_the_one_of_everyone(self, store: HistoryStore) -> None:
+        everybody = list(EVERYBODY)
+        assert await store.sharing(everybody, everybody) == set()
+        await store.create("engines", ADA, private=False)
+        await store.join("engines", BOB)
+        await store.open_direct(BOB, EVE)
+        pairs = {(1, 2), (2, 1), (2, 3), (3, 2)}
+        assert await store.sharing(everybody, everybody) == pairs
+        assert await store.sharing([1, 2], [3]) == {(2, 3)}
+
+
+class TestReceipts:
+    async def test_members_of_a_small_room_are_told_how_far_the_others_read(self, store: HistoryStore) -> None:
+        await store.append([said("one"), said("two")])
+        await store.mark_read([history_api.ReadPosition(GENERAL, BOB.user_id, 1)])
+        assert await store.receipts(GENERAL) == {"ada": 0, "bob": 1, "eve": 0}
+        places = [(GENERAL, BOB.user_id), (GENERAL, 99), (77, BOB.user_id)]
+        assert await store.readers(places) == {(GENERAL, BOB.user_id): "bob"}
+
+    @pytest.mark.parametrize("hidden", [PersonChange(receipts=False), PersonChange(presence=False)])
+    async def test_who_hides_receipts_or_presence_is_left_out(self, store: HistoryStore, hidden: PersonChange) -> None:
+        await store.change_person(BOB, hidden)
+        await store.change_person(EVE, PersonChange(typing=False))
+        assert await store.receipts(GENERAL) == {"ada": 0, "eve": 0}
+        assert await store.readers([(GENERAL, BOB.user_id), (GENERAL, EVE.user_id)]) == {(GENERAL, EVE.user_id): "eve"}
+
+    async def test_a_larger_room_has_none(self, opener: Opener) -> None:
+        small = Opener(opener.open_store, opener.folder, limits=Limits(receipts_members=2))
+        async with small() as store:
+            await store.enroll({ADA.user_id: "ada", BOB.user_id: "bob"})
+            assert len(await store.receipts(GENERAL)) == 2
+            await store.enroll({EVE.user_id: "eve"})
+            assert await store.receipts(GENERAL) == {}
+            assert await store.readers([(GENERAL, BOB.user_id)]) == {}
+
+
 class TestUsers:
     async def test_direct_conversation_of_two_users_is_one_room(self, store: HistoryStore) -> None:
         opened = await store.open_direct(ADA, BOB)
@@ -305,11 +396,11 @@ class TestUsers:
         assert await store.members((await store.open_direct(ADA, ADA)).room_id) == ["ada"]
 
     async def test_settings_and_blocks_decide_who_may_write(self, store: HistoryStore) -> None:
-        assert (await store.settings(BOB.user_id)).writers is Writers.EVERYONE
-        await store.set_writers(BOB.user_id, Writers.NOBODY)
-        assert (await store.settings(BOB.user_id)).writers is Writers.NOBODY
+        assert (await store.people([BOB.user_id]))[BOB.user_id].writers is Writers.EVERYONE
+        await store.change_person(BOB, PersonChange(writers=Writers.NOBODY))
+        assert (await store.people([BOB.user_id]))[BOB.user_id].writers is Writers.NOBODY
         assert await refusal(store.open_direct(ADA, BOB)) is Code.DIRECT_REFUSED
-        await store.set_writers(BOB.user_id, Writers.EVERYONE)
+        await store.change_person(BOB, PersonChange(writers=Writers.EVERYONE))
         await store.block(BOB, "ADA")
         assert await store.blocked(BOB.user_id) == ["ADA"]
         assert await refusal(store.open_direct(ADA, BOB)) is Code.DIRECT_REFUSED

@@ -8,7 +8,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from chatterbox.chassis.settings import LimitSettings
-from chatterbox.wire import asyncapi, rate_limits
+from chatterbox.wire import rate_limits
+from chatterbox.wire.frames import asyncapi
 from chatterbox.wire.rate_limits import RATE_LIMITS, SENDS, UNCOUNTED, Bound, Key, RateLimit
 from services.allinone.app import create_all
 from services.auth.settings import AuthSettings

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chatterbox.wire import asyncapi, codec
+from chatterbox.wire import codec
+from chatterbox.wire.frames import asyncapi
 from tests.support.transcript import FOLDER, Words, frame, read
 from tests.support.transcript_player import play
 

@@ -62,8 +62,8 @@ def forget_turn_in_gateways(patch: Patch) -> None:
 def lose_signals(patch: Patch) -> None:
     """Gateways never hear what is stored through others; only a welcome tells it."""
     patch.setattr(ReadingGateway, "on_signal", lambda *_: None)
-    patch.setattr(ReadStateFeed, "_on_payload", lambda *_: None)
-    patch.setattr(ReadStateFeed, "_on_possible_loss", lambda _: None)
+    patch.setattr(ReadStateFeed, "on_signal", lambda *_: None)
+    patch.setattr(ReadStateFeed, "on_possible_loss", lambda _: None)
 
 
 def trust_late_memberships(patch: Patch) -> None:

@@ -12,7 +12,7 @@ from random import Random
 from typing import NamedTuple
 
 from chatterbox.wire import frames, history_api
-from chatterbox.wire.broker_events import SIGNALS, decode_signal
+from chatterbox.wire.broker_events import SIGNALS, ReadStatesChanged, decode_signal
 from chatterbox.wire.errors import Code
 from chatterbox.wire.read_state import ReadState
 from client.core import events
@@ -130,8 +130,9 @@ class ReadingGateway(SteppedGateway):
 
     def on_signal(self, payload: bytes) -> None:
         signal = decode_signal(payload)
+        assert isinstance(signal, ReadStatesChanged)
         if signal.origin != self.name:
-            for _, _, state in signal.states:
+            for _, _, state, _ in signal.states:
                 self.tell(state)
 
     def tell(self, state: ReadState, exclude: Collection[SteppedConnection] = ()) -> None:

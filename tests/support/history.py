@@ -22,6 +22,8 @@ from chatterbox.wire import auth_api, history_api
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
+from services.auth.rules import display_names
+from services.auth.rules.confusables import skeletons
 from services.history.app import HistoryApp, create_app
 from services.history.messages import append_server
 from services.history.settings import HistorySettings
@@ -66,6 +68,8 @@ class FakeAuth:
         self.app.add_api_route("/internal/jwks", self._jwks, methods=["GET"])
         self.app.add_api_route("/internal/revocations", self._revocations, methods=["GET"])
         self.app.add_api_route("/internal/user", self._user, methods=["POST"])
+        self.app.add_api_route("/internal/users", self._users, methods=["POST"])
+        self.app.add_api_route("/internal/display-name", self._display_name, methods=["POST"])
 
     def token(self, username: str, *, sid: str = "s-1", expires_in_s: int = 3600) -> str:
         now_s = self._clock.now // 1000
@@ -98,11 +102,27 @@ class FakeAuth:
         self._answer(request)
         if self.before_user is not None:
             await self.before_user()
-        typed = (await internal_http.read(request, dict[str, str]))["username"]
-        name = next((known for known in self.names if known.casefold() == typed.casefold()), None)
-        if name is None:
+        user = self._find((await internal_http.read(request, dict[str, str]))["username"])
+        if user is None:
             raise ChatError(Code.USER_UNKNOWN)
-        return internal_http.write(auth_api.UserInfo(self.names[name], name))
+        return internal_http.write(user)
+
+    async def _users(self, request: Request) -> Response:
+        self._answer(request)
+        found = map(self._find, (await internal_http.read(request, auth_api.UserNames)).usernames)
+        return internal_http.write(auth_api.Users([user for user in found if user is not None]))
+
+    def _find(self, typed: str) -> auth_api.UserInfo | None:
+        name = next((known for known in self.names if known.casefold() == typed.casefold()), None)
+        return None if name is None else auth_api.UserInfo(self.names[name], name)
+
+    async def _display_name(self, request: Request) -> Response:
+        self._answer(request)
+        wanted = await internal_http.read(request, auth_api.DisplayName)
+        forms = display_names.compared_forms(wanted.display_name)
+        if any(skeletons(name) in forms for name, user_id in self.names.items() if user_id != wanted.user_id):
+            raise ChatError(Code.DISPLAY_NAME_INVALID)
+        return internal_http.write(wanted)
 
     def _answer(self, request: Request) -> None:
         internal_http.require_caller(request, CallerKeys.shared(SERVICE_KEY), ServiceName.HISTORY)

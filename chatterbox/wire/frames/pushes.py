@@ -140,7 +140,7 @@ class ProfileUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class TypingUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="typing"):
-    """Who is typing in the room that you look at, as of now; nobody is told twice that nobody is."""
+    """Who is typing in the room that you look at, as of now; empty: no one is any more."""
 
     room: str
     who: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from client.core.direct_rooms import is_direct
-from client.faces.slash_parser import KEYWORDS, LEVELS, WRITERS, WordKind, spec_of
+from client.faces.slash_parser import CHOICES, KEYWORDS, LEVELS, WRITERS, WordKind, spec_of
 from client.screen.input.emoji_names import EMOJI
 
 
@@ -57,6 +57,8 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             return _matching(word, [KEYWORDS[kind]])
         case WordKind.WRITERS:
             return _matching(word, WRITERS)
+        case (WordKind.PROFILE | WordKind.PRIVACY | WordKind.SWITCH) as kind:
+            return _matching(word, CHOICES[kind])
         case WordKind.LEVEL:
             return _matching(word, list(LEVELS))
         case WordKind.TOPIC if not word and sources.topic:
@@ -70,6 +72,7 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             | WordKind.SESSION
             | WordKind.UNSENT
             | WordKind.DURATION
+            | WordKind.ABOUT_ME
             | None
         ):
             return _text_choices(word, earlier, sources)

@@ -10,7 +10,8 @@ from client.screen.layout.spans import Row, SpanRole
 from client.screen.model.messages.thread_model import ThreadModel
 from client.screen.model.room_model import RoomModel
 from client.screen.model.scroll_position import TOP, BlockKey, BlockKind, message_key
-from client.text.note_text import NOT_SENT, time_of
+from client.text.local_time import time_of
+from client.text.note_text import NOT_SENT
 from client.text.room_names import shown_room
 
 CACHE_LIMIT = 4_000

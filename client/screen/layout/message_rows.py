@@ -14,7 +14,7 @@ from client.screen.layout.message_marks import EDITED, MARKS_BAR, REPLY_BAR, mar
 from client.screen.layout.spans import Row, Span, SpanRole, text_of
 from client.screen.model.messages.links import is_mentioned, links
 from client.text.line_wrap import hang, widest_of, width_of
-from client.text.note_text import time_of
+from client.text.local_time import time_of
 from client.text.sanitize import inert, inert_lines
 
 NARROW = 50

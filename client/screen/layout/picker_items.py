@@ -17,7 +17,8 @@ from client.screen.model.messages.message_actions import has_reacted
 from client.screen.model.messages.message_list import MessageList
 from client.screen.model.room_model import RoomModel
 from client.screen.model.scroll_position import BlockKey, message_key
-from client.text.note_text import clock, messages, time_of
+from client.text.local_time import time_of
+from client.text.note_text import clock, messages
 from client.text.outbox_text import queued_at
 from client.text.room_names import shown_room
 from client.text.sanitize import inert

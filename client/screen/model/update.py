@@ -51,6 +51,10 @@ def apply(model: ChatModel, note: notes.Note) -> None:
             _show(model, note)
         case notes.QueuedOffline():
             pass  # the outgoing message itself shows that it is queued
+        case (
+            notes.PresenceTold() | notes.ProfileTold() | notes.TypingTold() | notes.ReceiptsTold() | notes.AwayChanged()
+        ):
+            pass  # the screen does not draw them yet
         case notes.ReadStateTold(name, state):
             model.take_read_state(name, state)
         case (

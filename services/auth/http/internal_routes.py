@@ -8,10 +8,14 @@ from starlette.responses import JSONResponse, Response
 
 from chatterbox.chassis.core.caller_keys import ServiceName
 from chatterbox.chassis.http.internal_http import read, write
-from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.auth_api import DisplayName, UserInfo, UserNames, Users
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import WHOLE_DIGITS
 from services.auth.http.request_dependencies import Auth, AuthContext, required_caller
+from services.auth.rules import display_names, username_policy
+
+MAX_NAMES = 200
+"""Names in one request."""
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
 _SERVICES = [Depends(required_caller(ServiceName.FILES, ServiceName.GATEWAY, ServiceName.HISTORY))]
@@ -45,6 +49,26 @@ async def user(request: Request, auth: Auth) -> Response:
     if found is None:
         raise ChatError(Code.USER_UNKNOWN)
     return write(UserInfo(found.user_id, found.username))
+
+
+@router.post("/users", dependencies=_HISTORY)
+async def users(request: Request, auth: Auth) -> Response:
+    names = (await read(request, UserNames)).usernames
+    if len(names) > MAX_NAMES:
+        raise ChatError(Code.BAD_REQUEST, f"One request has at most {MAX_NAMES} names.")
+    found = [await auth.users.by_name(name) for name in names]
+    return write(Users([UserInfo(user.user_id, user.username) for user in found if user is not None]))
+
+
+@router.post("/display-name", dependencies=_HISTORY)
+async def display_name(request: Request, auth: Auth) -> Response:
+    """Whether a user may have a display name."""
+    wanted = await read(request, DisplayName)
+    if any(map(username_policy.is_reserved, display_names.compared_forms(wanted.display_name))):
+        raise ChatError(Code.DISPLAY_NAME_INVALID, "That display name, or one that looks like it, is reserved.")
+    if await auth.users.is_imitated(wanted.display_name, wanted.user_id):
+        raise ChatError(Code.DISPLAY_NAME_INVALID, "That display name looks like another user's username.")
+    return write(wanted)
 
 
 @router.post("/ban", dependencies=_OPERATOR)

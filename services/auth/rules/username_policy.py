@@ -45,9 +45,14 @@ def check(typed: str) -> Username:
     if (reason := _violation(display)) is not None:
         raise ChatError(Code.USERNAME_INVALID, reason)
     both = skeletons(display)
-    if both.lower in _reserved():
+    if is_reserved(both):
         raise ChatError(Code.USERNAME_INVALID, "That username, or one that looks like it, is reserved.")
     return Username(display, both)
+
+
+def is_reserved(name: Skeletons) -> bool:
+    """Whether a name looks like a reserved one."""
+    return name.lower in _reserved()
 
 
 @cache

@@ -8,6 +8,7 @@ from chatterbox.chassis.sqlite.write_connection import Transaction
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
 from services.auth.auth_database import AuthDatabase
+from services.auth.rules import display_names
 from services.auth.rules.confusables import skeletons
 from services.auth.rules.invitations import InvitationCode
 from services.auth.rules.username_policy import Username, is_same_name
@@ -44,6 +45,12 @@ class UserTable:
         """Whether a user has this name or one that looks like it."""
         query = "SELECT 1 FROM users WHERE name_key = ? OR capital_key = ?"
         return bool(await self._database.rows(query, name.skeletons))
+
+    async def is_imitated(self, display_name: str, user_id: int) -> bool:
+        """Whether a display name of this user looks like the username of another one."""
+        query = "SELECT 1 FROM users WHERE (name_key = ? OR capital_key = ?) AND id <> ?"
+        forms = display_names.compared_forms(display_name)
+        return any([await self._database.rows(query, (*form, user_id)) for form in forms])
 
     async def add(
         self, name: Username, hashed_password: str, now_s: int, invitation: InvitationCode | None = None

@@ -12,8 +12,10 @@ from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from chatterbox.wire.rate_limits import READS
 from services.gateway.connections.connection import AsyncCommand, Connection, ConnectionState
+from services.gateway.connections.people_handlers import PeopleHandlers
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.metrics import GatewayMetrics
+from services.gateway.presence.live_people import LivePeople
 from services.gateway.rooms import history_replies
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
@@ -42,6 +44,7 @@ class CommandHandlers:
         batcher: AppendBatcher,
         read_batcher: ReadBatcher,
         read_states: ReadStateFeed,
+        people: LivePeople,
         metrics: GatewayMetrics | None = None,
     ) -> None:
         """`clock` is monotonic seconds."""
@@ -57,6 +60,9 @@ class CommandHandlers:
         self._reads: RateLimiter[int] = RateLimiter(limits.rate(READS), name=READS.name)
         """Replies with messages, which may come from this gateway's memory, and read positions, which it collects;
         history counts all others."""
+        self._people = PeopleHandlers(
+            people, self._reads, limits, clock, find_room=self._room, refuse_room=self._refuse_room
+        )
         self._refused = (metrics or GatewayMetrics()).sends_refused
 
     def handle(self, connection: Connection, command: frames.Command) -> AsyncCommand | None:
@@ -84,6 +90,8 @@ class CommandHandlers:
                 return self._mark_read(connection, member, command)
             case frames.Notify():
                 return self._notify(connection, member, command)
+            case frames.Watch() | frames.Look() | frames.TypingNow() | frames.SetStatus():
+                return self._people.handle(connection, member, command)
             case frames.Leave():
                 return self._leave(connection, member, command)
             case frames.ListRooms():

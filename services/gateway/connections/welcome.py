@@ -16,6 +16,7 @@ from chatterbox.wire.text_rules import timestamp
 from services.gateway.connections.connection import AsyncCommand, Connection, ConnectionState
 from services.gateway.connections.hub import Hub
 from services.gateway.metrics import GatewayMetrics
+from services.gateway.presence.live_people import LivePeople
 from services.gateway.rooms import read_state_feed
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.member import Member
@@ -48,6 +49,7 @@ class WelcomeSequence:
         feed: RoomFeed,
         catch_up: CatchUp,
         read_states: ReadStateFeed,
+        people: LivePeople,
         *,
         server: str,
         ping_s: float,
@@ -59,6 +61,7 @@ class WelcomeSequence:
         self._feed = feed
         self._catch_up = catch_up
         self._read_states = read_states
+        self._people = people
         self._server = server
         self._ping_s = ping_s
         self._turns = PacedQueue(WELCOMES_PER_TURN)
@@ -124,6 +127,7 @@ class WelcomeSequence:
             for room, held in zip(rooms, valid, strict=True)
         ]
         connection.open(on_writable=self._on_writable)
+        self._people.open(connection, member, claims.sid)
         connection.send(
             frames.Welcome(
                 username=member.username,
@@ -143,6 +147,7 @@ class WelcomeSequence:
 
     def _on_writable(self, connection: Connection) -> None:
         self._read_states.send_missed(connection)
+        self._people.send_missed(connection)
         self._catch_up.start(connection)
 
     async def _renew(self, connection: Connection, command: frames.Connect) -> None:

@@ -2,14 +2,15 @@
 
 from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.wire import direct_names, text_rules
+from chatterbox.wire.people import Privacy
 from services.gateway.rooms.room import Room, RoomConnection
 
 
 class Member:
     """One user with at least one connection, or one whose first connection is being welcomed."""
 
-    __slots__ = ("_directs", "_is_elsewhere", "connections", "invitations", "is_loaded", "rooms", "rooms_version",
-                 "sends", "user_id", "username")  # fmt: skip
+    __slots__ = ("_directs", "_is_elsewhere", "connections", "invitations", "is_loaded", "privacy", "rooms",
+                 "rooms_version", "sends", "user_id", "username")  # fmt: skip
 
     def __init__(self, user_id: int, username: str, sends: TokenBucket) -> None:
         self.user_id = user_id
@@ -26,6 +27,7 @@ class Member:
         self.rooms_version = 0
         """Incremented whenever `rooms` is updated: an answer that history gave earlier may be outdated."""
         self.sends = sends
+        self.privacy = Privacy()
         self._is_elsewhere = False
 
     @property
@@ -45,6 +47,10 @@ class Member:
 
     def mark_loaded(self) -> None:
         self.is_loaded = True
+
+    def set_privacy(self, privacy: Privacy) -> None:
+        """Note what the user tells others of what they do."""
+        self.privacy = privacy
 
     def note_update(self) -> None:
         """`rooms` is as history has it now, whether or not that changed anything."""

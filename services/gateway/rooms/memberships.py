@@ -1,4 +1,4 @@
-"""Keeps the memberships of connected users, and their rooms' topics, as history has them.
+"""Keeps the memberships and privacy of connected users, and their rooms' topics, as history has them.
 
 History numbers changes without holes (`revision`). A change that does not follow the last one means that changes were
 lost: then the memberships of all connected users and their rooms' topics are read again.
@@ -11,9 +11,17 @@ from typing import NoReturn, assert_never
 
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import direct_names, frames, history_api
-from chatterbox.wire.broker_events import InvitationChanged, MembershipChanged, RoomDeleted, RoomEvent, TopicChanged
+from chatterbox.wire.broker_events import (
+    InvitationChanged,
+    MembershipChanged,
+    PersonChanged,
+    RoomDeleted,
+    RoomEvent,
+    TopicChanged,
+)
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.people import Privacy
 from chatterbox.wire.read_state import ReadState
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.room import Room, RoomConnection
@@ -41,16 +49,27 @@ class Memberships:
         feed: RoomFeed,
         history: HistoryClient,
         on_entered: Callable[[Member, Room, int], None] = lambda *_: None,
+        *,
+        on_left: Callable[[Room, str, Member | None], None] = lambda *_: None,
+        on_privacy: Callable[[int, str, Privacy], None] = lambda *_: None,
+        on_person: Callable[[PersonChanged], None] = lambda _: None,
+        on_reloaded: Callable[[], None] = lambda: None,
     ) -> None:
         """`members` are the connected users by id, as they are at any time.
 
         `on_entered` is called with a member whose connections were told a room, the room, and the offset up to which
-        they were told that the member has read it.
+        they were told that the member has read it; `on_left` with the room and name of a user who is no longer in it,
+        and the member, if connected here; `on_privacy` with a user whose privacy was read; `on_person` with a change;
+        `on_reloaded` after everything was read again, since events may have been lost.
         """
         self._members = members
         self._feed = feed
         self._history = history
         self._on_entered = on_entered
+        self._on_left = on_left
+        self._on_privacy = on_privacy
+        self._on_person = on_person
+        self._on_reloaded = on_reloaded
         self._revision = 0
         self._changes: asyncio.Queue[RoomEvent] = asyncio.Queue(QUEUED_CHANGES)
         self._newcomers: dict[int, Member] = {}
@@ -123,7 +142,7 @@ class Memberships:
             try:
                 await self._apply(change)
             except ChatError as problem:
-                log.warning("membership.apply_failed", extra={"room_id": change.room_id, "code": problem.code})
+                log.warning("membership.apply_failed", extra={"revision": change.revision, "code": problem.code})
 
     async def _apply(self, change: RoomEvent) -> None:
         if change.revision <= self._revision:
@@ -141,6 +160,10 @@ class Memberships:
             case InvitationChanged():
                 if (member := self._members.get(change.user_id)) is not None:
                     _invite(member, change.room, change.by if change.pending else None)
+            case PersonChanged():
+                if (member := self._members.get(change.user_id)) is not None:
+                    member.set_privacy(change.privacy)
+                self._on_person(change)
             case _:
                 assert_never(change)
         self._revision = change.revision
@@ -163,6 +186,8 @@ class Memberships:
             self.enter(member, opened, by=change.by, read=change.read)
         elif member is not None and room is not None:
             self.leave(member, room, by=change.by)
+        elif room is not None and not change.member:
+            self._on_left(room, change.username, None)
 
     async def _apply_deletion(self, change: RoomDeleted) -> None:
         """Make everybody leave a deleted room, a crowd a few at a time, then forget it."""
@@ -191,6 +216,7 @@ class Memberships:
         revision = min(revisions)
         self._revision = max(self._revision, revision)
         log.info("memberships.reloaded", extra={"users": len(names), "revision": revision})
+        self._on_reloaded()
 
     async def _read(self, users: dict[int, str]) -> tuple[history_api.MembershipSnapshot, dict[int, Room]]:
         """Read memberships from history and open the rooms; retry if changes applied meanwhile are newer.
@@ -217,6 +243,8 @@ class Memberships:
     def _reconcile(self, member: Member, answer: history_api.MembershipSnapshot, rooms: dict[int, Room]) -> None:
         """Make `member` enter and leave rooms as `answer` says."""
         member.note_update()
+        member.set_privacy(answer.privacy.get(member.user_id, Privacy()))
+        self._on_privacy(member.user_id, member.username, member.privacy)
         current = dict.fromkeys(rooms[room_id] for room_id in answer.of[member.user_id])
         reads = answer.reads.get(member.user_id, {})
         for room in current:
@@ -284,6 +312,7 @@ class Memberships:
             room.detach(connection)
             if connection.is_open:
                 connection.send(frame)
+        self._on_left(room, member.username, member)
 
 
 def _invite(member: Member, room: str, by: str | None) -> None:

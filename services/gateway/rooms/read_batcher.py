@@ -106,16 +106,19 @@ class ReadBatcher:
     async def _store(self, chunk: Sequence[PendingRead[Report]]) -> ChatError | None:
         request_ids.begin(request_ids.new())
         try:
-            states = await self._history.store_reads([pending.position for pending in chunk], self._feed.origin)
+            stored = await self._history.store_reads([pending.position for pending in chunk], self._feed.origin)
         except ChatError as problem:
             log.warning("reads.refused", extra={"positions": len(chunk), "code": problem.code})
             return problem
         self._metrics.reads_stored.inc(len(chunk))
-        for pending, state in zip(chunk, states, strict=True):
+        readers = stored.readers or [""] * len(chunk)
+        for pending, state, reader in zip(chunk, stored.states, readers, strict=True):
             if state is None:
                 self._refuse(pending, ChatError(Code.NOT_A_MEMBER))
             else:
                 self._confirm(pending, state)
+                if reader:
+                    self._feed.on_read(pending.position.room_id, reader, state.read)
         return None
 
     def _confirm(self, pending: PendingRead[Report], state: ReadState) -> None:

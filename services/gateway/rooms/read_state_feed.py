@@ -5,25 +5,21 @@ and by reading the states again when the broker reports a possible loss.
 """
 
 import asyncio
-import contextlib
 import logging
-import secrets
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import Any
 
 import msgspec
 
-from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.deadlines import deadline
 from chatterbox.chassis.observability.incident import Incident
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import codec, frames, history_api
-from chatterbox.wire.broker_events import SIGNALS, decode_signal
+from chatterbox.wire.broker_events import ReadStatesChanged
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.untrusted_json import UnreadableError
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.member import Member
@@ -52,16 +48,21 @@ class ReadStateFeed:
         members: Mapping[int, Member],
         rooms: Mapping[int, Room],
         history: HistoryClient,
-        broker: Broker,
+        origin: str,
         metrics: GatewayMetrics | None = None,
+        *,
+        on_read: Callable[[int, str, int], None] = lambda *_: None,
     ) -> None:
-        self.origin = secrets.token_hex(8)
-        """Names this gateway to history, in calls whose effect it tells to its own connections itself."""
+        """`origin` names this gateway to history, in calls whose effect it tells to its own connections itself.
+
+        `on_read` is called with a room, a user of whom those may be told who look at it, and how far they have read.
+        """
+        self.origin = origin
+        self.on_read = on_read
         self._members = members
         self._rooms = rooms
         self._history = history
         self._metrics = metrics or GatewayMetrics()
-        self._subscriber = broker.subscriber(self._on_payload, self._on_possible_loss)
         self._told: dict[int, list[dict[int, ReadState]]] = {}
         """By user id: who collects what is told (see `collect`)."""
         self._missed: dict[RoomConnection, dict[str, bytes]] = {}
@@ -78,13 +79,8 @@ class ReadStateFeed:
         self._incident = Incident(log, down="read_states.unavailable", up="read_states.recovered")
         self._tasks = TaskSet()
 
-    async def start(self) -> None:
-        with contextlib.suppress(BrokerError):  # the broker logs it, and reports a possible loss once it is back
-            await self._subscriber.subscribe([SIGNALS])
-
     async def close(self) -> None:
         await self._tasks.close()
-        await self._subscriber.close()
 
     # Telling
 
@@ -145,20 +141,19 @@ class ReadStateFeed:
 
     # From the broker
 
-    def _on_payload(self, channel: str, payload: bytes) -> None:  # noqa: ARG002 - the broker's interface
-        try:
-            signal = decode_signal(payload)
-        except UnreadableError:
-            log.warning("signal.unknown")
-            return
+    def on_signal(self, signal: ReadStatesChanged) -> None:
+        """History has stored what was read elsewhere."""
         if signal.origin == self.origin:
             return
-        for user_id, room_id, state in signal.states:
+        for user_id, room_id, state, reader in signal.states:
+            if reader:
+                self.on_read(room_id, reader, state.read)
             if (member := self._members.get(user_id)) is not None:
                 member.note_elsewhere()
                 self.tell(user_id, room_id, state)
 
-    def _on_possible_loss(self) -> None:
+    def on_possible_loss(self) -> None:
+        """The broker may have lost signals."""
         if self._refresh is None or self._refresh.done():
             self._refresh = self._tasks.spawn(self._refresh_all())
 
@@ -207,7 +202,7 @@ class ReadStateFeed:
         with ExitStack() as stack:
             told = {user_id: stack.enter_context(self.collect(user_id)) for user_id, _ in entered}
             try:
-                states = await self._history.store_reads(positions, self.origin)
+                states = (await self._history.store_reads(positions, self.origin)).states
             except ChatError as problem:
                 self._incident.fail(problem.detail)
                 return False

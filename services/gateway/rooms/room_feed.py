@@ -8,7 +8,7 @@ history every few seconds differ (a lost last message or change); or the broker 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from chatterbox.chassis.broker import Broker, BrokerError, Subscriber
 from chatterbox.chassis.tasks import TaskSet
@@ -79,9 +79,23 @@ class RoomFeed:
         self._comparing = asyncio.Lock()
         self._subscriber: Subscriber = broker.subscriber(self._on_payload, self._on_possible_loss)
         self._on_control = on_control
+        self._watched_rooms: Container[int] = ()
+        self._on_messages: Callable[[int, Sequence[bytes]], None] = lambda *_: None
+        self._payload_bytes = 0
         self._report_possible_loss = on_possible_loss
         self._metrics.rooms.set_function(lambda: len(self.rooms))
+        self._metrics.message_bytes.set_function(lambda: self._payload_bytes)
         self._metrics.behind.set_function(lambda: len({each for room in self.rooms.values() for each in room.behind}))
+
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of the payloads of rooms that were received."""
+        return self._payload_bytes
+
+    def watch_messages(self, room_ids: Container[int], on_messages: Callable[[int, Sequence[bytes]], None]) -> None:
+        """Call `on_messages` with new messages of a room, encoded, if `room_ids` contains its id at that time."""
+        self._watched_rooms = room_ids
+        self._on_messages = on_messages
 
     async def start(self) -> None:
         await self._subscribe([CONTROL])
@@ -207,6 +221,7 @@ class RoomFeed:
         if channel == CONTROL:
             self._on_control(payload)
         elif (room := self._by_channel.get(channel)) is not None:
+            self._payload_bytes += len(payload)
             if room.stream is None:
                 room.hold(payload)
             else:
@@ -231,6 +246,8 @@ class RoomFeed:
         else:
             if has_gap:
                 self._start_fill(room)
+            if room.room_id in self._watched_rooms and isinstance(batch, Batch):
+                self._on_messages(room.room_id, batch.frames)
 
     def _apply_changed(self, room: Room, batch: Batch | ChangeBatch) -> None:
         """Apply the payload of a room with changes."""

@@ -1,6 +1,6 @@
 """Client of the history service: appends, pages, heads, memberships."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
 import httpx
@@ -94,13 +94,13 @@ class HistoryClient:
         )
         return await self._call("/internal/changes", query, history_api.StoredChanges)
 
-    async def store_reads(self, positions: list[history_api.ReadPosition], origin: str) -> list[ReadState | None]:
+    async def store_reads(self, positions: list[history_api.ReadPosition], origin: str) -> history_api.ReadOutcomes:
         """Store read positions of at most one per user and room; on return they are durable.
 
-        Returns each room's state, or None if the user is no member. `origin` tells its own connections.
+        `origin` tells its own connections.
         """
         body = history_api.ReadPositions(positions, origin)
-        return (await self._call("/internal/reads", body, history_api.ReadOutcomes)).states
+        return await self._call("/internal/reads", body, history_api.ReadOutcomes)
 
     async def read_states(self, users: dict[int, str]) -> history_api.ReadStates:
         return await self._call("/internal/read-states", history_api.UserIds(users), history_api.ReadStates)
@@ -111,6 +111,32 @@ class HistoryClient:
         """Set of what a room notifies a user; returns the room's state. `origin` tells its own connections."""
         body = history_api.NotifyCall(room, member.user_id, member.username, level, until, origin)
         return await self._call("/internal/notify", body, ReadState)
+
+    async def receipts(self, room_id: int) -> dict[str, int]:
+        """How far the members of a room have read it, by username, without those who do not show it."""
+        return (await self._call("/internal/receipts", history_api.ReceiptsQuery(room_id), history_api.Receipts)).read
+
+    async def people(
+        self,
+        viewers: Sequence[int],
+        *,
+        usernames: Sequence[str] = (),
+        user_ids: Sequence[int] = (),
+        reader: Requester | None = None,
+    ) -> list[history_api.StoredPerson]:
+        """Users by name or id, for these viewers, at most 200 of each; without those who do not exist.
+
+        It counts as a read of `reader`, if given.
+        """
+        query = history_api.PeopleQuery(
+            viewers=list(viewers), usernames=list(usernames), user_ids=list(user_ids),
+            reader=None if reader is None else reader.user_id,
+        )  # fmt: skip
+        return (await self._call("/internal/people", query, history_api.People)).people
+
+    async def report_seen(self, user_ids: Sequence[int]) -> None:
+        """Report that these users, at most 10,000, are connected now."""
+        await self._call("/internal/seen", history_api.UsersSeen(list(user_ids)), type(None))
 
     async def find(self, room: str, member: Requester) -> history_api.RoomInfo:
         """The room of this name if `member` may see it; raises `room_unknown`."""

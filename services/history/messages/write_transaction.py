@@ -10,9 +10,17 @@ import msgspec
 
 from chatterbox.chassis.sqlite.reader_pool import Parameters, Row
 from chatterbox.wire.auth_api import UserInfo
-from chatterbox.wire.broker_events import InvitationChanged, MembershipChanged, RoomDeleted, RoomEvent, TopicChanged
+from chatterbox.wire.broker_events import (
+    InvitationChanged,
+    MembershipChanged,
+    PersonChanged,
+    RoomDeleted,
+    RoomEvent,
+    TopicChanged,
+)
 from chatterbox.wire.history_api import AnyMessageChange, Append, RoomInfo
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.people import Privacy
 from services.history.core.append_plan import AppendPlan, MessageContext, plan
 from services.history.core.outcomes import Mentions, Spend, no_mentions
 from services.history.messages import change_store
@@ -109,6 +117,18 @@ class WriteTransaction:
         """Number the deletion of a room, in the sequence of membership changes, and publish it after the commit."""
         revision = await self._next_revision()
         self.events.append(RoomDeleted(revision=revision, room_id=room.room_id, room=room.room, by=by))
+
+    async def record_person(self, user: UserInfo, privacy: Privacy, version: int) -> None:
+        """Number a change of a profile, in the sequence of membership changes, and publish it after the commit."""
+        self.events.append(
+            PersonChanged(
+                revision=await self._next_revision(),
+                user_id=user.user_id,
+                username=user.username,
+                privacy=privacy,
+                version=version,
+            )
+        )
 
     async def _next_revision(self) -> int:
         [(revision,)] = await self.rows(_REVISE)

@@ -15,6 +15,8 @@ ROUTES = [
     ("GET", "/internal/jwks"),
     ("GET", "/internal/revocations"),
     ("POST", "/internal/user"),
+    ("POST", "/internal/users"),
+    ("POST", "/internal/display-name"),
     ("POST", "/internal/ban"),
 ]
 
@@ -51,6 +53,40 @@ class TestUserLookup:
     async def test_a_malformed_lookup_gets_422(self, site: AuthSite, body: bytes) -> None:
         response = await site.internal_http.post("/internal/user", content=body)
         assert refusal(response) == (422, "bad_request")
+
+    async def test_many_users_are_found_at_once_without_names_that_no_user_has(self, site: AuthSite) -> None:
+        await site.register("alice")
+        await site.register("Bob1")
+        found = await site.internal.users(["ALICE", "bob1", "carol", "", "x" * 10_000])
+        assert sorted(found, key=lambda user: user.user_id) == [UserInfo(1, "alice"), UserInfo(2, "Bob1")]
+        with pytest.raises(ChatError, match="at most 200"):
+            await site.internal.users(["alice"] * 201)
+
+
+class TestDisplayNames:
+    @pytest.mark.parametrize(
+        "name",
+        ["alice", "ALICE", "al1ce", "\u0430lice", "al\u200bice", "@alice", "* alice *", "alice \u2713", "Alic\u00e9"],
+    )
+    async def test_a_display_name_that_looks_like_the_username_of_another_is_refused(
+        self, site: AuthSite, name: str
+    ) -> None:
+        await site.register("alice")
+        await site.register("bob1")
+        with pytest.raises(ChatError, match="looks like another user's username") as refused:
+            await site.internal.check_display_name(2, name)
+        assert refused.value.code is Code.DISPLAY_NAME_INVALID
+        await site.internal.check_display_name(1, name)
+
+    @pytest.mark.parametrize("name", ["admin", "~ Adm1n ~", "\u0430dmin"])
+    async def test_a_display_name_that_looks_reserved_is_refused(self, site: AuthSite, name: str) -> None:
+        with pytest.raises(ChatError, match="reserved"):
+            await site.internal.check_display_name(1, name)
+
+    @pytest.mark.parametrize("name", ["Alice Liddell", "alic", "Malice", "\U0001f431", "...", "\u674e\u96f7"])
+    async def test_a_display_name_that_only_contains_a_username_is_allowed(self, site: AuthSite, name: str) -> None:
+        await site.register("alice")
+        await site.internal.check_display_name(2, name)
 
 
 class TestOtherServices:

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http.internal_http import in_process
 from services.auth.http import internal_routes as auths
+from services.history.http import internal_people_routes
 from services.history.http import internal_routes as historys
 from tests.support import auth_site, history
 from tests.support.history import Clock, FakeAuth
@@ -20,6 +21,8 @@ AUTHS_ROUTES = {
     ("GET", "/internal/jwks"): {FILES, GATEWAY, HISTORY},
     ("GET", "/internal/revocations"): {FILES, GATEWAY, HISTORY},
     ("POST", "/internal/user"): {HISTORY},
+    ("POST", "/internal/users"): {HISTORY},
+    ("POST", "/internal/display-name"): {HISTORY},
     ("POST", "/internal/ban"): {AUTH},
     ("POST", "/internal/unban"): {AUTH},
 }
@@ -57,6 +60,21 @@ async def test_every_internal_route_of_history_is_open_to_gateways_only(tmp_path
         found = {route: await callers_of(service.app, *route) for route in routes_of(historys.router)}
     assert len(found) > 5
     assert found == {route: {GATEWAY} for route in found}
+
+
+async def test_pictures_are_set_by_the_files_service_and_the_rest_about_users_by_gateways(tmp_path: Path) -> None:
+    clock = Clock()
+    async with history.running(tmp_path, FakeAuth(clock), clock, callers=CallerKeys.of(KEYS)) as service:
+        found = {
+            path: await callers_of(service.app, method, path)
+            for method, path in routes_of(internal_people_routes.router)
+        }
+    assert found == {
+        "/internal/people": {GATEWAY},
+        "/internal/seen": {GATEWAY},
+        "/internal/receipts": {GATEWAY},
+        "/internal/avatar": {FILES},
+    }
 
 
 @pytest.mark.parametrize("key", ["", "x", "k" * 32])

@@ -22,16 +22,17 @@ FIELDS: dict[str, dict[str, Any]] = {
     "notify": {"room": "general", "level": "mentions"},
     "changes": {"room": "general", "after": 0},
     "history": {"room": "general", "limit": 5},
+    "watch": {"usernames": ["bob"]},
     "rooms": {},
 }
 COMMANDS = [
     (row, action)
     for row in (CHANGES, READS, LISTINGS)
     for action in row.actions
-    if " /" not in action and (row, action) not in {(READS, "join"), (READS, "read")}
+    if " /" not in action and (row, action) not in {(READS, "join"), (READS, "read"), (READS, "look")}
 ]
 """A `join` is a read for a member who names a position that is not in the room's memory any more. The gateway collects
-positions that are reported with `read`, and counts them itself."""
+positions that are reported with `read`, and counts them itself, as it does each `look`."""
 
 
 async def spend(server: Server, token: str, row: RateLimit[Rate], room: str) -> None:

@@ -82,11 +82,11 @@ class TestEarlierVersion:
             for script in SCHEMA.migrations[: request.param]:
                 database.executescript(script)
             database.executescript(f"""
-                INSERT INTO memberships (room_id, user_id, username, joined_ms)
-                    VALUES (1, {auth.names["alice"]}, 'alice', 0);
                 INSERT INTO messages (id, room_id, offset, user_id, username, content, timestamp, key)
                     VALUES (1, 1, 1, {auth.names["alice"]}, 'alice', 'from before', 0, 'k');
                 UPDATE rooms SET head = 1;
+                INSERT INTO memberships (room_id, user_id, username, joined_ms)
+                    VALUES (1, {auth.names["alice"]}, 'alice', 0);
                 PRAGMA user_version = {request.param};
             """)
         return path
@@ -112,6 +112,32 @@ class TestEarlierVersion:
         topic = await history.do("PUT", "/rooms/general/topic", "alice", {"topic": "engines"})
         assert topic.json()["topic"] == "engines"
         assert (await history.append(history.message("after", "k2")))[0].offset == 2  # type: ignore[union-attr]
+
+
+async def test_settings_from_before_profiles_are_kept(start: Start, auth: FakeAuth, tmp_path: Path) -> None:
+    auth.token("alice")
+    (tmp_path / "data").mkdir()
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "history.sqlite")) as database:
+        for script in SCHEMA.migrations[:8]:
+            database.executescript(script)
+        database.executescript("""
+            INSERT INTO memberships (room_id, user_id, username, joined_ms) VALUES (1, 1, 'alice', 0);
+            INSERT INTO people (user_id, writers) VALUES (1, 'nobody');
+            PRAGMA user_version = 8;
+        """)
+    async with start() as history:
+        mine = (await history.get("/me")).json()
+        assert (mine["writes"], mine["presence"], mine["typing"], mine["receipts"]) == (
+            "nobody",
+            "everyone",
+            True,
+            True,
+        )
+        assert set(mine["visible"].values()) == {"everyone"}
+        await history.greet("bob")
+        assert (await history.get("/people/alice", "bob")).json() == {"username": "alice", "profile": {}}
+        assert (await history.do("PATCH", "/me", "alice", {"bio": "Engines"})).status_code == 204
+        assert (await history.get("/me")).json()["writes"] == "nobody"
 
 
 async def test_a_database_of_a_newer_version_is_not_modified(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

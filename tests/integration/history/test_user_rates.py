@@ -20,6 +20,7 @@ BODIES = {
     "POST /rooms": {"room": "new"},
     "POST /rooms/{room}/members": {"username": "bob"},
     "POST /directs": {"username": "bob"},
+    "POST /people/query": {"known": {"bob": 0}},
     "PATCH /me": {"writes": "rooms"},
     "PUT /rooms/{room}/topic": {"topic": "engines"},
     "PUT /rooms/{room}/notify": {"level": "mentions"},

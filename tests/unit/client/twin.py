@@ -30,11 +30,13 @@ class Line:
         self.socket = socket
 
     async def expect(self, kind: type[Frame]) -> Frame:
-        """The next frame, which must be of this kind."""
+        """The next frame, which must be of this kind. What the client tells of its screen is passed over."""
         async with asyncio.timeout(DEADLINE_S):
-            command = codec.decode_command(await self.socket.recv(decode=False))
-        assert isinstance(command, kind), command
-        return command
+            while True:
+                command = codec.decode_command(await self.socket.recv(decode=False))
+                if isinstance(command, kind):
+                    return command
+                assert isinstance(command, frames.Hint | frames.Watch), command
 
     async def say(self, *said: frames.ServerFrame) -> None:
         for frame in said:

@@ -16,7 +16,8 @@ def documented(data: Path) -> dict[str, str]:
     """Each path of the public HTTP API as a pattern of the edge, with its service."""
     paths = create_all(settings_for(data)).app.openapi()["paths"]
     by_segment = {path.split("/")[1]: next(iter(methods.values()))["tags"][0] for path, methods in paths.items()}
-    patterns = {f"/{path.split('/')[1]}/*" if "{" in path else path for path in paths}
+    below = {f"/{path.split('/')[1]}/*" for path in paths if "{" in path}
+    patterns = below | {path for path in paths if f"/{path.split('/')[1]}/*" not in below or path.count("/") == 1}
     return {pattern: by_segment[pattern.split("/")[1]] for pattern in patterns}
 
 

@@ -2,6 +2,7 @@
 
 import sys
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -11,13 +12,16 @@ from hypothesis import strategies as st
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.text_rules import (
+    bio,
     content,
+    display_name,
     forbidden,
     key,
     label,
     moment_ms,
     reaction,
     room_name,
+    status,
     timestamp,
     topic,
     username,
@@ -170,6 +174,57 @@ class TestTopics:
         assert topic(stored, LIMITS) == stored
         assert forbidden(stored) is None
         assert len(stored.splitlines()) <= 1
+
+
+class TestProfileTexts:
+    @pytest.mark.parametrize(
+        ("typed", "stored"),
+        [
+            ("  Ada   Lovelace ", "Ada Lovelace"),
+            ("Ada\u00a0Lovelace", "Ada Lovelace"),
+            ("Zoe\u0308", "Zo\u00eb"),
+            ("\u200b \u2060", ""),
+            ("\u674e\u96f7 \U0001f431", "\u674e\u96f7 \U0001f431"),
+        ],
+    )
+    def test_display_names_are_composed_with_single_spaces(self, typed: str, stored: str) -> None:
+        assert display_name(typed, LIMITS) == stored
+
+    @pytest.mark.parametrize(
+        ("rule", "most", "code"),
+        [
+            (display_name, LIMITS.display_name_chars, Code.DISPLAY_NAME_INVALID),
+            (bio, LIMITS.bio_chars, Code.PROFILE_INVALID),
+            (status, LIMITS.status_chars, Code.PROFILE_INVALID),
+        ],
+        ids=["display name", "bio", "status"],
+    )
+    def test_texts_that_are_too_long_or_not_one_safe_line_are_refused(
+        self, rule: Callable[[str, Limits], str], most: int, code: Code
+    ) -> None:
+        assert rule("x" * most, LIMITS) == "x" * most
+        assert rule("e\u0301" * most, LIMITS) == "\u00e9" * most
+        for typed in (
+            "x" * (most + 1),
+            "e\u0301" * 10**6,
+            "a\nb",
+            "a\tb",
+            "a\u202eb",
+            "a\x1b[2Jb",
+            "a\u2028b",
+            "\ud800",
+        ):
+            assert refused(rule, typed, LIMITS) == code
+
+    @given(st.text(max_size=80))
+    def test_normalizing_a_profile_text_is_idempotent(self, typed: str) -> None:
+        for rule in (display_name, bio, status):
+            try:
+                stored = rule(typed, LIMITS)
+            except ChatError:
+                continue
+            assert rule(stored, LIMITS) == stored
+            assert forbidden(stored) is None
 
 
 class TestIdempotencyKeys:

@@ -28,7 +28,19 @@ NAMES = LocalNames(
 COMMANDS = [
     *("register", "login", "passwd", "logout"),
     *("sessions", "rooms", "create", "join", "leave", "invite"),
-    *("invitations", "accept", "decline", "me", "block", "unblock", "remove", "delete-room", "topic", "members"),
+    *(
+        "invitations",
+        "accept",
+        "decline",
+        "whois",
+        "me",
+        "block",
+        "unblock",
+        "remove",
+        "delete-room",
+        "topic",
+        "members",
+    ),
     *(
         "chat",
         "send",

@@ -8,7 +8,7 @@ from client.core import command_pace, events
 from client.core.client_state import ClientState
 from client.core.message_changes import ChangeProgress
 from client.core.message_stream import MessageStream
-from client.core.room_updates import MAX_PAGES
+from client.core.rooms.page_requests import MAX_PAGES
 from tests.unit.client.world import Core, message, said, told, transmitted
 
 ROOMS = [f"room{number:04}" for number in range(1000)]

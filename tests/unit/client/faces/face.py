@@ -24,6 +24,9 @@ class Recorder(ChatConnection):
     def __init__(self) -> None:
         self.state = ClientState(phase=ConnectionPhase.LIVE, username="alice")
         self.done: list[object] = []
+        self.requested = asyncio.Event()
+        self.people: list[events.Request] = []
+        """What was told of the screen and of who sits before it."""
         self.read: list[tuple[str, int]] = []
         """What was reported as read: room and offset."""
         self.refusal: Exception | None = None
@@ -55,6 +58,9 @@ class Recorder(ChatConnection):
                 self.read.append((room, offset))
             case events.QuitRequested():
                 self.done.append("quit")
+            case _:
+                self.people.append(request)
+        self.requested.set()
 
 
 class Face:
@@ -91,6 +97,20 @@ class Face:
             while not any(text in line for line in self.shown):
                 self._more.clear()
                 await self._more.wait()
+
+    async def until_requested(self, request: object) -> None:
+        await self.until(lambda: request in self.connection.done)
+
+    async def until(self, done: Callable[[], bool]) -> None:
+        """Wait until this is so; it is looked at after each line and each request."""
+        async with asyncio.timeout(5):
+            while not done():
+                self._more.clear()
+                self.connection.requested.clear()
+                waits = [asyncio.create_task(event.wait()) for event in (self._more, self.connection.requested)]
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for wait in waits:
+                    wait.cancel()
 
     def _later(self, after_s: float, do: Callable[[], None]) -> None:
         self._timers.append((self.now_s + after_s, do))

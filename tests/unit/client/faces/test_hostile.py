@@ -153,7 +153,7 @@ def test_single_command_prints_one_inert_line(answer: notes.CommandAnswered | no
 
     printed = StringIO()
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as home, redirect_stdout(printed):
-        patch.setattr(chat_commands, "_reply_to", asked)
+        patch.setattr(chat_commands, "reply_to", asked)
         asyncio.run(chat_commands.ask(ClientContext("http://x", Path(home)), frames.ListRooms(id=0)))
     assert not any(map(is_dangerous, printed.getvalue().replace("\n", "")))
     assert printed.getvalue().count("\n") == 1

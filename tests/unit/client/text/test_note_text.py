@@ -8,7 +8,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client.core import notes
 from client.core.outbox_entry import OutboxEntry
-from client.text import note_text
+from client.text import local_time, note_text
 from client.text.suggestions import unknown_room
 
 SERVER = "http://127.0.0.1:8000"
@@ -138,12 +138,12 @@ def test_room_lines_list_own_rooms_first() -> None:
 
 
 def test_invalid_timestamp_is_shown_as_dashes() -> None:
-    assert note_text.time_of("\x1b[2J") is None
+    assert local_time.time_of("\x1b[2J") is None
     assert note_text.clock("nonsense") == "--:--"
 
 
 def test_message_time_is_local() -> None:
-    at = note_text.time_of("2026-11-23T10:00:00.123Z", UTC)
+    at = local_time.time_of("2026-11-23T10:00:00.123Z", UTC)
     assert at is not None
     assert f"{at:%H:%M}" == "10:00"
 

@@ -22,6 +22,7 @@ from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.core.frame_writer import text_frame
+from services.gateway.presence.live_people import LivePeople
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
@@ -73,17 +74,18 @@ class Harness:
         self.hub = Hub(Limits(), 10, lambda: 0.0)
         broker = MemoryBroker()
         self.feed = RoomFeed(history, broker, 10, lambda: 0.0)
-        read_states = ReadStateFeed(self.hub.members, self.feed.rooms, history, broker)
+        read_states = ReadStateFeed(self.hub.members, self.feed.rooms, history, "here")
+        people = cast("LivePeople", None)
         self.memberships = Memberships(self.hub.members, self.feed, history)
         catch_up = CatchUp(history, self.feed.memory)
         welcome = WelcomeSequence(
-            self.hub, cast("TokenVerifier", None), self.memberships, self.feed, catch_up, read_states,
+            self.hub, cast("TokenVerifier", None), self.memberships, self.feed, catch_up, read_states, people,
             server="", ping_s=1,
         )  # fmt: skip
         commands = CommandHandlers(
             limits=Limits(), clock=lambda: 0.0, welcome=welcome, memberships=self.memberships, feed=self.feed,
             history=history, batcher=AppendBatcher(history),
-            read_batcher=ReadBatcher(history, read_states, lambda: 0.0), read_states=read_states,
+            read_batcher=ReadBatcher(history, read_states, lambda: 0.0), read_states=read_states, people=people,
         )  # fmt: skip
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", TokenBucket.full(1, 1, 0))
         self.socket = RecordingSocket()

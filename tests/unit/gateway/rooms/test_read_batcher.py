@@ -5,7 +5,6 @@ from typing import cast
 
 import pytest
 
-from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.chassis.tasks import TaskSet, background
 from chatterbox.wire import frames, history_api
@@ -37,7 +36,7 @@ class FakeHistory:
         self.origins: set[str] = set()
         self.is_down = False
 
-    async def store_reads(self, positions: list[history_api.ReadPosition], origin: str) -> list[ReadState | None]:
+    async def store_reads(self, positions: list[history_api.ReadPosition], origin: str) -> history_api.ReadOutcomes:
         self.chunks.append((asyncio.get_running_loop().time(), positions))
         self.origins.add(origin)
         await asyncio.sleep(0.001)  # fixed: simulated time
@@ -45,7 +44,8 @@ class FakeHistory:
             raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0)
         for user_id, offset in ((each.user_id, each.offset) for each in positions):
             self.stored[user_id] = max(self.stored.get(user_id, 0), min(offset, HEAD))
-        return [self.state(each.user_id) if each.room_id == OPS else None for each in positions]
+        states = [self.state(each.user_id) if each.room_id == OPS else None for each in positions]
+        return history_api.ReadOutcomes(states, [""] * len(states))
 
     def state(self, user_id: int) -> ReadState:
         return ReadState(read=self.stored[user_id], unread=HEAD - self.stored[user_id], counted=HEAD)
@@ -78,8 +78,12 @@ class Harness:
         self.room = Room(info)
         self.room.open(RoomStream.at("e", 0, [], 10), "")
         history = cast("HistoryClient", self.history)
-        self.feed = ReadStateFeed(self.members, {OPS: self.room}, history, MemoryBroker())
+        self.feed = ReadStateFeed(self.members, {OPS: self.room}, history, "here", on_read=self.note_read)
+        self.read_by: list[tuple[int, str, int]] = []
         self.batcher = ReadBatcher(history, self.feed, asyncio.get_running_loop().time)
+
+    def note_read(self, room_id: int, username: str, offset: int) -> None:
+        self.read_by.append((room_id, username, offset))
 
     def reader(self, user_id: int = 1) -> Reader:
         if (member := self.members.get(user_id)) is None:

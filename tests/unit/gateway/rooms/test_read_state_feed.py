@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import frames, history_api
 from chatterbox.wire.auth_api import Claims
-from chatterbox.wire.broker_events import SIGNALS, OwnReadState, ReadStatesChanged, encode_signal
+from chatterbox.wire.broker_events import OwnReadState, ReadStatesChanged
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.read_state import ReadState
@@ -58,10 +57,12 @@ class Harness:
 
     def __init__(self) -> None:
         self.history = FakeHistory()
-        self.broker = MemoryBroker()
         self.hub = Hub(Limits(), 10, lambda: 0.0)
         self.rooms: dict[int, Room] = {}
-        self.feed = ReadStateFeed(self.hub.members, self.rooms, cast("HistoryClient", self.history), self.broker)
+        self.feed = ReadStateFeed(
+            self.hub.members, self.rooms, cast("HistoryClient", self.history), "here", on_read=self.note_read
+        )
+        self.read: list[tuple[int, str, int]] = []
         self.room = self.rooms[OPS] = Room(
             history_api.RoomInfo(room_id=OPS, room="ops", private=False, everyone=False, epoch="e", head=0)
         )
@@ -83,15 +84,16 @@ class Harness:
         """How many frames each connection was sent."""
         return [len(socket.written) for socket in self.sockets]
 
-    async def signal(self, *states: OwnReadState, origin: str = "elsewhere") -> None:
-        await self.broker.publish([(SIGNALS, encode_signal(ReadStatesChanged(states=list(states), origin=origin)))])
+    def signal(self, *states: OwnReadState, origin: str = "elsewhere") -> None:
+        self.feed.on_signal(ReadStatesChanged(states=list(states), origin=origin))
+
+    def note_read(self, room_id: int, username: str, offset: int) -> None:
+        self.read.append((room_id, username, offset))
 
 
 @pytest.fixture
 async def harness() -> Harness:
-    harness = Harness()
-    await harness.feed.start()
-    return harness
+    return Harness()
 
 
 class TestTelling:
@@ -133,25 +135,24 @@ class TestTelling:
 
 class TestSignals:
     async def test_a_signal_of_another_gateway_is_told_to_every_connection(self, harness: Harness) -> None:
-        await harness.signal(OwnReadState(ADA, OPS, READ), OwnReadState(99, OPS, READ))
+        harness.signal(OwnReadState(ADA, OPS, READ), OwnReadState(99, OPS, READ))
         assert harness.told == [1, 1]
 
     async def test_a_signal_of_this_gateway_is_ignored(self, harness: Harness) -> None:
-        await harness.signal(OwnReadState(ADA, OPS, READ), origin=harness.feed.origin)
+        harness.signal(OwnReadState(ADA, OPS, READ), origin=harness.feed.origin)
         assert harness.told == [0, 0]
 
-    async def test_an_unknown_signal_is_ignored(self, harness: Harness) -> None:
-        await harness.broker.publish([(SIGNALS, b'{"signal": "typing"}'), (SIGNALS, b"\xff")])
-        await harness.signal(OwnReadState(ADA, OPS, READ))
-        assert harness.told == [1, 1]
+    async def test_how_far_a_user_has_read_is_passed_on_if_others_may_be_told(self, harness: Harness) -> None:
+        harness.signal(OwnReadState(ADA, OPS, READ), OwnReadState(99, OPS, READ, "eve"))
+        assert harness.read == [(OPS, "eve", 3)]
 
 
 class TestPossibleLoss:
     async def test_users_with_several_devices_are_told_what_history_has_now(self, harness: Harness) -> None:
         bob = harness.hub.members[2] = Member(2, "bob", TokenBucket.full(1, 1, 0))
         carol = harness.hub.members[3] = Member(3, "carol", TokenBucket.full(1, 1, 0))
-        await harness.signal(OwnReadState(carol.user_id, OPS, READ))
-        harness.broker.reconnect()
+        harness.signal(OwnReadState(carol.user_id, OPS, READ))
+        harness.feed.on_possible_loss()
         await until(lambda: harness.told == [1, 1], 1)
         assert harness.history.asked == [{ADA, carol.user_id}]
         assert not bob.has_other_devices
@@ -159,7 +160,7 @@ class TestPossibleLoss:
     async def test_what_was_told_meanwhile_is_not_told_again_as_it_was_before(self, harness: Harness) -> None:
         later = ReadState(read=5, counted=5)
         harness.history.may_answer.clear()
-        harness.broker.reconnect()
+        harness.feed.on_possible_loss()
         await until(lambda: bool(harness.history.asked), 1)
         harness.feed.tell(ADA, OPS, later)
         harness.history.may_answer.set()
@@ -168,7 +169,7 @@ class TestPossibleLoss:
 
     async def test_an_unavailable_history_ends_the_attempt(self, harness: Harness) -> None:
         harness.history.is_down = True
-        harness.broker.reconnect()
+        harness.feed.on_possible_loss()
         await until(lambda: harness.feed._refresh is not None and harness.feed._refresh.done(), 1)
         assert harness.told == [0, 0]
 

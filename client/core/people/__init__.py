@@ -1,0 +1,1 @@
+"""Presence, profiles, typing and receipts in the client's core."""

@@ -1,0 +1,1 @@
+"""Reducer for rooms: messages, changes, joins, memberships, coming back."""

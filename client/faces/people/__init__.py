@@ -1,0 +1,1 @@
+"""Slash commands about other users and about oneself."""

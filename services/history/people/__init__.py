@@ -1,0 +1,1 @@
+"""Users as others see them: profiles, privacy, last seen; and what they set for themselves."""
