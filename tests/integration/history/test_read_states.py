@@ -1,7 +1,9 @@
 """Read state: positions, unread counts, mentions and notification levels, as gateways ask for them."""
 
+import asyncio
 import contextlib
 import sqlite3
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,6 +15,7 @@ from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.recent_senders import PER_ROOM
 from services.history.history import MAX_READ_POSITIONS
+from services.history.reads.read_states import ReadStateReader
 from tests.support import waiting
 from tests.support.history import Service, Start, code, read_signal, until
 
@@ -297,6 +300,36 @@ class TestNotify:
         assert await state(history, "alice") == ReadState()
         await until(lambda: bool(heard))
         assert [read_signal(payload).states for _, payload in heard] == [[(2, 1, expected, "")]]
+
+    async def test_the_level_that_was_set_last_is_told_last(
+        self, history: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first of two devices is slow: its state is read before the other's level is set, and told after it."""
+        heard = await history.listening(SIGNALS)
+        of_members, has_read, may_go_on = ReadStateReader.of_members, asyncio.Event(), asyncio.Event()
+
+        async def slow_once(
+            self: ReadStateReader, members: Sequence[tuple[int, int]]
+        ) -> dict[tuple[int, int], ReadState]:
+            states = await of_members(self, members)
+            if not has_read.is_set():
+                has_read.set()
+                await may_go_on.wait()
+            return states
+
+        monkeypatch.setattr(ReadStateReader, "of_members", slow_once)
+        bodies = [
+            history_api.NotifyCall("general", 2, "bob", level, origin=f"g-{level}")
+            for level in (NotificationLevel.NONE, NotificationLevel.ALL)
+        ]
+        slow = asyncio.ensure_future(history.ask("notify", bodies[0], ReadState))
+        await has_read.wait()
+        await history.ask("notify", bodies[1], ReadState)
+        may_go_on.set()
+        await slow
+        await until(lambda: len(heard) >= 2)
+        told = [read_signal(payload).states[0][2].notify for _, payload in heard]
+        assert told[-1] is (await state(history)).notify is NotificationLevel.ALL
 
     async def test_a_level_is_cleared(self, history: Service) -> None:
         body = history_api.NotifyCall("general", 2, "bob", NotificationLevel.NONE, "2026-12-01T08:00:00Z")
