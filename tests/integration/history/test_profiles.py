@@ -213,8 +213,10 @@ class TestVersions:
         assert await newer(history, {"alice": 1, "bob": 0}) == []
         await change(history, visible={"bio": "nobody"})
         assert await newer(history, {"ALICE": 1}) == [{"username": "alice", "profile": {}, "version": 2}]
-        await change(history, typing=False, writes="nobody")
+        await change(history, writes="nobody", display_name="")
         assert await newer(history, {"alice": 2}) == []
+        await change(history, presence="nobody")
+        assert [each["version"] for each in await newer(history, {"alice": 2})] == [3]
 
     async def test_names_that_no_user_has_are_left_out(self, history: Service) -> None:
         await change(history, bio="one")
@@ -343,8 +345,8 @@ class TestWhatIsTold:
         told = await changes_told(history, heard)
         assert [(event.username, event.user_id, event.version, event.privacy) for event in told] == [
             ("alice", 1, 1, Privacy(typing=False)),
-            ("alice", 1, 1, Privacy(presence=False, typing=False)),
             ("alice", 1, 2, Privacy(presence=False, typing=False)),
+            ("alice", 1, 3, Privacy(presence=False, typing=False)),
         ]
         first = told[0].revision
         assert [event.revision for event in told] == [first, first + 1, first + 2]
