@@ -21,6 +21,7 @@ from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, may_
 from chatterbox.chassis.sqlite.integrity import is_damage
 from chatterbox.chassis.sqlite.storage_incident import StorageIncident
 from chatterbox.chassis.tasks import background
+from chatterbox.wire.broker_events import PersonChanged
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
@@ -184,7 +185,7 @@ class Writer:
             self._erasure_incident.fail(str(problem))
             return False
         self._erasure_incident.recover()
-        if is_done:
+        if is_done and (not rows or any(row.table is not page_erasure.PEOPLE for row in rows)):
             self._on_erased([row.row_id for row in rows if row.table is page_erasure.MESSAGES])
         return is_done
 
@@ -218,8 +219,9 @@ class Writer:
                 log.debug("messages.stored", extra=_log_fields(plan))
             if committed.size:
                 self._publish(committed)
-            if (plan.changes is not None and plan.changes.rewritten) or plan.erased_files:
-                self._log_erasure.request(_overwritten(plan))
+            has_changes = (plan.changes is not None and plan.changes.rewritten) or plan.erased_files
+            if (has_changes or committed.events) and (rows := _overwritten(committed)):
+                self._log_erasure.request(rows)
 
     async def _committed(self, group: CommitGroup) -> CommittedChanges:
         """Commit `group`; changes of rooms may use the disk reserve. After a failure, what was stored is not known."""
@@ -263,11 +265,14 @@ class Writer:
             self._incident.recover()
 
 
-def _overwritten(plan: AppendPlan) -> list[TextRow]:
+def _overwritten(committed: CommittedChanges) -> list[TextRow]:
     """The rows whose texts were overwritten or deleted."""
+    plan = committed.plan
     message_ids = plan.changes.rewritten if plan.changes is not None else ()
     files = [TextRow(page_erasure.FILES, row_id) for row_id in plan.erased_files]
-    return page_erasure.of_messages(message_ids) + files
+    changed = [event.user_id for event in committed.events if isinstance(event, PersonChanged)]
+    people = [TextRow(page_erasure.PEOPLE, user_id) for user_id in changed]
+    return page_erasure.of_messages(message_ids) + files + people
 
 
 def _log_fields(plan: AppendPlan) -> dict[str, int | str]:
