@@ -18,6 +18,8 @@ from services.history.user_rates import UserRates
 
 MAX_PEOPLE = 200
 """Maximum number of names, ids or viewers in one request."""
+MAX_ASKED = 20
+"""Names in one request for which auth is asked; further ones count as unknown. Screens have names as they are spelled."""
 MAX_SEEN = 10_000
 """Maximum number of users in one report of who is connected."""
 SEEN_AT_ONCE = 1000
@@ -114,12 +116,15 @@ class PersonDirectory:
             await self._store.mark_seen(user_ids[first : first + SEEN_AT_ONCE])
 
     async def _named(self, usernames: Sequence[str]) -> list[UserInfo]:
-        """The users with these names in any spelling. Auth is asked for names that are not known here as spelled."""
+        """The users with these names. Auth is asked for some that are not known here as spelled: for other spellings,
+        and for users who never connected.
+        """
         if not usernames:
             return []
         known = await self._store.users_by_name(usernames)
         unknown = set(usernames) - {user.username for user in known}
-        users = known + (await self._auth.users(sorted(unknown)) if unknown else [])
+        asked = [name for name in dict.fromkeys(usernames) if name in unknown][:MAX_ASKED]
+        users = known + (await self._auth.users(asked) if asked else [])
         return list({user.user_id: user for user in users}.values())
 
     async def _seen_by(

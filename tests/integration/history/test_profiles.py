@@ -17,7 +17,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.people import Privacy, Profile
 from chatterbox.wire.text_rules import timestamp
-from services.history.people.person_directory import MAX_PEOPLE, MAX_SEEN
+from services.history.people.person_directory import MAX_ASKED, MAX_PEOPLE, MAX_SEEN
 from tests.support.history import START_MS, Service, Start, code, read_signal, until
 
 HOUR_MS = 3_600_000
@@ -229,6 +229,13 @@ class TestVersions:
         [carol] = await ask(history, "carol", viewers=[1])
         assert (carol.user_id, carol.version, carol.privacy, carol.seen) == (3, 0, Privacy(), "")
         assert await ask(history, viewers=[], user_ids=[3]) == []
+
+    async def test_auth_is_asked_for_a_bounded_number_of_names(self, history: Service) -> None:
+        strangers = [f"stranger-{number}" for number in range(MAX_ASKED + 10)]
+        for name in strangers:
+            history.auth.token(name)
+        found = await newer(history, {**dict.fromkeys(strangers, 1), "alice": 1})
+        assert sorted(each["username"] for each in found) == sorted([*strangers[:MAX_ASKED], "alice"])
 
     @pytest.mark.parametrize(
         ("name", "refusal"), [("carol", (404, Code.USER_UNKNOWN)), ("a?b!", (422, Code.USERNAME_INVALID))]
