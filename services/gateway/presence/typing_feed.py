@@ -113,7 +113,7 @@ class TypingFeed:
     async def tick(self) -> None:
         """Tell the lookers of each room that is due who is typing.
 
-        While a user goes on, that is told again from time to time: a client forgets what is not.
+        While a user goes on, that is told again from time to time: clients forget it otherwise.
         """
         if not (self.table.rooms or self.table.changed or self._due_s):
             return
@@ -142,7 +142,7 @@ class TypingFeed:
                 await asyncio.sleep(0)
 
     def _frames(self, room: Room) -> dict[str, bytes]:
-        """The frame for each user who is typing, and under an empty name the one for all others; empty: no one is typing."""
+        """The frame for each user who is typing, and under "" the one for all others; empty: no one is typing."""
         who = self.table.who(room.room_id)
         told = {viewer: shown(who, viewer) for viewer in ("", *who)}
         return {viewer: _frame(room, *others) if others[0] else b"" for viewer, others in told.items()}
