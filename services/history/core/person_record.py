@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from chatterbox.wire import text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.history_api import StoredPerson
-from chatterbox.wire.people import Audience, Audiences, Person, Privacy, Profile
+from chatterbox.wire.people import Audience, Audiences, Person, Privacy, Profile, last_seen
 from chatterbox.wire.user_settings import Writers
 
 EVERYONE = frozenset({Audience.EVERYONE})
@@ -148,4 +148,4 @@ def depends_on_rooms(record: PersonRecord) -> bool:
 
 def seen(record: PersonRecord, now_ms: int) -> str:
     """When the user was last connected, as others are told; empty if the user does not show it."""
-    return text_rules.last_seen(record.seen_ms, now_ms) if record.privacy.presence else ""
+    return last_seen(record.seen_ms, now_ms) if record.privacy.presence else ""
