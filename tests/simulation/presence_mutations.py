@@ -40,7 +40,7 @@ def gateways_are_never_forgotten(patch: Patch) -> None:
 
 def absent_is_offline(patch: Patch) -> None:
     """A gateway that has just started, or hears nothing, claims to know everything."""
-    patch.setattr(OtherGateways, "is_settled", lambda *_: True)
+    patch.setattr(OtherGateways, "is_settled", True)
 
 
 def deafness_is_not_noticed(patch: Patch) -> None:

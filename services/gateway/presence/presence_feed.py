@@ -107,7 +107,7 @@ class PresenceFeed:
             return PresenceState.ONLINE
         if here or elsewhere:
             return PresenceState.AWAY
-        return PresenceState.OFFLINE if self._others.is_settled(self._clock()) else PresenceState.UNKNOWN
+        return PresenceState.OFFLINE if self._others.is_settled else PresenceState.UNKNOWN
 
     def take_changed(self) -> Collection[int] | None:
         """The users whose state may have changed since the last call; None: everybody's."""
@@ -125,7 +125,7 @@ class PresenceFeed:
         self._seen.update(user_id for user_id in here if self._leases.is_away(user_id) is not None)
         self._announcements.note(here)
         self._changed |= here
-        if (is_settled := self._others.is_settled(now_s)) is not self._was_settled:
+        if (is_settled := self._others.is_settled) is not self._was_settled:
             self._was_settled = is_settled
             self._is_all_changed = True
 

@@ -88,30 +88,47 @@ def test_the_users_of_a_gateway_that_stops_count_for_the_grace() -> None:
 class TestSettled:
     def test_nobody_is_offline_until_the_others_have_had_time_to_tell(self) -> None:
         found = others()
-        assert not found.is_settled(1000)
-        found.note_own(5)
+        found.expire(1000)
+        assert not found.is_settled
+        found.note_own(1005)
         assert found.wants_beat
-        assert not found.is_settled(14.9)
-        assert found.is_settled(15)
+        found.note_own(1014)
+        assert not found.is_settled
+        found.note_own(1015)
+        assert found.is_settled
 
     def test_a_gateway_alone_knows_at_once(self) -> None:
         found = others(settle_s=0)
         found.note_own(5)
-        assert found.is_settled(5)
+        assert found.is_settled
+
+    def test_a_broker_that_falls_silent_after_the_first_signal_settles_nothing(self) -> None:
+        found = others()
+        found.note_own(0)
+        found.note_asked()
+        found.expire(9.9)
+        assert not found.wants_beat
+        found.expire(10)
+        assert not found.is_settled
+        assert found.wants_beat, "what is asked for comes back, if anything does"
+        found.note_own(12)
+        assert found.is_settled
 
     def test_a_gateway_that_does_not_hear_itself_knows_nothing_before_it_forgets_others(self) -> None:
         found = others()
-        found.note_own(0)
-        for now_s in (10, 20):
+        for now_s in (0, 10, 20):
             found.note_own(now_s)
         found.on_beat(beat(1, ADA), 11)  # the broker is silent from now on
-        assert found.is_settled(30)
+        found.expire(35)
+        assert found.is_settled
         found.expire(35.1)
         assert found.is_away(ADA) is False
-        assert not found.is_settled(35.1)
+        assert not found.is_settled
         found.note_own(60)
-        assert not found.is_settled(69)
-        assert found.is_settled(70)
+        found.note_own(69)
+        assert not found.is_settled
+        found.note_own(70)
+        assert found.is_settled
 
 
 def test_a_possible_loss_asks_for_a_beat() -> None:
