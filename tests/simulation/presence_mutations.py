@@ -1,5 +1,6 @@
 """Mutations of presence: each disables one protection, as a harmless-looking change might."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,6 +42,16 @@ def gateways_are_never_forgotten(patch: Patch) -> None:
 def absent_is_offline(patch: Patch) -> None:
     """A gateway that has just started, or hears nothing, claims to know everything."""
     patch.setattr(OtherGateways, "is_settled", True)
+
+
+def the_wait_alone_settles(patch: Patch) -> None:
+    """Whether anything was heard in the time in which others tell of themselves is not looked at."""
+
+    def is_settled(self: OtherGateways) -> bool:
+        since_s = self._hears_since_s
+        return since_s is not None and asyncio.get_running_loop().time() >= since_s + self._settle_s
+
+    patch.setattr(OtherGateways, "is_settled", property(is_settled))
 
 
 def deafness_is_not_noticed(patch: Patch) -> None:

@@ -246,7 +246,9 @@ class PresenceSchedule:
         rng = Random(f"{self._rng.random()} faults")
         while True:
             await asyncio.sleep(rng.uniform(12, 20))  # fixed: simulated time
-            fault = rng.choice((self._kill, self._stop, self._cut, self._cut_all, self._lose, self._deafen))
+            fault = rng.choice(
+                (self._kill, self._stop, self._cut, self._cut_all, self._lose, self._deafen, self._cut_off_newcomer)
+            )
             await fault(rng)
 
     async def _kill(self, rng: Random) -> None:
@@ -298,6 +300,12 @@ class PresenceSchedule:
             for connection in connections:
                 connection.is_held_down = False
                 connection.reopen()
+
+    async def _cut_off_newcomer(self, rng: Random) -> None:
+        """A gateway starts and hears itself; then it hears nothing until it might think that it has heard everyone."""
+        await self._kill(rng)
+        await asyncio.sleep(rng.uniform(0.05, 0.6))  # fixed: simulated time
+        await self._hold_down(self._sites[-1:], rng.uniform(11, 12))
 
     async def _lose(self, rng: Random) -> None:
         """The broker loses half of everything."""

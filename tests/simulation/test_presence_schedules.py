@@ -16,6 +16,7 @@ MUTATIONS = (
     mutations.no_beats,
     mutations.gateways_are_never_forgotten,
     mutations.absent_is_offline,
+    mutations.the_wait_alone_settles,
     mutations.deafness_is_not_noticed,
     mutations.late_knowledge_is_not_told,
     mutations.missed_states_are_dropped,

@@ -16,6 +16,8 @@ BEATS_UNTIL_DEAF = 1.5
 
 It must notice that before it forgets another one: that can be a beat before the last own signal.
 """
+PAUSE_S = 3.0
+"""While it is not known who is elsewhere, own signals are sent once a second; one of three may be lost."""
 
 
 @dataclass(slots=True)
@@ -64,15 +66,17 @@ class OtherGateways:
     def is_settled(self) -> bool:
         """Whether a user who is not known to be anywhere is offline, as far as one can know.
 
-        That is so once own signals have come back for `settle_s`, the last one at the end of that time: if the broker
-        was silent meanwhile, the others' signals were not heard either.
+        That is so once own signals have come back for `settle_s` without a pause of more than `PAUSE_S`: in a longer
+        one, the others' signals were not heard either.
         """
         return self._is_settled
 
     def note_own(self, now_s: float) -> None:
         """A signal of this gateway came back from the broker, so others' come as well."""
-        self._own_heard_s = now_s
-        if self._hears_since_s is None:
+        before_s, self._own_heard_s = self._own_heard_s, now_s
+        if self._is_settled:
+            return
+        if self._hears_since_s is None or now_s - before_s > PAUSE_S:
             self._hears_since_s = now_s
             self.wants_beat = True
         if now_s >= self._hears_since_s + self._settle_s:
@@ -123,8 +127,6 @@ class OtherGateways:
         """Forget gateways that were not heard for long; returns their users."""
         if now_s - self._own_heard_s > BEATS_UNTIL_DEAF * self._beat_s:
             self._hears_since_s, self._is_settled = None, False
-        elif self._hears_since_s is not None and now_s >= self._hears_since_s + self._settle_s:
-            self.wants_beat |= not self._is_settled  # the request comes back, too
         changed: set[int] = set()
         for name, gateway in tuple(self._gateways.items()):
             if gateway.forgotten_s <= now_s:

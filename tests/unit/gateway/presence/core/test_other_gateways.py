@@ -90,9 +90,8 @@ class TestSettled:
         found = others()
         found.expire(1000)
         assert not found.is_settled
-        found.note_own(1005)
+        hear(found, 1005, 1014.9)
         assert found.wants_beat
-        found.note_own(1014)
         assert not found.is_settled
         found.note_own(1015)
         assert found.is_settled
@@ -102,33 +101,38 @@ class TestSettled:
         found.note_own(5)
         assert found.is_settled
 
-    def test_a_broker_that_falls_silent_after_the_first_signal_settles_nothing(self) -> None:
+    def test_time_in_which_the_broker_is_silent_settles_nothing(self) -> None:
         found = others()
-        found.note_own(0)
+        hear(found, 0, 4)
         found.note_asked()
-        found.expire(9.9)
-        assert not found.wants_beat
-        found.expire(10)
+        found.expire(11)
         assert not found.is_settled
-        assert found.wants_beat, "what is asked for comes back, if anything does"
-        found.note_own(12)
+        hear(found, 11, 20.5)
+        assert found.wants_beat
+        assert not found.is_settled
+        found.note_own(21)
         assert found.is_settled
 
     def test_a_gateway_that_does_not_hear_itself_knows_nothing_before_it_forgets_others(self) -> None:
         found = others()
-        for now_s in (0, 10, 20):
-            found.note_own(now_s)
+        hear(found, 0, 20)
         found.on_beat(beat(1, ADA), 11)  # the broker is silent from now on
         found.expire(35)
         assert found.is_settled
         found.expire(35.1)
         assert found.is_away(ADA) is False
         assert not found.is_settled
-        found.note_own(60)
-        found.note_own(69)
+        hear(found, 60, 69)
         assert not found.is_settled
         found.note_own(70)
         assert found.is_settled
+
+
+def hear(found: OtherGateways, from_s: float, until_s: float) -> None:
+    """Own signals come back once a second."""
+    while from_s <= until_s:
+        found.note_own(from_s)
+        from_s += 1
 
 
 def test_a_possible_loss_asks_for_a_beat() -> None:
