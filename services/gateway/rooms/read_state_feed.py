@@ -55,7 +55,7 @@ class ReadStateFeed:
     ) -> None:
         """`origin` names this gateway to history, in calls whose effect it tells to its own connections itself.
 
-        `on_read` is called with a room, a user of whom those may be told who look at it, and how far they have read.
+        `on_read` is called with a room, the name of a user who shows read receipts there, and how far they have read.
         """
         self.origin = origin
         self.on_read = on_read
