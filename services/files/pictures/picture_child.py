@@ -8,7 +8,7 @@ import json
 import mmap
 import resource
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from services.files.pictures.metadata_removal import Bytes, MalformedPictureErro
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+    from PIL.ImageFile import ImageFile
 
 MEMORY_BYTES = 512 * 2**20
 CPU_S = 10
@@ -24,7 +25,6 @@ MEGAPIXELS = 40
 PREVIEW_PIXELS = (1280, 256)
 AVATAR_PIXELS = (256, 64)
 QUALITY = 80
-_TYPES = {"GIF": "image/gif", "JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _ORIENTATION = 0x0112
 
 
@@ -35,7 +35,7 @@ class RefusedPictureError(Exception):
 def main() -> None:
     limit_itself()
     try:
-        told, parts = picture_parts(sys.argv[1])
+        told, parts = picture_parts(sys.argv[1], sys.argv[2])
     except RefusedPictureError as refused:
         told, parts = {"refused": refused.args[0]}, []
     except MemoryError:
@@ -60,16 +60,12 @@ def limit_itself() -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def picture_parts(task: str) -> tuple[dict[str, Any], list[list[Bytes]]]:
+def picture_parts(task: str, kind: str) -> tuple[dict[str, Any], list[list[Bytes]]]:
     """What is told of the picture, and the parts: the original without metadata (empty: as it is), and the previews.
 
-    `task` is `strip`, `keep` (leave the original as it is) or `avatar`.
+    `task` is `strip`, `keep` (leave the original as it is) or `avatar`; `kind` is the media type, whose decoder runs.
     """
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = MEGAPIXELS * 1_000_000
-    with Image.open(sys.stdin.buffer, formats=list(_TYPES)) as picture:
-        kind = _TYPES[picture.format or ""]
+    with _decoder(kind)(sys.stdin.buffer) as picture:
         width, height = picture.size
         if width * height > MEGAPIXELS * 1_000_000:
             raise RefusedPictureError("pixels")
@@ -84,6 +80,19 @@ def picture_parts(task: str) -> tuple[dict[str, Any], list[list[Bytes]]]:
     parts: list[list[Bytes]] = [original]
     parts += [[preview] for preview in previews]
     return {"width": width, "height": height}, parts
+
+
+def _decoder(kind: str) -> "Callable[[Any], ImageFile]":
+    """The class that decodes pictures of this type. `Image.open` would load and ask the decoders of all formats."""
+    from PIL import GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+    classes: dict[str, Callable[[Any], ImageFile]] = {
+        "image/gif": GifImagePlugin.GifImageFile,
+        "image/jpeg": JpegImagePlugin.JpegImageFile,
+        "image/png": PngImagePlugin.PngImageFile,
+        "image/webp": WebPImagePlugin.WebPImageFile,
+    }
+    return classes[kind]
 
 
 def _orientation(picture: "Picture") -> int:

@@ -96,8 +96,8 @@ class PictureDecoder:
         self._on_refused = on_refused
         self._kill_s = kill_s
 
-    async def decode(self, source: Path, task: Task) -> DecodedPicture:
-        """Decode the local file `source`; the results are written beside it.
+    async def decode(self, source: Path, task: Task, kind: str) -> DecodedPicture:
+        """Decode the local file `source` with the decoder of the media type `kind`; the results are written beside it.
 
         Raises `PictureRefusedError`, or `unavailable` if too many pictures wait.
         """
@@ -109,15 +109,15 @@ class PictureDecoder:
         finally:
             self._waiting -= 1
         try:
-            return await self._decode(source, task)
+            return await self._decode(source, task, kind)
         except PictureRefusedError as problem:
             self._on_refused(problem.refusal)
             raise
         finally:
             self._turn.release()
 
-    async def _decode(self, source: Path, task: Task) -> DecodedPicture:
-        command = (sys.executable, "-I", "-B", "-c", _RUN, str(_ROOT), task)
+    async def _decode(self, source: Path, task: Task, kind: str) -> DecodedPicture:
+        command = (sys.executable, "-I", "-B", "-c", _RUN, str(_ROOT), task, kind)
         with _readable(source) as descriptor:
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=descriptor, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env={},

@@ -79,10 +79,11 @@ class UploadCompletion:
         """Store the two sizes of an avatar, of the staged file with its id; raises as `complete`."""
         source = self._staged.path(avatar_id)
         await self._scanner.check(source)
-        if await _type_of(source) not in PREVIEWED:
+        kind = await _type_of(source)
+        if kind not in PREVIEWED:
             raise ChatError(Code.FILE_REFUSED, "A picture must be a JPEG, PNG, GIF or WebP.")
         try:
-            picture = await self._decoder.decode(source, Task.AVATAR)
+            picture = await self._decoder.decode(source, Task.AVATAR, kind)
         except PictureRefusedError as problem:
             raise ChatError(Code.FILE_REFUSED, str(problem)) from None
         for pixels, preview in zip(AVATAR_PIXELS, picture.previews, strict=True):
@@ -97,7 +98,7 @@ class UploadCompletion:
         if kind not in PREVIEWED:
             return _Examined(kind, source)
         try:
-            picture = await self._decoder.decode(source, Task.KEEP if keep_metadata else Task.STRIP)
+            picture = await self._decoder.decode(source, Task.KEEP if keep_metadata else Task.STRIP, kind)
         except PictureRefusedError as problem:
             if keep_metadata:
                 return _Examined(kind, source)

@@ -22,12 +22,9 @@ _BLOCK_BYTES = 256 * 1024
 class VirusScanner:
     """Streams files to the clamd at `address`: the path of a Unix socket, or `host:port`. Empty: nothing is scanned."""
 
-    def __init__(
-        self, address: str, on_scanned: Callable[[ScanOutcome], object] = lambda _: None, *, scan_s: float = SCAN_S
-    ) -> None:
+    def __init__(self, address: str, on_scanned: Callable[[ScanOutcome], object] = lambda _: None) -> None:
         self._address = address
         self._on_scanned = on_scanned
-        self._scan_s = scan_s
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._outage = Incident(log, down="scanner.unavailable", up="scanner.recovered")
 
@@ -48,7 +45,7 @@ class VirusScanner:
 
     async def _verdict(self, file: Path) -> Verdict:
         try:
-            async with asyncio.timeout(self._scan_s):
+            async with asyncio.timeout(SCAN_S):
                 return await self._scan(file)
         except (OSError, asyncio.LimitOverrunError) as problem:  # TimeoutError is one
             return Verdict(ScanOutcome.FAILED, str(problem) or type(problem).__name__)
