@@ -133,7 +133,8 @@ def lines_as_data(part: Part) -> list[dict[str, Any]]:
     return [
         {
             "what": line.bar.title, "unit": line.bar.unit, "judged": line.bar.judged, "most": line.bar.most,
-            "least": line.bar.least, "reached": line.is_reached, "values": list(line.values),
+            "least": line.bar.least, "reached": line.is_reached,
+            "values": [float(f"{value:.5g}") for value in line.values],
         }
         for line in part.lines
     ]  # fmt: skip

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection
 
+from bench.chatterbox_subject import dialect
+from bench.loadgen import Load, generating
 from bench.promises.bars import Bar, Judged, Line, Part, p99
 from chatterbox.wire import history_api
 from tests.chaos.site import LIMITS
@@ -29,6 +31,8 @@ RESUME_MS = 100.0
 EMOJI = ("👍", "🎉", "❤️", "😄", "👀")
 KINDS = ("edit", "react", "delete")
 BATCH = 100
+COUNTED = 10
+"""Members whose frames are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ async def measure(folder: Path, plan: Plan) -> Measured:
     async with topology(folder / "services", gateways=1, started=True, **LIMITS) as whole:
         await _measure_acks(whole, plan, measured)
         await _measure_return(whole, plan, measured)
-        await _measure_storm(whole, plan, measured)
+        await _measure_storm(whole, folder, plan, measured)
     return measured
 
 
@@ -159,7 +163,7 @@ async def _measure_return(whole: Topology, plan: Plan, measured: Measured) -> No
             measured.resume_ms.append((time.perf_counter() - began_s) * 1000)
 
 
-async def _measure_storm(whole: Topology, plan: Plan, measured: Measured) -> None:
+async def _measure_storm(whole: Topology, folder: Path, plan: Plan, measured: Measured) -> None:
     """Many react to one message of a large room; others talk in another room, calm and beside it."""
     (gateway,) = whole.gateways
     tokens = [await whole.newcomer(f"reacting-{number}") for number in range(20)]
@@ -167,12 +171,12 @@ async def _measure_storm(whole: Topology, plan: Plan, measured: Measured) -> Non
         reacting = [await stack.enter_async_context(gateway.talker(token)) for token in tokens]
         other = await stack.enter_async_context(gateway.talker(tokens[0]))
         await other.ask("create", room=OTHER_ROOM)
-        crowd = await _crowd(stack, whole, plan.members)
+        crowd = await _crowd(stack, whole, folder, plan.members)
         offset = (await reacting[0].send("who comes along?"))["at"]["offset"]
         async with gateway.talker(tokens[0]) as late:
             state = next(room for room in late.welcome["rooms"] if room["room"] == ROOM)
-        measured.calm_ms = await _round_trips(other, plan.storm_s / 4)
-        watched = [await stack.enter_async_context(_counted(one)) for one in crowd[:10]]
+        measured.calm_ms = await _round_trips(other, plan.storm_s)
+        watched = [await stack.enter_async_context(_counted(one)) for one in crowd]
         print(f"changes: {plan.reactions} reactions in {plan.storm_s} s", flush=True)
         storm = asyncio.gather(*(_react(one, offset, plan, len(reacting)) for one in reacting))
         measured.stormy_ms = await _round_trips(other, plan.storm_s)
@@ -186,18 +190,18 @@ async def _measure_storm(whole: Topology, plan: Plan, measured: Measured) -> Non
             measured.late_frames.append(sum(frame["type"] == "change" for frame in late.inbox))
 
 
-async def _crowd(stack: AsyncExitStack, whole: Topology, size: int) -> list[ClientConnection]:
-    """Members who only listen: a thousand connections of one user."""
+async def _crowd(stack: AsyncExitStack, whole: Topology, folder: Path, size: int) -> list[ClientConnection]:
+    """Members who only listen: `COUNTED` connections, which are returned, and the others in a process of their own.
+
+    This process measures round trips: a thousand frames at once to read would be part of them.
+    """
     (gateway,) = whole.gateways
     token = await whole.newcomer("listening")
-    members: list[ClientConnection] = []
-    for _ in range(0, size, 50):
-        talkers = [gateway.talker(token) for _ in range(50)]
-        await asyncio.gather(*(stack.enter_async_context(talker) for talker in talkers))
-        members += [talker.socket for talker in talkers]
-    for member in members[10:]:
-        await stack.enter_async_context(_counted(member))
-    return members
+    (tokens := folder / "listening").write_text(token + "\n")
+    listening = generating(Load(members=size - COUNTED, joins=False), dialect(gateway.port, tokens), None)
+    await asyncio.to_thread(stack.enter_context(listening).await_word, "ready")
+    talkers = [await stack.enter_async_context(gateway.talker(token)) for _ in range(COUNTED)]
+    return [talker.socket for talker in talkers]
 
 
 @dataclass(slots=True)

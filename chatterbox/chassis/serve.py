@@ -9,7 +9,7 @@ import errno
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import FrameType
 
 import uvicorn
@@ -147,6 +147,7 @@ def config(
     allowed_hosts: AllowedHosts | None = None,
     has_domain: bool = False,
     root_path: str = "",
+    streamed_paths: Sequence[str] = (),
 ) -> uvicorn.Config:
     """The uvicorn configuration of every service; `http_class` handles protocol upgrades, if the service has any.
 
@@ -154,7 +155,7 @@ def config(
     `connections_per_address` limits the HTTP connections of one address, trusted proxies excepted; `requests` limits
     the HTTP requests of one client's address.
     Without `allowed_hosts`, requests may name any host; with `has_domain`, responses over HTTPS carry HSTS. `root_path`
-    is removed from the paths of requests.
+    is removed from the paths of requests. The bodies of requests to `streamed_paths` have no deadline here.
     """
     total = max(1, min(connections, open_files.raise_limit() - open_files.RESERVED))
     proxies = TrustedProxies(trusted_proxies)
@@ -169,7 +170,12 @@ def config(
         http=type(
             http_class.__name__,
             (http_class,),
-            {"limits": limits, "request_rate": rate, "invalid_requests": invalid_requests},
+            {
+                "limits": limits,
+                "request_rate": rate,
+                "invalid_requests": invalid_requests,
+                "streamed_paths": tuple(f"{prefix}{path}" for path in streamed_paths for prefix in {"", root_path}),
+            },
         ),
         ws="none",
         loop="uvloop",

@@ -8,11 +8,13 @@ from typing import TypeAlias, assert_never
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
+from client.config.config_schema import PeopleSettings
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ConnectionPhase
 from client.core.direct_rooms import peer_of
 from client.core.events import (
+    AwaySet,
     CommandRequested,
     DeviceUsed,
     QuitRequested,
@@ -20,6 +22,7 @@ from client.core.events import (
     RoomRead,
     RoomRequested,
     SendRequested,
+    TypingShared,
     UserTyped,
 )
 from client.core.outbox_entry import OutboxEntry
@@ -35,6 +38,7 @@ from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.change_text import changes_of, done_line
+from client.text.file_text import summary
 from client.text.people_text import unknown_person, whois_lines
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
@@ -53,7 +57,7 @@ class LineFace:
     """Shows one room at a time; of the other rooms it keeps unread messages, and prints how many there are.
 
     `room` is open from the start; the caller requests to join it. `connect` makes the connection that the face shows.
-    `marks_read`: whether a person types here, so that what is printed counts as read.
+    `marks_read`: whether a person types here, so that what is printed counts as read; if not, the user is away.
     """
 
     def __init__(
@@ -92,6 +96,8 @@ class LineFace:
         """A command whose room the server does not know, while the list of rooms is on its way."""
         self._changed = asyncio.Event()
         self._listeners: list[NoteListener] = []
+        self.connection.request(DeviceUsed() if marks_read else AwaySet(True))
+        self.use_people(context.config.people)
 
     def listen(self, listener: NoteListener) -> None:
         """Call `listener` after each note."""
@@ -257,6 +263,10 @@ class LineFace:
         if not note.again and (line := unread_summary_line(unread)):
             self.notice(line)
 
+    def use_people(self, settings: PeopleSettings) -> None:
+        """The configuration of what others are told changed."""
+        self.connection.request(TypingShared(settings.share_typing))
+
     def take_key(self, text: str) -> None:
         """The input line is `text` now: the user is here, and may be typing a message."""
         self.connection.request(DeviceUsed())
@@ -285,11 +295,12 @@ class LineFace:
     def send_message(self, message: SendRequested) -> None:
         """Send a message, and report one that can't be queued."""
         try:
-            self._report_queued(self.connection.send(message.room, message.content, message.reply_to))
+            sent = self.connection.send(message.room, message.content, message.reply_to, message.files)
+            self._report_queued(sent)
         except ChatError as refusal:
-            self._report_lost(refusal.detail, message.content)
+            self._report_lost(refusal.detail, summary(message.content, message.files))
         except Failure as failure:
-            self._report_lost(str(failure), message.content)
+            self._report_lost(str(failure), summary(message.content, message.files))
 
     def messages_of(self, room: str) -> Sequence[frames.Message]:
         """The messages of a room that can be named by their time, oldest first."""

@@ -1,18 +1,13 @@
 """Auth's SQLite database: its schema, reads from the last commit, and transactions."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from chatterbox.chassis.sqlite import service_database
 from chatterbox.chassis.sqlite.database import Schema
-from chatterbox.chassis.sqlite.disk_reserve import DiskReserve
-from chatterbox.chassis.sqlite.reader_pool import Parameters, Row
-from chatterbox.chassis.sqlite.service_database import ServiceDatabase
-from chatterbox.chassis.sqlite.storage_incident import StorageIncident
-from chatterbox.chassis.sqlite.write_connection import Transaction, WriteConnection
+from chatterbox.chassis.sqlite.transactional_database import TransactionalDatabase
 
 log = logging.getLogger("chatterbox.auth.database")
 
@@ -74,12 +69,8 @@ _IMPOSSIBLE = """
 
 SCHEMA = Schema(MIGRATIONS, _IMPOSSIBLE)
 
-T = TypeVar("T")
-
 READERS = 1
 """Connections that read. Queries take microseconds next to a password hash."""
-RETRY_AFTER_S = 5.0
-"""When to retry what a failing disk refused (seconds)."""
 
 
 def database_path(data: Path) -> Path:
@@ -87,39 +78,12 @@ def database_path(data: Path) -> Path:
     return data / "auth.sqlite"
 
 
-class AuthDatabase:
-    """Reads and writes. Raises `unavailable` when the disk fails."""
-
-    def __init__(self, opened: ServiceDatabase) -> None:
-        self.reserve: DiskReserve = opened.reserve
-        self._incident = StorageIncident(
-            log, failed="database.failed", recovered="database.recovered", retry_after_s=RETRY_AFTER_S
-        )
-        self._readers = opened.readers
-        self._damage = opened.damage
-        self._writes = WriteConnection(opened.writer, self._incident, opened.reserve)
-
-    @property
-    def is_damaged(self) -> bool:
-        """Whether a read found the file damaged since the start, when all of it is checked."""
-        return self._damage.why is not None
-
-    async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        """All rows of one query over what is committed."""
-        with self._incident.reported():
-            return await self._readers.rows(sql, parameters)
-
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """As `WriteConnection.transaction`: refused while the disk is nearly full."""
-        return self._writes.transaction()
-
-    async def urgent(self, change: Callable[[Transaction], Awaitable[T]]) -> T:
-        """As `WriteConnection.urgent`: for what must also work on a full disk, such as ending a session."""
-        return await self._writes.urgent(change)
+class AuthDatabase(TransactionalDatabase):
+    """Auth's database."""
 
 
 @asynccontextmanager
 async def open_database(data: Path) -> AsyncIterator[AuthDatabase]:
     """Open the database in the data folder; raises as `chassis.sqlite.database.open_writer`."""
     async with service_database.open_database(database_path(data), SCHEMA, readers=READERS) as opened:
-        yield AuthDatabase(opened)
+        yield AuthDatabase(opened, log)

@@ -38,6 +38,8 @@ class HttpProtocol(HttpToolsProtocol):
     """The same."""
     invalid_requests: RateLimitedLog
     """The same."""
+    streamed_paths: tuple[str, ...] = ()
+    """The same: of requests to these paths, and below them, only the head must arrive within the deadline."""
     parser: Any
     _counted = ""
     """What `limits` counts this connection as."""
@@ -83,6 +85,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade() and not self._should_upgrade() and _has_body(self.headers):
             raise BadRequestError("A request for an upgrade must not have a body.")  # the parser would not read it
         super().on_headers_complete()
+        if self.streamed_paths and self._is_streamed():
+            self._cancel_deadline()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -111,6 +115,11 @@ class HttpProtocol(HttpToolsProtocol):
                 return
             else:
                 return
+
+    def _is_streamed(self) -> bool:
+        """Whether the app itself limits the time of the body. What it does not read gets a deadline once it answers."""
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        return any(path == each or path.startswith(f"{each}/") for each in self.streamed_paths)
 
     def _refuse_invalid(self, problem: httptools.HttpParserError) -> None:
         reason = problem.__context__ if isinstance(problem.__context__, BadRequestError) else problem

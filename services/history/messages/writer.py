@@ -27,14 +27,18 @@ from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, Outcome
 from services.history.core.room_activity import RoomActivity
 from services.history.core.stored_message import DamagedMessageError
+from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.log_erasure import LogErasure
+from services.history.erasure.page_erasure import TextRow
+from services.history.erasure.pending_erasures import PendingErasures
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.group_committer import GroupCommitter
 from services.history.messages.write_queue import RETRY_AFTER_S, AppendJob, ChangeJob, Job, QueueBounds, WriteQueue
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.metrics import HistoryMetrics
+from services.history.reads.read_activity import ReadActivity
 
 log = logging.getLogger("chatterbox.history.writer")
 
@@ -61,15 +65,20 @@ class Writer:
         damage: DamageRecord,
         committer: GroupCommitter | None = None,
         ledger: ErasureLedger | None = None,
-        on_erased: Callable[[], None] = lambda: None,
+        pending: PendingErasures | None = None,
+        on_erased: Callable[[Sequence[int]], None] = lambda _: None,
         on_failed: Callable[[], None] = lambda: None,
     ) -> None:
         """`publish` is called after every commit, before its callers learn of it, and must not block. `on_failed` is
         called when a commit failed: what it stored is not known. `committer` writes to `db`.
 
-        `ledger` records deleted messages; `on_erased` is called when deleted texts are gone from the database.
+        `ledger` records deleted messages, `pending` those whose texts are overwritten; `on_erased` is called with the
+        ids of messages whose old texts are gone from the database.
         """
-        self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock, ledger=ledger)
+        self._committer = committer or GroupCommitter(
+            db, limits=limits, now_ms=now_ms, clock=clock, ledger=ledger, pending=pending
+        )
+        self._pending = pending
         self._publish = publish
         self._reserve = reserve
         self._damage = damage
@@ -97,6 +106,11 @@ class Writer:
         """Which rooms the commits of this process changed."""
         return self._committer.activity
 
+    @property
+    def read_activity(self) -> ReadActivity:
+        """Whose read states the commits of this process changed."""
+        return self._committer.read_activity
+
     async def append(self, messages: Sequence[Append]) -> list[Outcome]:
         """Store messages in this order in one transaction; on return they are durable. One outcome per message.
 
@@ -123,7 +137,8 @@ class Writer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Writer"]:
         """Write while the block runs; at its end refuse new jobs and commit the accepted ones."""
-        self._log_erasure.request()  # an earlier process may have ended before it truncated the log
+        # an earlier process may have ended before it removed the old texts
+        self._log_erasure.request(page_erasure.of_messages(self._pending.message_ids if self._pending else ()))
         async with background(self._run(), "history.writer"):
             try:
                 yield self
@@ -160,17 +175,17 @@ class Writer:
             if self._closing:
                 self._idle.set()
 
-    async def _erase_old_texts(self, message_ids: Sequence[int]) -> bool:
+    async def _erase_old_texts(self, rows: Sequence[TextRow]) -> bool:
         if self._damage.why is not None:
             return False
         try:
-            is_done = await self._committer.erase_old_texts(message_ids)
+            is_done = await self._committer.erase_old_texts(rows)
         except (sqlite3.Error, OSError) as problem:
             self._erasure_incident.fail(str(problem))
             return False
         self._erasure_incident.recover()
         if is_done:
-            self._on_erased()
+            self._on_erased([row.row_id for row in rows if row.table is page_erasure.MESSAGES])
         return is_done
 
     async def _commit(self, jobs: list[Job]) -> None:
@@ -203,8 +218,8 @@ class Writer:
                 log.debug("messages.stored", extra=_log_fields(plan))
             if committed.size:
                 self._publish(committed)
-            if plan.changes is not None and plan.changes.rewritten:
-                self._log_erasure.request(plan.changes.rewritten)
+            if (plan.changes is not None and plan.changes.rewritten) or plan.erased_files:
+                self._log_erasure.request(_overwritten(plan))
 
     async def _committed(self, group: CommitGroup) -> CommittedChanges:
         """Commit `group`; changes of rooms may use the disk reserve. After a failure, what was stored is not known."""
@@ -246,6 +261,13 @@ class Writer:
         """While the disk reserve is incomplete, messages are still refused although changes are committed."""
         if self._incident.is_open and not self._reserve.missing_bytes:
             self._incident.recover()
+
+
+def _overwritten(plan: AppendPlan) -> list[TextRow]:
+    """The rows whose texts were overwritten or deleted."""
+    message_ids = plan.changes.rewritten if plan.changes is not None else ()
+    files = [TextRow(page_erasure.FILES, row_id) for row_id in plan.erased_files]
+    return page_erasure.of_messages(message_ids) + files
 
 
 def _log_fields(plan: AppendPlan) -> dict[str, int | str]:

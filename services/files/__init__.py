@@ -1,0 +1,1 @@
+"""The files service: uploads, downloads, previews of pictures and avatars."""

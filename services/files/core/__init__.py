@@ -1,0 +1,1 @@
+"""Pure rules of files: media types, names, ranges, tus headers, speed."""

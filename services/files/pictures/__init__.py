@@ -1,0 +1,1 @@
+"""Pictures: decoded only in a child process with limits."""

@@ -1,0 +1,1 @@
+"""Uploads: limits, receiving bytes, scanning and completion."""
