@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from chatterbox.wire.people import PresenceState, Profile
 from client.config.config_schema import PeopleSettings
 from client.core.events import DeviceUsed, PeopleShown, RoomLooked, TypingShared, UserTyped
@@ -202,6 +204,15 @@ class TestProfile:
                 profile = Profile(display_name=text, bio=text, status=text)
                 await tell(ui, PeopleState(people={"eve": KnownPerson(PresenceState.OFFLINE, text, profile)}))
                 assert not {"\x1b", "\x9b", "\u202e", "\r"} & set("".join(sheet(ui)))
+
+    @pytest.mark.parametrize(("until", "shown"), [("2026-11-01T15:00:00Z", False), ("2999-01-01T00:00:00Z", True)])
+    async def test_status_is_shown_until_it_ends(self, until: str, shown: bool) -> None:
+        async with running_screen() as ui:
+            await ui.show(message_note(4, username="eve"))
+            await ui.press("alt+m", "f5")
+            profile = Profile(status="back at three", status_until=until)
+            await tell(ui, PeopleState(people={"eve": KnownPerson(PresenceState.ONLINE, "", profile)}))
+            assert ("back at three" in " ".join(sheet(ui))) is shown
 
     async def test_server_without_presence_is_named_in_the_profile(self) -> None:
         async with running_screen() as ui:
