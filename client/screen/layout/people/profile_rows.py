@@ -10,7 +10,7 @@ from client.screen.layout.spans import Row, Span, SpanRole
 from client.screen.model.chat_model import ChatModel
 from client.text.line_wrap import hang
 from client.text.local_time import time_of
-from client.text.people_text import OLDER_SERVER, presence_words, status_words
+from client.text.people_text import OLDER_SERVER, presence_words, status_words, unknown_person
 from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 
@@ -43,8 +43,9 @@ def profile_rows(model: ChatModel, username: str, columns: int, now: datetime, z
         "About": inert(profile.bio),
         "Writes in": ", ".join(_rooms_in_common(model, username)),
     }
-    if people.known.queue.supported is False:
-        rows += [(Span(line, SpanRole.NOTICE),) for line in hang("", [OLDER_SERVER], columns + 1)]
+    if people.known.queue.supported is False or people.is_unknown(username):
+        sentence = unknown_person(username) if people.is_unknown(username) else OLDER_SERVER
+        rows += [(Span(line, SpanRole.NOTICE),) for line in hang("", [sentence], columns + 1)]
     else:
         rows += _presence_rows(state, columns, now)
     rows += [row for label, text in facts.items() if text for row in _labelled(label, text, columns)]
