@@ -189,6 +189,14 @@ class TestProfile:
             await ui.press("escape")
             assert watched(ui) == ()
 
+    async def test_click_on_an_active_person_shows_their_profile_and_one_on_the_title_nothing(self) -> None:
+        async with running_screen(size=(120, 24)) as ui:
+            await ui.show(message_note(4, username="eve"))
+            await ui.pilot.click("#people", offset=(4, 0))
+            assert not isinstance(ui.app.screen, ProfileSheet)
+            await ui.pilot.click("#people", offset=(4, 2))
+            assert sheet(ui)[0] == " B  bob"
+
     async def test_enter_in_a_profile_writes_to_the_user(self) -> None:
         async with running_screen() as ui:
             await ui.show(message_note(4, username="eve"))
