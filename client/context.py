@@ -13,6 +13,7 @@ from client.store.name_cache import name_cache_path
 from client.store.outbox import Outbox, outbox_path
 from client.store.session_file import SavedSession, SessionFile
 from client.store.tail_cursors import cursor_path
+from client.store.unfinished_uploads import unfinished_uploads_path
 from client.text.server_url import server_address
 
 
@@ -51,6 +52,10 @@ class ClientContext:
 
     def outbox(self, session: SavedSession) -> Outbox:
         return Outbox(self.outbox_path(session))
+
+    def uploads_path(self, session: SavedSession) -> Path:
+        """The folder of the user's unfinished uploads."""
+        return unfinished_uploads_path(self.home, self.server, session.username)
 
     def name_cache_path(self, session: SavedSession) -> Path:
         return name_cache_path(self.home, self.server, session.username)

@@ -218,6 +218,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "transcript:reading": _transcript("reading"),
     "transcript:changes": _transcript("changes"),
     "transcript:profiles": _transcript("profiles", "http_transcripts"),
+    "transcript:files": _transcript("files"),
 }
 
 FILES: dict[Path, Callable[[], str]] = {

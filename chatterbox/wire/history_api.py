@@ -87,6 +87,7 @@ class Appended(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="outco
     timestamp: str
     thread: int = 0
     mentions: tuple[str, ...] = ()
+    files: tuple[AttachedFile, ...] = ()
 
 
 class ChangeStored(msgspec.Struct, frozen=True, tag_field="outcome", tag="changed"):

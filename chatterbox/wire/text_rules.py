@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated, TypeAlias
@@ -22,6 +23,7 @@ FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U
 """The flag of a region, such as Scotland: a black flag, its code in tag characters, and CANCEL TAG (UTS #51). Only in a
 flag, tags are allowed."""
 _KEY = re.compile(r"[A-Za-z0-9_.:-]+\Z")
+_FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PICTURE = (
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
     "\u3030\u303d\u3297\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001faff]"
@@ -61,6 +63,20 @@ def content(text: str, limits: Limits) -> str:
     if not any(map(_is_visible, text)):
         raise ChatError(Code.CONTENT_EMPTY)
     return text
+
+
+def caption(text: str, limits: Limits) -> str:
+    """As `content`, for the text of a message that has files: it may be empty."""
+    return content(text, limits) if text else text
+
+
+def file_ids(ids: Sequence[str], limits: Limits) -> tuple[str, ...]:
+    """Return `ids` if they can be those of a message's files; raises `too_many_files` or `file_unknown`."""
+    if len(ids) > limits.files_per_message:
+        raise ChatError(Code.TOO_MANY_FILES, f"A message has at most {limits.files_per_message} files.")
+    if not all(map(_FILE_ID.fullmatch, ids)):
+        raise ChatError(Code.FILE_UNKNOWN)
+    return tuple(ids)
 
 
 def _is_visible(character: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO, TypeAlias
 
 import argcomplete
-from argcomplete.completers import ChoicesCompleter
+from argcomplete.completers import ChoicesCompleter, FilesCompleter
 from argcomplete.shell_integration import shellcode
 
 from client.cli.parser import create_parser
@@ -24,6 +24,8 @@ Completions: TypeAlias = Mapping[str, str]
 """Each candidate with its description."""
 Completer: TypeAlias = Callable[..., Completions]
 
+_PATHS = frozenset({"files", "output"})
+"""Arguments that take paths of this computer."""
 _SAFE_NAME = re.compile(r"[\w.@+-]+")
 """Names without characters that are special to a shell."""
 
@@ -67,6 +69,8 @@ def _add_completers(parser: argparse.ArgumentParser, load: Callable[[CliOverride
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for command in action.choices.values():
                 _add_completers(command, load)
+        elif action.dest in _PATHS:
+            action.completer = FilesCompleter()  # type: ignore[attr-defined]
         elif action.choices is None and action.nargs != 0:
             action.completer = _completer(action.dest, load)  # type: ignore[attr-defined]
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from client.cli.parser import create_parser
@@ -92,6 +93,10 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
     match arguments.command:
         case "members":
             return account.members(context, room_name(arguments.room), as_json=arguments.json)
+        case "download":
+            from client.commands import file_commands
+
+            return file_commands.download(context, arguments.file_id, arguments.output)
         case "unread":
             from client.commands import unread_command
 
@@ -151,6 +156,7 @@ async def _run_connected(context: "ClientContext", arguments: argparse.Namespace
         case "send":
             how = {"whole": arguments.whole, "strips_ansi": arguments.strip_ansi}
             room, content, reply_to = room_name(arguments.room), arguments.content, arguments.reply_to
+            how["paths"] = [Path(path) for path in arguments.files]
             return await chat_commands.send(context, room, content, arguments.timeout, reply_to=reply_to, **how)
         case "tail":
             names = ("since", "recent", "count", "resume", "changes")

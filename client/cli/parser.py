@@ -180,6 +180,7 @@ def _add_messages(commands: CommandParsers) -> None:
     add.add_argument("--plain", dest="face", action="store_const", const=FaceKind.PLAIN, help=plain)
     add.set_defaults(face=FaceKind.SCREEN)
     _add_send(commands)
+    _add_download(commands)
     _add_unread(commands)
     _add_changes(commands)
     _add_outbox(commands)
@@ -193,11 +194,15 @@ def _add_send(commands: CommandParsers) -> None:
         "send @bob 'lunch?'",
         "send ops - < lines.txt",
         "send ops --whole < report.txt",
+        "send ops 'the plan' --file plan.pdf",
     )
     add = commands.add("send", summary, *examples)
     add.add_argument("room", metavar="ROOM", help="a room, or @USERNAME: the direct conversation with that user")
     add.add_argument(
-        "content", metavar="TEXT", nargs="?", help="the message; '-' or no text: the lines of standard input"
+        "content",
+        metavar="TEXT",
+        nargs="?",
+        help="the message; '-', or no text without --file: the lines of standard input",
     )
     timeout = "how long to wait for the server (30); messages that it has not stored by then stay in the outbox"
     add.add_argument("--timeout", metavar="SECONDS", type=values.seconds, default=30.0, help=timeout)
@@ -205,6 +210,20 @@ def _add_send(commands: CommandParsers) -> None:
     add.add_argument("--strip-ansi", action="store_true", help="remove colours and other escape sequences first")
     answered = "answer the message with this offset (`tail --json` prints it)"
     add.add_argument("--reply-to", metavar="OFFSET", type=values.offset, default=0, help=answered)
+    files = "upload these files and send them in one message; if it ends early, the same command continues"
+    add.add_argument("--file", metavar="PATH", dest="files", nargs="+", action="extend", default=[], help=files)
+
+
+def _add_download(commands: CommandParsers) -> None:
+    add = commands.add(
+        "download",
+        "save a file of a message; prints where. If it ends early, the same command continues",
+        "download 4f0c2a",
+        "download 4f0c2a -o ~/Downloads",
+    )
+    add.add_argument("file_id", metavar="ID", help="the file's id: `files` in `tail --json`; `tail` prints the command")
+    where = "a folder, or the name of the new file (default: its own name, in this folder); an existing file is kept"
+    add.add_argument("-o", "--output", metavar="PATH", help=where)
 
 
 def _add_unread(commands: CommandParsers) -> None:

@@ -8,10 +8,11 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from pathlib import Path
 
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position, ResumePoint
-from client.commands import account
+from client.commands import account, file_commands
 from client.config.live_config import EffectiveConfig, LiveConfig
 from client.context import ClientContext
 from client.core import notes
@@ -35,9 +36,11 @@ from client.notifications.notifier import Notifier, notifier
 from client.output import columns_of, print_notice, print_result, print_status, report_unsent
 from client.store.name_cache import NameCache
 from client.store.outbox import Outbox
+from client.store.path_names import path_names
 from client.store.tail_cursors import TailCursor
 from client.text import change_text, note_text
 from client.text.ansi import without_escapes
+from client.text.file_text import download_command
 from client.text.sanitize import inert, inert_name
 from client.text.suggestions import why_not_in
 
@@ -110,7 +113,7 @@ def _face(
 def _typing(face: LineFace, cache: NameCache) -> tuple[AsyncIterator[str], AbstractContextManager[None]]:
     from client.faces.line_input import LineInput  # the import takes a tenth of a second, and pipes don't need it
 
-    line_input = LineInput(lambda: face.prompt, lambda line: completions(line, cache.names), face.take_key)
+    line_input = LineInput(lambda: face.prompt, lambda line: completions(line, cache.names, path_names), face.take_key)
     face.listen(lambda _note, _room: line_input.refresh())
     return line_input.lines(), line_input.above()
 
@@ -170,15 +173,19 @@ async def send(
     whole: bool = False,
     strips_ansi: bool = False,
     reply_to: int = 0,
+    paths: Sequence[Path] = (),
 ) -> ExitCode:
     """Send one message, every line of the input, or with `whole` the whole input as one message.
 
-    `reply_to`: the offset of the message that they answer; 0: none.
+    `reply_to`: the offset of the message that they answer; 0: none. With `paths`, one message with these files, which
+    are uploaded first; without `content` it has no text.
     """
-    if content is not None and not content.strip():
+    if content is not None and not content.strip() and not paths:
         raise UsageError("The message is empty; nothing was sent.")
     session = context.tokens.session()
-    lines = stdin_lines() if content in {None, "-"} else _single(content or "")
+    files = await file_commands.upload(context, room, paths) if paths else ()
+    whole = whole or bool(paths)
+    lines = stdin_lines() if content == "-" or (content is None and not paths) else _single(content or "")
     lines = _without_escapes(lines) if strips_ansi else lines
     lines = _joined(lines) if whole else lines
     with context.outbox(session) as outbox:
@@ -188,7 +195,16 @@ async def send(
             return ChatConnection(context.server, context.tokens, show, outbox=outbox, state=state)
 
         is_known = room in _known_rooms(context)
-        face = SendFace(context.server, room, print_notice, timeout_s, connect, is_known=is_known, reply_to=reply_to)
+        face = SendFace(
+            context.server,
+            room,
+            print_notice,
+            timeout_s,
+            connect,
+            is_known=is_known,
+            reply_to=reply_to,
+            files=files,
+        )
         connected = asyncio.create_task(face.connection.run())
         sent = asyncio.create_task(face.send(lines))
         await asyncio.wait({connected, sent}, return_when=asyncio.FIRST_COMPLETED)
@@ -239,7 +255,7 @@ async def tail(
             lambda show: ChatConnection(context.server, context.tokens, cache.learning(show), state=state),
             out=print_result,
             report=print_notice,
-            timeline=None if as_json else LineTimeline(columns=_columns, rooms=len(rooms) > 1),
+            timeline=None if as_json else _tail_timeline(rooms),
             count=count,
             save=cursor.save if cursor else _save_nothing,
             changes=changes,
@@ -249,6 +265,10 @@ async def tail(
     if failure := face.failure or failure_of(ended):
         raise failure
     return ExitCode.OK
+
+
+def _tail_timeline(rooms: Sequence[str]) -> LineTimeline:
+    return LineTimeline(columns=_columns, rooms=len(rooms) > 1, how_to_save=lambda _: download_command)
 
 
 def _stream(point: ResumePoint) -> MessageStream:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from chatterbox.wire.frames import Command, ServerFrame
+from chatterbox.wire.frames import AttachedFile, Command, ServerFrame
 from chatterbox.wire.position import ResumePoint
 from client.core.message_changes import HeldMessages
 from client.core.notes import Note, SessionOver
@@ -56,12 +56,13 @@ class ConnectionLost:
 class SendRequested:
     """Send a message. It reaches the core as `MessageQueued`, once it is valid and on disk.
 
-    `reply_to`: the offset of the message that it answers; 0: none.
+    `reply_to`: the offset of the message that it answers; 0: none. `files` are uploaded; then `content` may be empty.
     """
 
     room: str
     content: str
     reply_to: int = 0
+    files: tuple[AttachedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

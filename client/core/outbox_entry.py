@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from chatterbox.wire.frames import AttachedFile
+
 SHORT_ID_CHARS = 6
 
 
@@ -18,6 +20,8 @@ class OutboxEntry:
     """Whether it was sent at least once, and may be stored."""
     edited: str | None = None
     """The text that it is to have, if it was edited after it was tried: it becomes so after its ack."""
+    files: tuple[AttachedFile, ...] = ()
+    """Uploaded files, described as far as this client knows them."""
 
     @property
     def text(self) -> str:

@@ -72,7 +72,8 @@ def advance(step: ReducerStep, room: str) -> None:
 def _send(entry: OutboxEntry) -> Send:
     """The command for an entry, with the longest id that there is."""
     reply_to = entry.reply_to or msgspec.UNSET
-    return Send(id=2**53 - 1, room=entry.room, content=entry.content, key=entry.key, reply_to=reply_to)
+    files = tuple(file.id for file in entry.files) or msgspec.UNSET
+    return Send(id=2**53 - 1, room=entry.room, content=entry.content, key=entry.key, reply_to=reply_to, files=files)
 
 
 def advance_all(step: ReducerStep) -> None:
@@ -98,6 +99,7 @@ def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
         reply_to=entry.reply_to,
         thread=reply.thread,
         mentions=reply.mentions,
+        files=reply.files or entry.files,
     )
     room_messages.take_own_message(step, own)
     if entry.edited is not None:

@@ -1,15 +1,23 @@
 """Tab completion for the input line of `chat`: slash commands, rooms, people, sessions. Pure."""
 
-from collections.abc import Iterable
-from typing import assert_never
+from collections.abc import Callable, Iterable
+from typing import TypeAlias, assert_never
 
+from client.faces.messages.message_reference import LAST
 from client.faces.slash_parser import CHOICES, KEYWORDS, LEVELS, SLASHES, WRITERS, WordKind, spec_of
 from client.store.name_cache import CachedNames
 from client.store.session_file import OTHERS
 from client.text.sanitize import inert_name
 
+Paths: TypeAlias = Callable[[str], list[str]]
+"""The paths of this computer that begin with a text."""
 
-def completions(typed: str, names: CachedNames) -> list[str]:
+
+def no_paths(_: str) -> list[str]:
+    return []
+
+
+def completions(typed: str, names: CachedNames, paths: Paths = no_paths) -> list[str]:
     """Return the completions of the last word of `typed`, each as a whole word.
 
     >>> completions("/jo", CachedNames()), completions("/join o", CachedNames(rooms=("general", "ops")))
@@ -22,7 +30,11 @@ def completions(typed: str, names: CachedNames) -> list[str]:
         return _starting_with(first, (f"/{name}" for name in SLASHES))
     words = [word for word in words[:-1] if word] + words[-1:]
     slash = spec_of(first[1:])
-    if slash is None or len(words) > len(slash.takes):
+    if slash is None:
+        return []
+    if slash.takes and slash.takes[-1] is WordKind.PATH and len(words) >= len(slash.takes):
+        return _paths(typed.split(" ", len(slash.takes))[-1], paths)
+    if len(words) > len(slash.takes):
         return []
     return _of_kind(slash.takes[len(words) - 1], words[-1], names)
 
@@ -30,6 +42,12 @@ def completions(typed: str, names: CachedNames) -> list[str]:
 def _mentions(typed: str, names: CachedNames) -> list[str]:
     word = typed.rsplit(" ", 1)[-1]
     return _starting_with(word, (f"@{name}" for name in names.people)) if word.startswith("@") else []
+
+
+def _paths(begun: str, paths: Paths) -> list[str]:
+    """What completes a path that is the rest of the line: of each, only what follows the last space of `begun`."""
+    kept = len(begun) - len(begun.rsplit(" ", 1)[-1])
+    return [path[kept:] for path in paths(begun)]
 
 
 def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
@@ -52,6 +70,8 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             return _starting_with(word, CHOICES[kind])
         case WordKind.LEVEL:
             return _starting_with(word, LEVELS)
+        case WordKind.SAVED:
+            return _starting_with(word, (LAST,))
         case (
             WordKind.UNSENT
             | WordKind.NEW
@@ -60,6 +80,7 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             | WordKind.EMOJI
             | WordKind.MESSAGE
             | WordKind.DURATION
+            | WordKind.PATH
             | WordKind.ABOUT_ME
         ):
             return []

@@ -35,6 +35,7 @@ from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.change_text import changes_of, done_line
+from client.text.file_text import summary
 from client.text.people_text import unknown_person, whois_lines
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
@@ -285,11 +286,12 @@ class LineFace:
     def send_message(self, message: SendRequested) -> None:
         """Send a message, and report one that can't be queued."""
         try:
-            self._report_queued(self.connection.send(message.room, message.content, message.reply_to))
+            sent = self.connection.send(message.room, message.content, message.reply_to, message.files)
+            self._report_queued(sent)
         except ChatError as refusal:
-            self._report_lost(refusal.detail, message.content)
+            self._report_lost(refusal.detail, summary(message.content, message.files))
         except Failure as failure:
-            self._report_lost(str(failure), message.content)
+            self._report_lost(str(failure), summary(message.content, message.files))
 
     def messages_of(self, room: str) -> Sequence[frames.Message]:
         """The messages of a room that can be named by their time, oldest first."""

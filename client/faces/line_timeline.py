@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import date, tzinfo
 
-from chatterbox.wire.frames import Message
+from chatterbox.wire.frames import AttachedFile, Message
 from client.text.change_text import answers, marks_of
+from client.text.file_text import file_lines, save_command
 from client.text.line_wrap import NOTICE, hang
 from client.text.local_time import time_of
 from client.text.room_names import shown_room
@@ -26,7 +27,10 @@ class LineTimeline:
         colour: bool = False,
         rooms: bool = False,
         zone: tzinfo | None = None,
+        how_to_save: Callable[[Message], Callable[[AttachedFile], str]] = save_command,
     ) -> None:
+        """`how_to_save`: what saves a file of a message, for the line that tells of it."""
+        self._how_to_save = how_to_save
         self._columns = columns
         self._colour = colour
         self._rooms = rooms
@@ -40,7 +44,9 @@ class LineTimeline:
         time += f" {shown_room(message.room)}" if self._rooms else ""
         marks = f"{answers(message, original)}{marks_of(message)}{'' if message.deleted else ': '}"
         prefix = f"{time} {name}{marks}"
-        first, *others = hang(prefix, inert_lines(message.content), self._columns())
+        files = file_lines(message.files, self._how_to_save(message))
+        text = inert_lines(message.content) if message.content or not files else []
+        first, *others = hang(prefix, [*text, *files], self._columns())
         start = f"{_DIM}{time}{_PLAIN} {_BOLD}{name}{_PLAIN}{marks}" if self._colour else prefix
         return [*self._new_day(at.date() if at else None), start + first, *others]
 

@@ -34,6 +34,7 @@ class SendFace:
 
     `report` prints a line about the run. `timeout_s`: how long the server may make no progress (seconds).
     `is_known`: the server listed the room before. `reply_to`: the offset of the message that they answer; 0: none.
+    `files`: uploaded files of every message; then it may be empty.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class SendFace:
         *,
         is_known: bool = False,
         reply_to: int = 0,
+        files: tuple[frames.AttachedFile, ...] = (),
     ) -> None:
         self.connection = connect(self.show)
         self._server = server
@@ -54,6 +56,7 @@ class SendFace:
         self._timeout_s = timeout_s
         self._is_known = is_known
         self._reply_to = reply_to
+        self._files = files
         self._own: set[str] = set()
         """Keys of the messages of this run; the outbox may hold others."""
         self._failed = False
@@ -120,7 +123,7 @@ class SendFace:
         number = 0
         async for line in lines:
             number += 1
-            if line.strip():
+            if line.strip() or self._files:
                 self._send_line(line, number)
                 await self._until(lambda: self.connection.state.unsent_count < QUEUE_LIMIT)
         await self._until(lambda: not self.connection.state.unsent_count and self._asked == self._answered)
@@ -132,7 +135,7 @@ class SendFace:
 
     def _send_line(self, content: str, number: int) -> None:
         try:
-            self._own.add(self.connection.send(self._room, content, self._reply_to).key)
+            self._own.add(self.connection.send(self._room, content, self._reply_to, self._files).key)
         except ChatError as refusal:
             self._failed = True
             hint = " To remove colours: --strip-ansi." if "\x1b" in content else ""

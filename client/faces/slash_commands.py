@@ -18,7 +18,8 @@ from client.core.client_state import ConnectionPhase
 from client.core.events import CommandRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.background_jobs import BackgroundJobs
-from client.faces.messages.message_reference import request_for, split_reference
+from client.faces.messages.chat_files import ChatFiles
+from client.faces.messages.message_reference import message_with_files, request_for, split_reference
 from client.faces.people.people_commands import PeopleCommands
 from client.faces.slash_parser import LEVELS, LocalCommand, LocalCommandName, UsageMistake, help_lines
 from client.failures import Failure
@@ -31,6 +32,9 @@ from client.text.outbox_text import BEING_SENT, dropped_line, edited_line, outbo
 from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 from client.text.unread_text import UnreadRoom, unread_lines
+
+STOP = "stop"
+"""What `/upload` takes to stop transfers."""
 
 
 class CommandHost(Protocol):
@@ -64,6 +68,7 @@ class SlashCommands:
         self._host = host
         self._notices = context.config.notices
         self._jobs = BackgroundJobs(host.notice)
+        self.files = ChatFiles(context, self._jobs, host.notice, host.send_message)
         self._people = PeopleCommands(host, context, cache, self._jobs)
 
     def use_notices(self, settings: NotificationSettings) -> None:
@@ -93,6 +98,12 @@ class SlashCommands:
                 | LocalCommandName.UNPIN
             ):
                 self._about_message(command)
+            case LocalCommandName.UPLOAD if command.argument == STOP:
+                self.files.stop()
+            case LocalCommandName.UPLOAD:
+                self.files.upload(command.room, command.argument, self._host.connection.state.limits.file_bytes)
+            case LocalCommandName.SAVE:
+                self._save(command)
             case LocalCommandName.TOPIC:
                 self._host.notice(self._topic_of(command.argument))
             case LocalCommandName.UNREAD:
@@ -162,6 +173,17 @@ class SlashCommands:
                 self._host.send_message(message)
             case CommandRequested() as request:
                 connection.request(request)
+            case _ as unexpected:
+                assert_never(unexpected)
+
+    def _save(self, command: LocalCommand) -> None:
+        """Save the files of a message that the face holds."""
+        which, _, path = command.argument.partition(" ")
+        match message_with_files(which, self._host.messages_of(command.room)):
+            case UsageMistake(sentence):
+                self._host.notice(inert(sentence))
+            case Message() as message:
+                self.files.save(message, path)
             case _ as unexpected:
                 assert_never(unexpected)
 

@@ -53,6 +53,10 @@ class WordKind(Enum):
     """The word `for`."""
     DURATION = auto()
     """A time such as 30m, 2h or 1d."""
+    SAVED = auto()
+    """A message with files, as `MESSAGE`, or the word `last`."""
+    PATH = auto()
+    """The rest of the line: a file or folder of this computer."""
     PROFILE = auto()
     """What of the own profile: name, bio or show."""
     PRIVACY = auto()
@@ -78,6 +82,13 @@ LEVELS = {
 """What `/notify` takes."""
 
 
+_ABOUT_A_ROOM = frozenset(
+    {WordKind.ROOM, WordKind.TOPIC, WordKind.TEXT, WordKind.MESSAGE, WordKind.LEVEL, WordKind.PATH}
+)
+_REST_OF_LINE = frozenset({WordKind.TOPIC, WordKind.TEXT, WordKind.PATH, WordKind.ABOUT_ME})
+"""What the last word of a command may be, if that is all of the line that is left."""
+
+
 class SlashSpec(NamedTuple):
     """A command: its usage, its help, and what its words name; the first `least` words are required."""
 
@@ -91,7 +102,7 @@ class SlashSpec(NamedTuple):
         """Whether it is about a room: the one that a word names, else the one that is open."""
         if self.takes == (WordKind.PERSON, WordKind.TEXT):  # it is about the direct conversation with that user
             return False
-        return bool({WordKind.ROOM, WordKind.TOPIC, WordKind.TEXT, WordKind.MESSAGE, WordKind.LEVEL} & set(self.takes))
+        return bool(_ABOUT_A_ROOM & set(self.takes))
 
 
 SLASHES: dict[str, SlashSpec] = {
@@ -163,6 +174,15 @@ SLASHES: dict[str, SlashSpec] = {
     "pin": SlashSpec("/pin [MESSAGE]", "pin the last message, or another", (WordKind.MESSAGE,)),
     "unpin": SlashSpec("/unpin [MESSAGE]", "unpin the last pinned message, or another", (WordKind.MESSAGE,)),
     "pins": SlashSpec("/pins [ROOM]", "show the pinned messages of this room, or of another", (WordKind.ROOM,)),
+    "upload": SlashSpec(
+        "/upload PATH", "send a file to this room; /upload stop stops what is being sent and saved", (WordKind.PATH,), 1
+    ),
+    "save": SlashSpec(
+        "/save MESSAGE [PATH]",
+        "save the files of a message: its number, its time, or `last`; PATH is a folder, or the new name of one file",
+        (WordKind.SAVED, WordKind.PATH),
+        1,
+    ),
     "topic": SlashSpec("/topic [TEXT]", "show the topic; /topic TEXT sets it, /topic - clears it", (WordKind.TOPIC,)),
     "unread": SlashSpec("/unread", "list the rooms with unread messages, those that mention you first"),
     "notify": SlashSpec(
@@ -254,6 +274,8 @@ class LocalCommandName(StrEnum):
     THREAD = "thread"
     PIN = "pin"
     UNPIN = "unpin"
+    UPLOAD = "upload"
+    SAVE = "save"
     TOPIC = "topic"
     UNREAD = "unread"
     NOTIFY = "notify"
@@ -284,8 +306,8 @@ class LocalCommand:
 
     `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block`, `/unblock` and `/whois`, the
     choice of `/writes`, the session of `/logout`, the message of `/outbox drop`, the command of `/help`; of `/notify`,
-    `/status`, `/profile`, `/privacy` and of a command about a message (`room` is its room) everything that was typed
-    after it; else empty. `room` is also that of `/who`, empty if none is open.
+    `/status`, `/profile`, `/privacy`, `/upload` and of a command about a message (`room` is its room) everything that
+    was typed after it; else empty. `room` is also that of `/who`, empty if none is open.
     """
 
     name: LocalCommandName
@@ -326,7 +348,7 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
     slash = SLASHES.get(name)
     if slash is None:
         return UsageMistake(unknown(name))
-    if slash.takes[-1:] in {(WordKind.TOPIC,), (WordKind.TEXT,), (WordKind.ABOUT_ME,)}:
+    if slash.takes and slash.takes[-1] in _REST_OF_LINE:
         words = line[1:].strip().split(None, len(slash.takes))[1:]
     if not slash.least <= len(words) <= len(slash.takes) or not _keywords_fit(slash, words):
         return UsageMistake(f"Usage: {slash.usage}")
@@ -375,7 +397,7 @@ def _meaning(name: str, words: list[str], room: str) -> TypedRequest | LocalComm
             return CommandRequested(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
         case "pins", _:
             return CommandRequested(frames.ReadHistory(id=0, room=room, pinned=True))
-        case "edit" | "delete" | "react" | "unreact" | "reply" | "thread" | "pin" | "unpin", _:
+        case "edit" | "delete" | "react" | "unreact" | "reply" | "thread" | "pin" | "unpin" | "upload" | "save", _:
             return LocalCommand(LocalCommandName(name), " ".join(words), room)
         case "notify", _:
             return _notify_command(words, room)

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from chatterbox.wire import codec, text_rules
 from chatterbox.wire.close_codes import CloseCode
+from chatterbox.wire.frames import AttachedFile
 from client.core import events, frame_decoder
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.connect_frame import connect_frame
@@ -96,8 +97,8 @@ class ChatConnection:
         Raises what `send` raises, for a `SendRequested`. After a `QuitRequested`, `run` returns.
         """
         match request:
-            case events.SendRequested(room, content, reply_to):
-                self.send(room, content, reply_to)
+            case events.SendRequested(room, content, reply_to, files):
+                self.send(room, content, reply_to, files)
             case (
                 events.CommandRequested()
                 | events.RoomRequested()
@@ -115,14 +116,16 @@ class ChatConnection:
             case _:
                 assert_never(request)
 
-    def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
+    def send(self, room: str, content: str, reply_to: int = 0, files: tuple[AttachedFile, ...] = ()) -> OutboxEntry:
         """Store a message in the outbox, on disk, and send it in its turn; returns its entry.
 
-        `reply_to`: the offset of the message that it answers; 0: none.
+        `reply_to`: the offset of the message that it answers; 0: none. `files` are uploaded; then `content` may be
+        empty.
 
         Raises `ChatError` for content that breaks the server's rules, and `Failure` if the disk refuses.
         """
-        entry = new_entry(room, text_rules.content(content, self.state.limits), reply_to)
+        check_text = text_rules.caption if files else text_rules.content
+        entry = new_entry(room, check_text(content, self.state.limits), reply_to, files)
         if self._outbox is not None:
             is_live = self.state.phase is ConnectionPhase.LIVE
             self._outbox.add([replace(entry, tried=is_live)])
@@ -138,7 +141,8 @@ class ChatConnection:
         found = [entry for waiting in self.state.unsent.values() for entry in waiting if entry.key == key]
         if not found:
             return None
-        content = text_rules.content(text, self.state.limits)
+        check_text = text_rules.caption if found[0].files else text_rules.content
+        content = check_text(text, self.state.limits)
         if self._outbox is not None:
             self._outbox.edit(found[0], content)
         self._feed(events.EntryEdited(key, content))

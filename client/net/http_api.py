@@ -6,6 +6,8 @@
 import platform
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
@@ -251,18 +253,34 @@ class HttpApi:
         self._parsed(Confirmation, self._call(method, path, **more))
 
     def _call(self, method: str, path: str, **more: Any) -> "httpx.Response":  # noqa: ANN401 - httpx's own arguments
+        """A successful response; raises `Failure` for any other."""
+        response = self._exchange(method, path, **more)
+        if not response.is_success:
+            raise self._refusal(response)
+        return response
+
+    def _exchange(self, method: str, path: str, **more: Any) -> "httpx.Response":  # noqa: ANN401 - as above
+        """A response of any status, read whole."""
+        import httpx
+
+        with self._as_failures(), self._http.stream(method, path, **more) as streamed:
+            return httpx.Response(streamed.status_code, headers=streamed.headers, content=self._body(streamed))
+
+    @contextmanager
+    def _as_failures(self) -> Iterator[None]:
+        """Raise `Unreachable` for a connection that fails."""
         import httpx
 
         try:
-            with self._http.stream(method, path, **more) as streamed:
-                response = httpx.Response(streamed.status_code, content=self._body(streamed))
+            yield
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as problem:
             raise unreachable(self.server, self._route.explain(reason(problem))) from problem
-        if response.is_success:
-            return response
+
+    def _refusal(self, response: "httpx.Response") -> Failure:
+        """The failure that a response without success stands for."""
         if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._route.proxy:
-            raise unreachable(self.server, self._route.explain(_answered(response)))
-        raise self._failure(response)
+            return unreachable(self.server, self._route.explain(_answered(response)))
+        return self._failure(response)
 
     def _body(self, response: "httpx.Response") -> bytes:
         """Read a whole response, up to the limits of time and size."""

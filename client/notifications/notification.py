@@ -10,6 +10,7 @@ import msgspec
 
 from chatterbox.wire.frames import Message
 from client.core.direct_rooms import is_direct
+from client.text.file_text import summary
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
@@ -71,7 +72,7 @@ def notification_of(messages: Sequence[NotableMessage], counts: Mapping[str, int
     count = sum(counts.values())
     reason = _most_urgent(messages)
     message = next(each.message for each in reversed(messages) if each.reason is reason)
-    content, name = _line(message.content), inert(message.username)
+    content, name = _line(summary(message.content, message.files)), inert(message.username)
     if count == 1:
         where = "" if is_direct(message.room) else f" in {shown_room(message.room)}"
         title = _cut(f"{name}{where}", TITLE_CHARS)

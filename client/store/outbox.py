@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
+import msgspec
+
+from chatterbox.wire.frames import AttachedFile
 from chatterbox.wire.text_rules import time_ordered_key
 from client.core.outbox_entry import SHORT_ID_CHARS, OutboxEntry
 from client.failures import Failure
@@ -37,15 +40,17 @@ _LATER_COLUMNS = {
     "reply_to": "INTEGER NOT NULL DEFAULT 0",
     "tried": "INTEGER NOT NULL DEFAULT 1",
     "edited": "TEXT",
+    "files": "TEXT NOT NULL DEFAULT '[]'",
 }
 """Columns that files of earlier versions lack; what such a version adds may have been tried."""
 _INSERT = """
-INSERT INTO entries (key, room, content, reply_to, tried, edited, owner) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO entries (key, room, content, reply_to, tried, edited, files, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
-_SELECT = "SELECT key, room, content, reply_to, tried, edited, owner FROM entries ORDER BY seq"
+_SELECT = "SELECT key, room, content, reply_to, tried, edited, files, owner FROM entries ORDER BY seq"
 _EDIT = "UPDATE entries SET content = ? WHERE key = ?"
 _EDIT_TRIED = "UPDATE entries SET edited = ? WHERE key = ?"
 _BUSY_S = 10.0
+_FILES = msgspec.json.Decoder(tuple[AttachedFile, ...])
 
 
 class StoredEntry(NamedTuple):
@@ -55,9 +60,10 @@ class StoredEntry(NamedTuple):
     is_held: bool
 
 
-def new_entry(room: str, content: str, reply_to: int = 0) -> OutboxEntry:
+def new_entry(room: str, content: str, reply_to: int = 0, files: tuple[AttachedFile, ...] = ()) -> OutboxEntry:
     """Make an entry with a key of its own: the time in milliseconds and 80 random bits."""
-    return OutboxEntry(time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10)), room, content, reply_to)
+    key = time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10))
+    return OutboxEntry(key, room, content, reply_to, files=files)
 
 
 def outbox_path(home: Path, server: str, username: str) -> Path:
@@ -92,10 +98,7 @@ class Outbox:
 
     def add(self, entries: Iterable[OutboxEntry]) -> None:
         """Append `entries`; they are on disk when this returns."""
-        rows = [
-            (entry.key, entry.room, entry.content, entry.reply_to, entry.tried, entry.edited, self._owner)
-            for entry in entries
-        ]
+        rows = [(*_columns(entry), self._owner) for entry in entries]
         with self._transaction():
             self._db.executemany(_INSERT, rows)
 
@@ -208,8 +211,13 @@ def count(path: Path) -> int:
 
 
 def _entry(row: Sequence[Any]) -> OutboxEntry:
-    key, room, content, reply_to, tried, edited = row
-    return OutboxEntry(key, room, content, reply_to, bool(tried), edited)
+    key, room, content, reply_to, tried, edited, files = row
+    return OutboxEntry(key, room, content, reply_to, bool(tried), edited, _FILES.decode(files))
+
+
+def _columns(entry: OutboxEntry) -> tuple[object, ...]:
+    files = msgspec.json.encode(entry.files).decode()
+    return (entry.key, entry.room, entry.content, entry.reply_to, entry.tried, entry.edited, files)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -242,7 +250,7 @@ def _add_later_columns(db: sqlite3.Connection) -> None:
 def _as_failures() -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as problem:
+    except (sqlite3.Error, msgspec.DecodeError) as problem:
         raise Failure(f"Can't use the outbox on disk ({problem}). No message can be queued.") from problem
 
 

@@ -8,6 +8,7 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.user_settings import NotificationLevel
 from client.core import notes
 from client.core.direct_rooms import is_direct
+from client.text.file_text import summary
 from client.text.local_time import time_of
 from client.text.people_text import OLDER_SERVER, unknown_person, who_line, whois_lines
 from client.text.room_names import shown_room
@@ -57,11 +58,12 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
         case notes.InvitationReceived(room, by):
             return invitation_line(room, by)
         case notes.QueuedOffline(entry):
-            return f"Queued in the outbox for {shown_room(entry.room)}, not sent yet: {inert(entry.content)}"
+            text = summary(entry.content, entry.files)
+            return f"Queued in the outbox for {shown_room(entry.room)}, not sent yet: {inert(text)}"
         case notes.SendDelayed(_, detail, retry_s):
             return f"{inert(detail)} Your message stays in the outbox; retrying in {_wait(retry_s)}."
         case notes.SendFailed(entry, _, detail):
-            return not_sent(detail, entry.content, f" to {shown_room(entry.room)}")
+            return not_sent(detail, summary(entry.content, entry.files), f" to {shown_room(entry.room)}")
         case notes.CommandRefused(command, code, detail):
             return _refusal(command, code, detail)
         case notes.CommandAnswered(frames.Watch(usernames=usernames), frames.Watched(people=people)):

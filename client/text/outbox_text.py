@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from client.core.outbox_entry import OutboxEntry
+from client.text.file_text import summary
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
@@ -15,7 +16,7 @@ def outbox_lines(entries: Iterable[OutboxEntry], held: Iterable[bool] = ()) -> l
     marks = dict(enumerate(held))
     return [
         f"{entry.short_id}  {queued_at(entry)}  {shown_room(entry.room)}"
-        f"{' (a running chat sends it)' if marks.get(number) else ''}: {inert(entry.text)}"
+        f"{' (a running chat sends it)' if marks.get(number) else ''}: {inert(summary(entry.text, entry.files))}"
         for number, entry in enumerate(entries)
     ]
 
@@ -31,7 +32,7 @@ def queued_at(entry: OutboxEntry) -> str:
 def dropped_line(entry: OutboxEntry) -> str:
     """Confirm that a message was deleted. It may have arrived: an ack can be lost with its connection."""
     return (
-        f"Deleted, to {shown_room(entry.room)}: {inert(entry.text)} "
+        f"Deleted, to {shown_room(entry.room)}: {inert(summary(entry.text, entry.files))} "
         "(If the connection broke while it was being sent, it may have arrived.)"
     )
 

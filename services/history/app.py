@@ -28,6 +28,7 @@ from services.history.history_context import HistoryContext
 from services.history.http import (
     direct_routes,
     health_routes,
+    internal_file_routes,
     internal_people_routes,
     internal_routes,
     invitation_routes,
@@ -133,7 +134,7 @@ def create_app(
     public = (
         message_routes, reaction_routes, read_routes, room_routes, direct_routes, invitation_routes, people_routes
     )  # fmt: skip
-    for routes in (*public, internal_routes, internal_people_routes, health_routes):
+    for routes in (*public, internal_routes, internal_people_routes, internal_file_routes, health_routes):
         app.include_router(routes.router)
     app.add_middleware(PageEndpoint, lambda: app.context, message_routes.page_route())
     return app

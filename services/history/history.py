@@ -8,7 +8,7 @@ from chatterbox.wire import direct_names, history_api, text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import OwnReadState
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.frames import Reaction
+from chatterbox.wire.frames import AttachedFile, Reaction
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
 from chatterbox.wire.read_state import ReadState
@@ -27,6 +27,8 @@ MAX_PAGE_MESSAGES = 1000
 """Maximum number of messages in a page for a gateway."""
 MAX_READ_POSITIONS = 500
 """Maximum number of read positions in one request."""
+MAX_FILE_IDS = 1000
+"""Maximum number of files in one request."""
 
 
 class HistoryService:
@@ -109,25 +111,53 @@ class HistoryService:
         return await self._store.own_reactions(info.room_id, user.user_id, first, last)
 
     async def send(
-        self, room: str, user: UserInfo, content: str, *, key: str, reply_to: int
+        self, room: str, user: UserInfo, content: str, *, key: str, reply_to: int, files: Sequence[str] = ()
     ) -> tuple[history_api.RoomInfo, StoredMessage]:
         """Store a message of a user; returns its room, and the message as it is now."""
-        info = await self._room_to_write_in(room, user, content)
-        message = history_api.Append(info.room_id, user.user_id, user.username, content, key, reply_to)
+        check_text = text_rules.caption if files else text_rules.content
+        info = await self._room_to_write_in(room, user, lambda: check_text(content, self._limits))
+        message = history_api.Append(info.room_id, user.user_id, user.username, content, key, reply_to, tuple(files))
         [outcome] = (await self._store.append([message])).outcomes
         if isinstance(outcome, history_api.AppendRefused):
             raise _refusal(outcome)
         return info, await self._message(info, outcome.offset)
 
-    async def _room_to_write_in(self, room: str, user: UserInfo, content: str) -> history_api.RoomInfo:
-        """The room, if `user` is a member; a direct conversation that does not exist yet is opened."""
+    async def _room_to_write_in(
+        self, room: str, user: UserInfo, check: Callable[[], object] = lambda: None
+    ) -> history_api.RoomInfo:
+        """The room, if `user` is a member; a direct conversation that does not exist yet is opened after `check`."""
         try:
             return (await self.changed_room(room, user)).require_member()
         except ChatError as problem:
             if problem.code is not Code.ROOM_UNKNOWN or not (other := direct_names.peer(room, user.username)):
                 raise
-        text_rules.content(content, self._limits)
+        check()
         return await self.open_direct(user, other)
+
+    async def upload_room(self, room: str, user: UserInfo) -> history_api.UploadRoom:
+        """The room that `user` may upload a file for: they may write in it. A direct conversation is opened."""
+        await self.enroll({user.user_id: user.username})
+        info = await self._room_to_write_in(room, user)
+        await self._store.require_writer(info, user)
+        return history_api.UploadRoom(info.room_id, info.room)
+
+    async def add_file(self, uploaded: history_api.FileUploaded) -> None:
+        """Store a complete file, which its user can then send."""
+        await self._store.add_file(uploaded)
+
+    async def readable_file(self, file_id: str, user_id: int) -> AttachedFile:
+        """A file that a user may read; raises `file_unknown`."""
+        return await self._store.readable_file(file_id, user_id)
+
+    async def files_to_erase(self, done: Sequence[str]) -> list[str]:
+        """Files whose bytes are to be erased; those of `done` are."""
+        _require_few(done)
+        return await self._store.files_to_erase(done)
+
+    async def known_files(self, file_ids: Sequence[str]) -> list[str]:
+        """Those of these files that are kept."""
+        _require_few(file_ids)
+        return await self._store.known_files(file_ids)
 
     async def edit(
         self, room: str, user: UserInfo, offset: int, content: str, *, rev: int | None
@@ -383,6 +413,11 @@ class HistoryService:
 
 def _change_of(info: history_api.RoomInfo, user: UserInfo, offset: int) -> dict[str, Any]:
     return {"room_id": info.room_id, "user_id": user.user_id, "username": user.username, "offset": offset}
+
+
+def _require_few(file_ids: Sequence[str]) -> None:
+    if len(file_ids) > MAX_FILE_IDS:
+        raise ChatError(Code.BAD_REQUEST, f"One request names at most {MAX_FILE_IDS} files.")
 
 
 def _own(room_id: int, user_id: int, state: ReadState, reader: str = "") -> OwnReadState:

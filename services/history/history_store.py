@@ -8,7 +8,7 @@ from typing import Protocol
 
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
-from chatterbox.wire.frames import Reaction
+from chatterbox.wire.frames import AttachedFile, Reaction
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
@@ -178,7 +178,29 @@ class UserStore(Protocol):
         """Allow a user's invitations and direct messages again; returns the name."""
 
 
-class HistoryStore(MessageStore, RoomStore, ReadStateStore, PersonStore, UserStore, Protocol):
+class FileStore(Protocol):
+    """Uploaded files: their descriptions and their messages. `append` binds them. Their bytes are elsewhere."""
+
+    async def add_file(self, uploaded: history_api.FileUploaded) -> None:
+        """Store a complete file; raises `room_unknown` if its room is deleted. Repeating it has no effect."""
+
+    async def require_writer(self, room: history_api.RoomInfo, user: UserInfo) -> None:
+        """Raise `direct_refused` if the other member of a direct conversation takes no messages from this member."""
+
+    async def readable_file(self, file_id: str, user_id: int) -> AttachedFile:
+        """A file that this user may read: its uploader, and members of its room once a message has it.
+
+        Raises `file_unknown`.
+        """
+
+    async def files_to_erase(self, done: Sequence[str]) -> list[str]:
+        """The ids of files that are to be erased, at most 1,000, without those in `done`, which are erased."""
+
+    async def known_files(self, file_ids: Sequence[str]) -> list[str]:
+        """Those of these ids whose files are kept, pictures of users among them."""
+
+
+class HistoryStore(MessageStore, RoomStore, ReadStateStore, PersonStore, UserStore, FileStore, Protocol):
     """The whole store."""
 
     @property

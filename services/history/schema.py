@@ -210,6 +210,30 @@ MIGRATIONS = (
     -- Room 1 is the one that everyone is in, so this finds each user who has ever connected.
     CREATE INDEX users_by_name ON memberships (username) WHERE room_id = 1;
     """,
+    """
+    -- Uploaded files, whose bytes the files service has. `message_id`: the message that has the file; NULL: none yet.
+    -- The files of a message are also described in its `extra`, so that pages need no join.
+    CREATE TABLE files (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        file_id TEXT NOT NULL UNIQUE,
+        room_id INTEGER NOT NULL,
+        user_id INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        type TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        message_id INTEGER,
+        uploaded_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX files_by_room ON files (room_id);
+    CREATE INDEX files_by_message ON files (message_id) WHERE message_id IS NOT NULL;
+    CREATE INDEX files_unbound ON files (uploaded_ms) WHERE message_id IS NULL;
+    -- Files whose bytes the files service is still to erase.
+    CREATE TABLE file_erasures (
+        file_id TEXT PRIMARY KEY
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 _MENTIONS_BEYOND = """
@@ -233,10 +257,12 @@ _IMPOSSIBLE = f"""
     UNION ALL SELECT 1 WHERE (SELECT count(*) FROM read_states) <> (SELECT count(*) FROM memberships)
     UNION ALL SELECT 1 FROM mentions WHERE room_id NOT IN (SELECT id FROM rooms)
     UNION ALL SELECT 1 FROM calls WHERE room_id NOT IN (SELECT id FROM rooms)
+    UNION ALL SELECT 1 FROM files LEFT JOIN messages ON messages.id = message_id
+        WHERE message_id IS NOT NULL AND (messages.id IS NULL OR deleted_ms IS NOT NULL)
 """  # noqa: S608 - constants
 """Finds offsets that are not consecutive up to the head, a wrong time of a room's last message, reused ids, a message
 with a rev beyond its room's, a deleted message that has a text, read positions beyond the head or of users who are no
-members, and mentions in messages that do not exist.
+members, mentions in messages that do not exist, and files of messages that do not exist or are deleted.
 
 Scans the index of offsets, 0.05 s for a million messages, and looks up the changed messages.
 """
@@ -269,6 +295,6 @@ Those are read and sent again first, and a crash damages what was written last. 
 SCHEMA = Schema(
     MIGRATIONS,
     _IMPOSSIBLE,
-    large=frozenset({"messages", "reactions", "read_states", "mentions", "calls"}),
+    large=frozenset({"messages", "reactions", "read_states", "mentions", "calls", "files", "file_erasures"}),
     end_violations=_IMPOSSIBLE_ENDS,
 )

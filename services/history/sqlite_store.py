@@ -10,10 +10,11 @@ from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
-from chatterbox.wire.frames import Reaction
+from chatterbox.wire.frames import AttachedFile, Reaction
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.user_settings import NotificationLevel
+from services.history.attachments import file_changes, file_queries
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
 from services.history.core.person_record import ChangedPerson, PersonChange, PersonRecord
 from services.history.core.recent_senders import RecentSenders
@@ -246,3 +247,22 @@ class SqliteStore:
 
     async def unblock(self, user: UserInfo, username: str) -> str:
         return await self._writer.change(lambda transaction: room_invitations.unblock(transaction, user, username))
+
+    # Files
+
+    async def add_file(self, uploaded: history_api.FileUploaded) -> None:
+        await self._writer.change(lambda transaction: file_changes.add(transaction, uploaded), uses_reserve=False)
+
+    async def require_writer(self, room: history_api.RoomInfo, user: UserInfo) -> None:
+        await file_queries.require_direct_writer(self._readers, room.room_id, user.user_id, user.username)
+
+    async def readable_file(self, file_id: str, user_id: int) -> AttachedFile:
+        return await file_queries.readable(self._readers, file_id, user_id)
+
+    async def files_to_erase(self, done: Sequence[str]) -> list[str]:
+        if done:
+            await self._writer.change(lambda transaction: file_changes.acknowledge(transaction, done))
+        return await file_queries.to_erase(self._readers)
+
+    async def known_files(self, file_ids: Sequence[str]) -> list[str]:
+        return await file_queries.known(self._readers, file_ids)

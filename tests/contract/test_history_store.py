@@ -16,11 +16,13 @@ from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import MembershipChanged, PersonChanged
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.frames import AttachedFile
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.people import Audience, Audiences, Privacy
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.text_rules import timestamp
 from chatterbox.wire.user_settings import NotificationLevel, Writers
+from services.history.core import stored_message
 from services.history.core.message_page import PageSpan
 from services.history.core.person_record import PersonChange, PersonRecord
 from services.history.core.stored_message import StoredMessage
@@ -62,9 +64,19 @@ async def store(opener: Opener) -> AsyncIterator[HistoryStore]:
 
 
 def said(
-    content: str, key: str = "", user: UserInfo = ADA, room_id: int = GENERAL, reply_to: int = 0
+    content: str,
+    key: str = "",
+    user: UserInfo = ADA,
+    room_id: int = GENERAL,
+    reply_to: int = 0,
+    files: tuple[str, ...] = (),
 ) -> history_api.Append:
-    return history_api.Append(room_id, user.user_id, user.username, content, key, reply_to)
+    return history_api.Append(room_id, user.user_id, user.username, content, key, reply_to, files)
+
+
+def uploaded(file_id: str, user: UserInfo = ADA, room_id: int = GENERAL) -> history_api.FileUploaded:
+    file = AttachedFile(id=file_id, name=f"{file_id}.txt", type="text/plain", size=7)
+    return history_api.FileUploaded(room_id=room_id, user_id=user.user_id, file=file)
 
 
 def edited(offset: int, content: str, user: UserInfo = ADA) -> history_api.MessageEdit:
@@ -462,11 +474,137 @@ class TestReadStates:
             assert await state_of(store) == ReadState(notify=NotificationLevel.NONE, until=timestamp(START_MS))
 
 
+async def codes_of(store: HistoryStore, *messages: history_api.Append) -> list[Code]:
+    """The codes with which these messages are refused, in order."""
+    outcomes = (await store.append(messages)).outcomes
+    return [Code(each.code) for each in outcomes if isinstance(each, history_api.AppendRefused)]
+
+
+async def files_of(store: HistoryStore, offset: int) -> list[str]:
+    page = await store.page(GENERAL, PageSpan(1, after=offset - 1))
+    return [file.id for file in stored_message.files(page.messages[0].extra)]
+
+
+class TestFiles:
+    async def test_message_has_the_files_that_its_author_uploaded_for_its_room(self, store: HistoryStore) -> None:
+        for file_id in ("one", "two"):
+            await store.add_file(uploaded(file_id))
+        await store.append([said("", files=("two", "one")), said("no file")])
+        [message, plain] = (await store.page(GENERAL, PageSpan(9))).messages
+        assert stored_message.files(message.extra) == (uploaded("two").file, uploaded("one").file)
+        assert (message.content, plain.extra) == ("", None)
+
+    async def test_file_is_refused_to_other_users_other_rooms_and_other_messages(self, store: HistoryStore) -> None:
+        ops = await store.create("ops", ADA, private=False)
+        await store.add_file(uploaded("mine"))
+        await store.add_file(uploaded("of-ops", room_id=ops.room_id))
+        refused = await codes_of(
+            store,
+            said("of another user", user=BOB, files=("mine",)),
+            said("of another room", files=("of-ops",)),
+            said("of nobody", files=("none",)),
+            said("twice", files=("mine", "mine")),
+            said("mine", files=("mine",)),
+            said("in the same transaction", files=("mine",)),
+        )
+        assert refused == [Code.FILE_UNKNOWN] * 5
+        assert await codes_of(store, said("later", files=("mine",))) == [Code.FILE_UNKNOWN]
+        assert await contents(store) == ["mine"]
+
+    async def test_message_has_a_limited_number_of_files_and_a_text_unless_it_has_files(self, opener: Opener) -> None:
+        limited = Opener(opener.open_store, opener.folder, limits=Limits(files_per_message=1))
+        async with limited() as store:
+            await store.enroll(EVERYBODY)
+            await store.add_file(uploaded("one"))
+            await store.add_file(uploaded("two"))
+            refused = await codes_of(store, said("", files=("one", "two")), said(""), said(" ", files=("one",)))
+            assert refused == [Code.TOO_MANY_FILES, Code.CONTENT_EMPTY, Code.CONTENT_EMPTY]
+            assert await codes_of(store, said("", files=("one",))) == []
+
+    async def test_key_identifies_a_message_with_its_files(self, opener: Opener) -> None:
+        async with opener() as store:
+            await store.enroll(EVERYBODY)
+            await store.add_file(uploaded("one"))
+            await store.add_file(uploaded("two"))
+            first, again = (await store.append([said("", "k", files=("one",)), said("", "k", files=("one",))])).outcomes
+            assert again == first
+            assert await codes_of(store, said("", "k", files=("two",))) == [Code.KEY_REUSED]
+        async with opener() as store:
+            assert (await store.append([said("", "k", files=("one",))])).outcomes == [first]
+            reused = await codes_of(store, said("", "k", files=("two",)), said("x", "k", files=("one",)))
+            assert reused == [Code.KEY_REUSED] * 2
+            await store.append([], [edited(1, "changed")])
+            assert (await store.append([said("", "k", files=("one",))])).outcomes == [first]
+
+    async def test_files_stay_with_an_edited_message_and_its_text_may_become_empty(self, store: HistoryStore) -> None:
+        await store.add_file(uploaded("one"))
+        await store.append([said("a caption", files=("one",)), said("no file")])
+        await store.append([], [edited(1, "for @bob"), reacted(1, "👍")])
+        assert await files_of(store, 1) == ["one"]
+        answer = await store.append([], [edited(1, ""), edited(2, "")])
+        assert [type(each) for each in answer.change_outcomes] == [history_api.ChangeStored, history_api.AppendRefused]
+        assert await files_of(store, 1) == ["one"]
+        assert await contents(store) == ["", "no file"]
+
+    async def test_files_of_a_deleted_message_are_erased_until_that_is_acknowledged(self, opener: Opener) -> None:
+        async with opener() as store:
+            await store.enroll(EVERYBODY)
+            for file_id in ("one", "two", "kept"):
+                await store.add_file(uploaded(file_id))
+            await store.append([said("", files=("one", "two")), said("", files=("kept",))])
+            assert await store.files_to_erase([]) == []
+            await store.append([], [deleted(1)])
+            assert await files_of(store, 1) == []
+            assert await refusal(store.readable_file("one", ADA.user_id)) is Code.FILE_UNKNOWN
+        async with opener() as store:
+            assert await store.files_to_erase([]) == ["one", "two"]
+            assert await store.files_to_erase(["one", "never known"]) == ["two"]
+            assert await store.files_to_erase(["two"]) == []
+            assert await store.known_files(["one", "two", "kept", "never known"]) == ["kept"]
+
+    async def test_file_is_read_by_members_once_a_message_has_it_and_by_its_uploader(self, store: HistoryStore) -> None:
+        ops = await store.create("ops", ADA, private=True)
+        await store.add_file(uploaded("one", room_id=ops.room_id))
+        await store.invite("ops", ADA, BOB)
+        await store.join("ops", BOB)
+        assert await store.readable_file("one", ADA.user_id) == uploaded("one").file
+        assert await refusal(store.readable_file("one", BOB.user_id)) is Code.FILE_UNKNOWN
+        await store.append([said("", room_id=ops.room_id, files=("one",))])
+        assert await store.readable_file("one", BOB.user_id) == uploaded("one").file
+        assert await refusal(store.readable_file("one", EVE.user_id)) is Code.FILE_UNKNOWN
+        await store.remove_member("ops", ADA, "bob")
+        assert await refusal(store.readable_file("one", BOB.user_id)) is Code.FILE_UNKNOWN
+
+    async def test_uploaded_file_is_stored_once_and_not_after_its_erasure(self, store: HistoryStore) -> None:
+        await store.add_file(uploaded("one"))
+        await store.append([said("", files=("one",))])
+        await store.add_file(uploaded("one"))
+        assert await files_of(store, 1) == ["one"]
+        await store.append([], [deleted(1)])
+        assert await refusal(store.add_file(uploaded("one"))) is Code.ROOM_UNKNOWN
+        assert await refusal(store.add_file(uploaded("two", room_id=99))) is Code.ROOM_UNKNOWN
+        assert await store.known_files(["one", "two"]) == []
+
+    async def test_files_of_a_deleted_room_are_unknown_at_once(self, store: HistoryStore) -> None:
+        ops = await store.create("ops", ADA, private=False)
+        await store.add_file(uploaded("one", room_id=ops.room_id))
+        await store.delete_room("ops", ADA)
+        assert await refusal(store.readable_file("one", ADA.user_id)) is Code.FILE_UNKNOWN
+
+    async def test_direct_conversation_takes_no_files_of_a_blocked_user(self, store: HistoryStore) -> None:
+        opened = await store.open_direct(ADA, BOB)
+        await store.require_writer(opened, ADA)
+        await store.block(BOB, "ADA")
+        assert await refusal(store.require_writer(opened, ADA)) is Code.DIRECT_REFUSED
+        await store.require_writer(opened, BOB)
+
+
 Step: TypeAlias = history_api.Append | history_api.AnyMessageChange
 USERS = st.sampled_from([ADA, BOB])
 OFFSETS = st.integers(1, 6)
 STEPS = st.one_of(
     st.builds(said, st.sampled_from(["a", "@bob b", "c"]), st.sampled_from(["", "k1", "k2"]), USERS),
+    st.builds(said, st.sampled_from(["", "@bob"]), st.just(""), USERS, files=st.sampled_from([("f1",), ("f2", "f3")])),
     st.builds(edited, OFFSETS, st.sampled_from(["x", "y"]), USERS),
     st.builds(deleted, OFFSETS, USERS),
     st.builds(reacted, OFFSETS, st.sampled_from(["👍", "🎉"]), USERS, remove=st.booleans()),
@@ -485,6 +623,8 @@ def test_room_is_what_the_published_changes_made_of_it_also_after_opening_it_aga
             opener = Opener(STORES[name], Path(folder))
             async with opener() as store:
                 await store.enroll(EVERYBODY)
+                for file_id in ("f1", "f2", "f3"):
+                    await store.add_file(uploaded(file_id))
                 for batch in batches:
                     messages = [step for step in batch if isinstance(step, history_api.Append)]
                     changes = [step for step in batch if not isinstance(step, history_api.Append)]

@@ -23,6 +23,7 @@ from tests.unit.client.world import message, room_state, welcome
 FROZEN = sorted((Path(__file__).parent / "of_0_1" / "transcripts").glob("*.txt"))
 OFTEN = st.sampled_from([message(offset) for offset in range(1, 9)])
 REACTIONS = (frames.Reaction(emoji="👍", n=2, by=("ada", "eve")),)
+FILES = (frames.AttachedFile(id="f1", name="plan.pdf", type="application/pdf", size=7, width=1, height=1),)
 BECAME: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {},
@@ -32,6 +33,8 @@ BECAME: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         {"pinned": True},
         {"reply_to": 1, "thread": 1},
         {"replies": 7},
+        {"content": "", "files": FILES},
+        {"content": "", "files": FILES, "edited": "2026-11-23T10:01:00.000Z", "pinned": True},
     ]
 )
 

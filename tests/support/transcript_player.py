@@ -4,7 +4,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.support.server import running
+import msgspec
+
+from chatterbox.chassis.http.http_app import ServiceApp
+from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.frames import AttachedFile
+from chatterbox.wire.history_api import FileUploaded
+from services.history.history_context import HistoryContext
+from tests.support.server import Server, running
 from tests.support.talker import Talker
 from tests.support.transcript import Line, Words, frame, read
 
@@ -19,11 +26,32 @@ async def play(path: Path, folder: Path, words: Words, **environment: Any) -> No
         server = await stack.enter_async_context(running(folder, **environment))
         talkers: dict[str, Talker] = {}
         for who in dict.fromkeys(line.who for line in lines):
-            if "." not in who:
+            if _is_user(who):
                 words.known[f"{who}_token"] = await server.newcomer(who)
             talkers[who] = server.talker(None)
+        user_ids = {who: number for number, who in enumerate(filter(_is_user, talkers), 1)}
         for line in lines:
-            await _play(line, talkers[line.who], words)
+            if line.direction == "+":
+                await _upload(server, UserInfo(user_ids[line.who], line.who), **frame(line))
+            else:
+                await _play(line, talkers[line.who], words)
+
+
+def _is_user(who: str) -> bool:
+    return "." not in who
+
+
+async def _upload(server: Server, user: UserInfo, room: str, file: dict[str, Any]) -> None:
+    """Tell history of an uploaded file, as the files service does."""
+    [context] = [
+        app.context
+        for app in server.whole.services
+        if isinstance(app, ServiceApp) and isinstance(app.context, HistoryContext)
+    ]
+    history = context.history
+    found = await history.upload_room(room, user)
+    told = FileUploaded(room_id=found.room_id, user_id=user.user_id, file=msgspec.convert(file, AttachedFile))
+    await history.add_file(told)
 
 
 async def _play(line: Line, talker: Talker, words: Words) -> None:

@@ -5,7 +5,7 @@ from typing import TypeAlias
 import msgspec
 
 from chatterbox.wire.frames.commands import CommandId, Exchange
-from chatterbox.wire.frames.message import Change, Message
+from chatterbox.wire.frames.message import AttachedFile, Change, Message
 from chatterbox.wire.people import Presence, Profile
 from chatterbox.wire.position import Position, Whole
 from chatterbox.wire.user_settings import NotificationLevel
@@ -57,6 +57,7 @@ class Sent(Exchange, frozen=True, kw_only=True, omit_defaults=True):
     timestamp: str
     thread: Whole = 0
     mentions: tuple[str, ...] = ()
+    files: tuple[AttachedFile, ...] = ()
 
 
 class Changed(Exchange, frozen=True, kw_only=True):

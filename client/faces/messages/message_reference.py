@@ -7,11 +7,14 @@ from chatterbox.wire import frames
 from chatterbox.wire.frames import Message
 from client.core.events import CommandRequested, SendRequested
 from client.faces.slash_parser import LocalCommand, LocalCommandName, UsageMistake
+from client.text.file_text import summary
 from client.text.note_text import clock
 from client.text.sanitize import inert
 
 _REFERENCE = re.compile(r"(\d{1,2}:\d\d|#\d{1,15})(?:\s+|$)")
 _NUMBER = re.compile(r"#?(\d{1,15})")
+LAST = "last"
+"""What `/save` takes for the last message with files."""
 _LISTED = 5
 _LISTED_CHARS = 30
 
@@ -61,6 +64,24 @@ def request_for(
             raise AssertionError(command.name)
 
 
+def message_with_files(which: str, messages: Sequence[Message]) -> Message | UsageMistake:
+    """The message whose files `/save` is about: by its number or time, or the `last` one that has any."""
+    if which == LAST:
+        found = [message for message in messages if message.files]
+        return found[-1] if found else UsageMistake("No message with a file here yet.")
+    offset = _offset_of(which, messages, _has_files, _has_files)
+    if isinstance(offset, UsageMistake):
+        return offset
+    named = next((message for message in messages if message.at.offset == offset), None)
+    if named is None:
+        return UsageMistake(f"Message #{offset} is not among the last ones of this room.")
+    return named if named.files else UsageMistake(f"Message #{offset} has no file.")
+
+
+def _has_files(message: Message) -> bool:
+    return bool(message.files)
+
+
 Filter = Callable[[Message], bool]
 
 
@@ -106,5 +127,6 @@ def _offset_of(which: str, messages: Sequence[Message], is_default: Filter, fits
 
 
 def _listed(message: Message) -> str:
-    text = message.content if len(message.content) <= _LISTED_CHARS else f"{message.content[:_LISTED_CHARS]}…"
+    content = summary(message.content, message.files)
+    text = content if len(content) <= _LISTED_CHARS else f"{content[:_LISTED_CHARS]}…"
     return f"#{message.at.offset} ({text})"

@@ -72,6 +72,8 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             | WordKind.SESSION
             | WordKind.UNSENT
             | WordKind.DURATION
+            | WordKind.SAVED
+            | WordKind.PATH
             | WordKind.ABOUT_ME
             | None
         ):

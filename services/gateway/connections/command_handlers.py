@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias, assert_never
 
+import msgspec
+
 from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.wire import direct_names, frames, history_api, text_rules
 from chatterbox.wire.errors import ChatError, Code
@@ -129,7 +131,11 @@ class CommandHandlers:
     def _send(self, connection: Connection, member: Member, command: frames.Send) -> AsyncCommand | None:
         if (wait_s := member.sends.take(self._clock())) > 0:
             self._refuse_rate(connection, member, wait_s)
-        text_rules.content(command.content, self._limits)
+        files: tuple[str, ...] = ()
+        if command.files is msgspec.UNSET:
+            text_rules.content(command.content, self._limits)
+        else:
+            files = self._files_of(command)
         key = (
             text_rules.time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10))
             if command.key is None
@@ -141,11 +147,18 @@ class CommandHandlers:
                 return self._send_first(connection, member, command, key, other)
             return self._refuse_send(member, command.room)
         append = history_api.Append(
-            room.room_id, member.user_id, member.username, command.content, key, command.reply_to or 0
+            room.room_id, member.user_id, member.username, command.content, key, command.reply_to or 0, files
         )
         self._batcher.put(PendingSend(connection, command.id, room.name, append))
         connection.count_received()
         return None
+
+    def _files_of(self, command: frames.Send) -> tuple[str, ...]:
+        """The ids of a message's files, whose text may be empty; history knows whether the files can be sent."""
+        files = text_rules.file_ids(command.files or (), self._limits)
+        check_text = text_rules.caption if files else text_rules.content
+        check_text(command.content, self._limits)
+        return files
 
     async def _send_first(
         self, connection: Connection, member: Member, command: frames.Send, key: str, other: str
@@ -154,7 +167,13 @@ class CommandHandlers:
         try:
             room = await self._open_direct(member, other)
             append = history_api.Append(
-                room.room_id, member.user_id, member.username, command.content, key, command.reply_to or 0
+                room.room_id,
+                member.user_id,
+                member.username,
+                command.content,
+                key,
+                command.reply_to or 0,
+                command.files or (),
             )
             self._batcher.put(PendingSend(connection, command.id, room.name, append))
             connection.count_received()
@@ -167,7 +186,7 @@ class CommandHandlers:
         if (wait_s := member.sends.take(self._clock())) > 0:
             self._refuse_rate(connection, member, wait_s)
         if isinstance(command, frames.Edit):
-            text_rules.content(command.content, self._limits)
+            text_rules.caption(command.content, self._limits)  # history knows whether the message has files
         room = self._room(member, command.room)
         if room is None:
             return self._refuse_send(member, command.room)

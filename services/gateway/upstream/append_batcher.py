@@ -296,4 +296,5 @@ def _reply(pending: PendingSend, outcome: Outcome) -> frames.Reply:
         timestamp=outcome.timestamp,
         thread=outcome.thread,
         mentions=outcome.mentions,
+        files=outcome.files,
     )

@@ -4,14 +4,16 @@ The rules: offsets of a room are 1, 2, 3 ... without gaps; a user's key identifi
 timestamps never decrease within a room, even if the clock does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.frames import AttachedFile
 from chatterbox.wire.history_api import Append, Appended, AppendRefused
 from chatterbox.wire.limits import Limits
 from services.history.core import stored_message
@@ -30,8 +32,10 @@ from services.history.core.outcomes import (
     unlimited,
 )
 from services.history.core.stored_message import StoredMessage
+from services.history.core.unbound_files import FileBinder, UnboundFile
 
 Outcome: TypeAlias = Appended | AppendRefused
+NO_FILES: Mapping[str, UnboundFile] = MappingProxyType({})
 
 
 class MessageContext(NamedTuple):
@@ -70,7 +74,7 @@ class MessageRow(NamedTuple):
 
 
 class Relations(NamedTuple):
-    """What few new messages have: the message that they answer, their thread, and whom they mention (JSON)."""
+    """What few new messages have: the message that they answer, their thread, and mentions and files (JSON)."""
 
     reply_to: int | None
     thread: int | None
@@ -103,6 +107,10 @@ class AppendPlan:
     """By message id, of those among `inserts` that have any."""
     mentions: list[MessageMentions] = field(default_factory=list)
     """Of those among `inserts` that mention members."""
+    files: dict[str, int] = field(default_factory=dict)
+    """Message ids by the ids of their files, of those among `inserts` that have any."""
+    erased_files: list[int] = field(default_factory=list)
+    """The ids of rows of files that the transaction deleted."""
     changes: ChangePlan | None = None
     """What becomes of messages; None: nothing."""
 
@@ -118,12 +126,14 @@ def plan(
     mentions: Mentions = no_mentions,
     changes: ChangePlanner | None = None,
     may_write: MayWrite = anybody,
+    files: Mapping[str, UnboundFile] = NO_FILES,
 ) -> AppendPlan:
     """Plan `batch` in order. `contexts[i]` is about `batch[i]`; `last_id` is the last message id ever assigned.
 
-    `changes` has planned the changes of the same transaction, and knows the messages that are answered.
+    `changes` has planned the changes of the same transaction, and knows the messages that are answered. `files`: those
+    among the files of `batch` that no message has, by id.
     """
-    planner = _Planner(now_ms, last_id, limits, spend, mentions, changes, may_write)
+    planner = _Planner(now_ms, last_id, limits, spend, mentions, changes, may_write, files)
     for message, context in zip(batch, contexts, strict=True):
         planner.plan.outcomes.append(planner.decide(message, context))
     return planner.plan
@@ -139,8 +149,10 @@ class _Planner:
         mentions: Mentions,
         changes: ChangePlanner | None,
         may_write: MayWrite,
+        files: Mapping[str, UnboundFile],
     ) -> None:
         self.plan = AppendPlan(changes=None if changes is None else changes.plan)
+        self._files = FileBinder(files)
         self._spend = spend
         self._mentions = mentions
         self._changes = changes
@@ -148,21 +160,22 @@ class _Planner:
         self._now_ms = now_ms
         self._next_id = last_id + 1
         self._limits = limits
-        self._appended: dict[tuple[int, int, str], tuple[str, Appended]] = {}
+        self._appended: dict[tuple[int, int, str], tuple[Append, Appended]] = {}
 
     def decide(self, message: Append, context: MessageContext) -> Outcome:
         """Retries are recognised first, because the sender may have left the room since."""
         if context.room is None:
             return refused(Code.ROOM_UNKNOWN)
         if (earlier := self._earlier(message, context)) is not None:
-            content, appended = earlier
-            return appended if content in {message.content, None} else refused(Code.KEY_REUSED)
+            return earlier
         if context.member != MEMBER:
             author = (message.room_id, message.user_id, message.username)
             if (code := direct_refusal(context.member, self._may_write, *author)) is not None:
                 return refused(code)
         try:
             _check(message, self._limits)
+            if message.files:
+                self._files.require(message)
         except ChatError as refusal:
             return AppendRefused(refusal.code, refusal.detail)
         if message.reply_to and self._thread(message) is None:
@@ -171,13 +184,23 @@ class _Planner:
             return rate_limited(wait_s, self._limits)
         return self._append(message, context, context.room)
 
-    def _earlier(self, message: Append, context: MessageContext) -> tuple[str | None, Appended] | None:
+    def _earlier(self, message: Append, context: MessageContext) -> Outcome | None:
+        """The outcome for a key that has a message already; an edited or deleted one can't be compared."""
         if context.earlier_id is not None:
             at = (context.epoch, context.earlier_offset, context.earlier_id)
-            found = stored_message.mentions(context.earlier_extra)
-            earlier = Appended(*at, self._timestamp(context.earlier_ms), context.earlier_thread or 0, found)
-            return context.earlier_content, earlier
-        return self._appended.get((message.user_id, message.room_id, message.key))
+            extra = stored_message.extra_of(context.earlier_extra)
+            is_same = context.earlier_content is None or (
+                context.earlier_content == message.content and tuple(file.id for file in extra.files) == message.files
+            )
+            told = (context.earlier_thread or 0, extra.mentions, extra.files)
+            earlier = Appended(*at, self._timestamp(context.earlier_ms), *told)
+            return earlier if is_same else refused(Code.KEY_REUSED)
+        found = self._appended.get((message.user_id, message.room_id, message.key))
+        if found is None:
+            return None
+        first, appended = found
+        is_same = first.content == message.content and first.files == message.files
+        return appended if is_same else refused(Code.KEY_REUSED)
 
     def _thread(self, message: Append) -> int | None:
         return None if self._changes is None else self._changes.thread(message.room_id, message.reply_to)
@@ -189,7 +212,7 @@ class _Planner:
         tail.head += 1
         tail.last_ms = max(tail.last_ms, self._now_ms)
         appended = Appended(tail.epoch, tail.head, self._next_id, self._timestamp(tail.last_ms))
-        if message.reply_to or "@" in message.content:
+        if message.reply_to or "@" in message.content or message.files:
             appended = self._related(message, appended)
         row = MessageRow(
             self._next_id,
@@ -206,7 +229,7 @@ class _Planner:
             self._follow(row, self._changes)
         self._next_id += 1
         if message.key:
-            self._appended[message.user_id, message.room_id, message.key] = (message.content, appended)
+            self._appended[message.user_id, message.room_id, message.key] = (message, appended)
         return appended
 
     def _tail(self, room_id: int, context: MessageContext, room: str) -> RoomTail:
@@ -214,16 +237,21 @@ class _Planner:
         return RoomTail(room, context.epoch, context.head, context.last_ms, context.rev if rev is None else rev)
 
     def _related(self, message: Append, appended: Appended) -> Appended:
-        """The ack with the message's thread, and whom it mentions."""
+        """The ack with the message's thread, mentions and files, which are bound to it."""
         thread = self._thread(message) if message.reply_to else None
         found = self._mentions(message.room_id, message.user_id, message.content) if "@" in message.content else ()
-        if thread is None and not found:
+        files = self._bound(message, appended.message_id) if message.files else ()
+        if thread is None and not found and not files:
             return appended
-        extra = stored_message.mentions_json(found)
+        extra = stored_message.extra_json(found, files)
         self.plan.relations[appended.message_id] = Relations(message.reply_to or None, thread, extra)
         if found:
             self.plan.mentions.append(MessageMentions(message.room_id, appended.offset, message.user_id, found))
-        return msgspec.structs.replace(appended, thread=thread or 0, mentions=found)
+        return msgspec.structs.replace(appended, thread=thread or 0, mentions=found, files=files)
+
+    def _bound(self, message: Append, message_id: int) -> tuple[AttachedFile, ...]:
+        self.plan.files |= dict.fromkeys(message.files, message_id)
+        return self._files.bind(message)
 
     def _follow(self, row: MessageRow, changes: ChangePlanner) -> None:
         """Later messages may answer this one; and if it is a reply, it is counted where its thread begins."""
@@ -240,7 +268,11 @@ class _Planner:
 
 
 def _check(message: Append, limits: Limits) -> None:
-    text_rules.content(message.content, limits)
+    if message.files:
+        text_rules.file_ids(message.files, limits)
+        text_rules.caption(message.content, limits)
+    else:
+        text_rules.content(message.content, limits)
     if message.key:
         text_rules.key(message.key, limits)
 

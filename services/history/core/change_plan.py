@@ -100,6 +100,8 @@ class ChangePlan:
     """By room id and offset, of messages that mentioned members before their text was replaced, or do now."""
     rewritten: list[int] = field(default_factory=list)
     """The ids of messages whose text is overwritten: by a deletion or an edit."""
+    without_files: list[int] = field(default_factory=list)
+    """The ids of deleted messages that had files."""
 
 
 def _no_reactors(_message_id: int, _emoji: str, _limit: int) -> Sequence[tuple[int, str]]:
@@ -168,7 +170,8 @@ class ChangePlanner:
                     raise ChatError(Code.NOT_YOURS, "Only its author can edit a message.")
                 _require_text(message)
                 self._check_age(message)
-                text_rules.content(change.content, self._limits)
+                check_text = text_rules.caption if stored_message.files(message.extra) else text_rules.content
+                check_text(change.content, self._limits)
             case MessageDeletion():
                 if not (is_author or is_creator):
                     raise ChatError(
@@ -224,7 +227,7 @@ class ChangePlanner:
         self.plan.rewritten.append(message.message_id)
         found = self._mentions(change.room_id, change.user_id, change.content) if "@" in change.content else ()
         self._mention(change.room_id, message, found)
-        extra = stored_message.mentions_json(found)
+        extra = stored_message.extra_json(found, stored_message.files(message.extra))
         return message._replace(content=change.content, edited_ms=self._now_ms, extra=extra)
 
     def _deleted(self, change: MessageDeletion, room: ChangeRoom, message: StoredMessage) -> StoredMessage:
@@ -232,6 +235,8 @@ class ChangePlanner:
             return message
         self.plan.rewritten.append(message.message_id)
         self.plan.erased.append(message.message_id)
+        if stored_message.files(message.extra):
+            self.plan.without_files.append(message.message_id)
         for reaction in [each for each in self.plan.reactions if each[0] == message.message_id]:
             del self.plan.reactions[reaction]
         if message.pinned_ms is not None:

@@ -7,7 +7,7 @@ import msgspec
 from chatterbox import __version__
 from chatterbox.wire import text_rules
 from chatterbox.wire.codec import encode
-from chatterbox.wire.frames import Reaction
+from chatterbox.wire.frames import AttachedFile, Reaction
 from services.history.core import message_page, stored_message
 from services.history.core.message_page import MAX_INTEGER, MessagePage, PageSpan
 from services.history.core.page_cache import EncodedPage
@@ -49,6 +49,7 @@ class PublicMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str = ""
     reactions: tuple[Reaction, ...] = ()
     pinned: bool = False
+    files: tuple[AttachedFile, ...] = ()
 
 
 def encoded_page(page: MessagePage, requested: RequestedPage) -> EncodedPage:
@@ -100,4 +101,5 @@ def _public(room: str, epoch: str, message: StoredMessage) -> PublicMessage:
         told.by,
         told.reactions,
         told.pinned,
+        told.files,
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from chatterbox.wire import text_rules
-from chatterbox.wire.frames import Message, Reaction
+from chatterbox.wire.frames import AttachedFile, Message, Reaction
 from chatterbox.wire.position import Position
 
 COLUMNS = (
@@ -69,8 +69,10 @@ class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
     """What few messages have."""
 
     mentions: tuple[str, ...] = ()
+    files: tuple[AttachedFile, ...] = ()
 
 
+NO_EXTRA = Extra()
 _REACTIONS = msgspec.json.Decoder(tuple[Reaction, ...])
 _EXTRA = msgspec.json.Decoder(Extra)
 _ENCODER = msgspec.json.Encoder()
@@ -91,19 +93,29 @@ def marks(found: tuple[Reaction, ...]) -> str | None:
     return _ENCODER.encode(found).decode() if found else None
 
 
+def extra_of(extra: str | None) -> Extra:
+    """Decode `StoredMessage.extra`; raises `DamagedMessageError`."""
+    if not extra:
+        return NO_EXTRA
+    try:
+        return _EXTRA.decode(extra)
+    except msgspec.DecodeError:
+        raise DamagedMessageError("the mentions or files of a message are unreadable") from None
+
+
 def mentions(extra: str | None) -> tuple[str, ...]:
     """The mentions in `StoredMessage.extra`; raises `DamagedMessageError`."""
-    if not extra:
-        return ()
-    try:
-        return _EXTRA.decode(extra).mentions
-    except msgspec.DecodeError:
-        raise DamagedMessageError("the mentions of a message are unreadable") from None
+    return extra_of(extra).mentions
 
 
-def mentions_json(found: tuple[str, ...]) -> str | None:
-    """Encode mentions as `StoredMessage.extra`."""
-    return _ENCODER.encode(Extra(found)).decode() if found else None
+def files(extra: str | None) -> tuple[AttachedFile, ...]:
+    """The files in `StoredMessage.extra`; raises `DamagedMessageError`."""
+    return extra_of(extra).files
+
+
+def extra_json(found: tuple[str, ...], with_files: tuple[AttachedFile, ...] = ()) -> str | None:
+    """Encode mentions and files as `StoredMessage.extra`."""
+    return _ENCODER.encode(Extra(found, with_files)).decode() if found or with_files else None
 
 
 def require_readable(messages: Iterable[StoredMessage]) -> None:
@@ -112,13 +124,13 @@ def require_readable(messages: Iterable[StoredMessage]) -> None:
         if message.marks is not None or message.extra is not None:
             try:
                 reactions(message.marks)
-                mentions(message.extra)
+                extra_of(message.extra)
             except DamagedMessageError as problem:
                 raise DamagedMessageError(f"{problem} (id {message.message_id}, offset {message.offset})") from None
 
 
 def is_plain(message: StoredMessage) -> bool:
-    """Whether the message is as it was sent, and is no reply and mentions no user."""
+    """Whether the message is as it was sent, is no reply, mentions no user and has no file."""
     return not message.rev and message[FIRST_RARE:] == NONE_RARE
 
 
@@ -134,16 +146,18 @@ def frame(room: str, epoch: str, message: StoredMessage) -> Message:
     )
     if is_plain(message):
         return plain
+    extra = extra_of(message.extra)
     return msgspec.structs.replace(
         plain,
         rev=message.rev,
         reply_to=message.reply_to or 0,
         thread=message.thread or 0,
         replies=message.replies,
-        mentions=mentions(message.extra),
+        mentions=extra.mentions,
         edited="" if message.edited_ms is None else text_rules.timestamp(message.edited_ms),
         deleted=message.deleted_ms is not None,
         by=message.deleted_by or "",
         reactions=reactions(message.marks),
         pinned=message.pinned_ms is not None,
+        files=extra.files,
     )

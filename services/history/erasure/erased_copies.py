@@ -16,6 +16,8 @@ CHANGES_VERSION = 6
 """The first schema version in which a message can be deleted."""
 MENTIONS_VERSION = 8
 """The first schema version with rows for the members whom a message mentions."""
+FILES_VERSION = 10
+"""The first schema version with files of messages."""
 
 _ERASE = """
     UPDATE messages SET content = '', edited_ms = NULL, deleted_ms = erased.at_ms, pinned_ms = NULL, pinned_by = NULL,
@@ -28,6 +30,11 @@ _ERASE = """
 _FORGET = """
     DELETE FROM {table} WHERE (room_id, offset) IN (SELECT room_id, offset FROM messages
         WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each('{erased}')));
+"""
+_ERASE_FILES = """
+    INSERT OR IGNORE INTO file_erasures (file_id) SELECT file_id FROM files
+        WHERE message_id IN (SELECT json_extract(value, '$[0]') FROM json_each('{erased}'));
+    DELETE FROM files WHERE message_id IN (SELECT json_extract(value, '$[0]') FROM json_each('{erased}'));
 """
 _BLANK = """
     UPDATE messages SET content = '' WHERE content <> '' AND id IN (
@@ -44,7 +51,8 @@ def script(version: int, erased: Mapping[int, int]) -> str:
     if version < CHANGES_VERSION:
         return _BLANK.format(erased=found)
     tables = ("mentions", "calls") if version >= MENTIONS_VERSION else ()
-    return _ERASE.format(erased=found) + "".join(_FORGET.format(table=table, erased=found) for table in tables)
+    files = _ERASE_FILES.format(erased=found) if version >= FILES_VERSION else ""
+    return files + _ERASE.format(erased=found) + "".join(_FORGET.format(table=table, erased=found) for table in tables)
 
 
 def has_deleted(database: Path) -> bool:

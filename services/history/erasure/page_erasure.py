@@ -7,28 +7,44 @@ fill the page, and then as it was, in one transaction.
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from chatterbox.chassis.core.btree_page import LARGEST, SMALLEST, Cell, Leaf, cell_bytes, find_leaf, varint_bytes
 
 NEIGHBORS = 4
-"""Pages on each side of a message's that may have a copy of it: SQLite distributes rows over up to five."""
+"""Pages on each side of a row's that may have a copy of it: SQLite distributes rows over up to five."""
 
 _HEADER_BYTES = 32
 """More than the lengths in a row, and in front of it, grow with its padding."""
 
-_ROOT = "SELECT rootpage FROM sqlite_schema WHERE name = 'messages' AND type = 'table'"
-_EXTRA = "SELECT extra, coalesce(length(CAST(extra AS BLOB)), 0) FROM messages WHERE id = ?"
-_SET_EXTRA = "UPDATE messages SET extra = ? WHERE id = ?"
+_ROOT = "SELECT rootpage FROM sqlite_schema WHERE name = ? AND type = 'table'"
 
 
-def clear(db: sqlite3.Connection, message_ids: Iterable[int]) -> int:
-    """Clear the free bytes of the pages around these messages; returns how many pages had old content.
+class TextTable(NamedTuple):
+    """A table with texts, and a column of text that no index has."""
+
+    name: str
+    column: str
+
+
+class TextRow(NamedTuple):
+    """A row whose text was overwritten, or which was deleted."""
+
+    table: TextTable
+    row_id: int
+
+
+MESSAGES = TextTable("messages", "extra")
+FILES = TextTable("files", "name")
+
+
+def clear(db: sqlite3.Connection, rows: Iterable[TextRow]) -> int:
+    """Clear the free bytes of the pages around these rows; returns how many pages had old content.
 
     The write-ahead log must be empty, so that the file has every page as it is. If pages were changed, they are in the
     log afterwards, which is to be emptied again. Runs on the connection's thread. Raises `sqlite3.Error` or `OSError`.
     """
     [(page_bytes,)] = db.execute("PRAGMA page_size")
-    [(root,)] = db.execute(_ROOT)
     [(path,)] = db.execute("SELECT file FROM pragma_database_list WHERE name = 'main'")
     with Path(path).open("rb", buffering=0) as file:
 
@@ -36,13 +52,16 @@ def clear(db: sqlite3.Connection, message_ids: Iterable[int]) -> int:
             file.seek((number - 1) * page_bytes)
             return file.read(page_bytes)
 
-        leaves = {leaf.low: leaf for message_id in message_ids for leaf in _around(read_page, root, message_id)}
-    dirty = [leaf for leaf in leaves.values() if leaf.has_old_text]
+        leaves: dict[tuple[TextTable, int], Leaf] = {}
+        for table, row_ids in _by_table(rows).items():
+            [(root,)] = db.execute(_ROOT, (table.name,))
+            leaves |= {(table, leaf.low): leaf for row_id in row_ids for leaf in _around(read_page, root, row_id)}
+    dirty = [(table, leaf) for (table, _), leaf in leaves.items() if leaf.has_old_text]
     if dirty:
         db.execute("BEGIN IMMEDIATE")
         try:
-            for leaf in dirty:
-                _fill(db, leaf, page_bytes)
+            for table, leaf in dirty:
+                _fill(db, table, leaf, page_bytes)
         except BaseException:
             db.execute("ROLLBACK")
             raise
@@ -50,9 +69,16 @@ def clear(db: sqlite3.Connection, message_ids: Iterable[int]) -> int:
     return len(dirty)
 
 
-def _around(read_page: Callable[[int], bytes], root: int, message_id: int) -> Iterator[Leaf]:
-    """The page of a message, and its neighbors."""
-    middle = find_leaf(read_page, root, message_id)
+def _by_table(rows: Iterable[TextRow]) -> dict[TextTable, list[int]]:
+    found: dict[TextTable, list[int]] = {}
+    for row in rows:
+        found.setdefault(row.table, []).append(row.row_id)
+    return found
+
+
+def _around(read_page: Callable[[int], bytes], root: int, row_id: int) -> Iterator[Leaf]:
+    """The page of a row, and its neighbors."""
+    middle = find_leaf(read_page, root, row_id)
     if middle is None:
         return
     yield middle
@@ -66,25 +92,35 @@ def _around(read_page: Callable[[int], bytes], root: int, message_id: int) -> It
             yield leaf
 
 
-def _fill(db: sqlite3.Connection, leaf: Leaf, page_bytes: int) -> None:
+def _fill(db: sqlite3.Connection, table: TextTable, leaf: Leaf, page_bytes: int) -> None:
     """Make a row fill the page, or the one that comes closest to it, then as it was."""
     fillings = []
     for cell in leaf.cells:
-        fillings.append(_filling(db, leaf, cell, page_bytes))
+        fillings.append(_filling(leaf, cell, *_text(db, table, cell.rowid), page_bytes))
         if fillings[-1][0] == 0:
             break
     if fillings:
-        _, message_id, padding = min(fillings)
-        [(extra, _)] = db.execute(_EXTRA, (message_id,))
-        db.execute(_SET_EXTRA, ("x" * padding, message_id))
-        db.execute(_SET_EXTRA, (extra, message_id))
+        _, row_id, padding = min(fillings)
+        text, _ = _text(db, table, row_id)
+        _set_text(db, table, row_id, "x" * padding)
+        _set_text(db, table, row_id, text)
 
 
-def _filling(db: sqlite3.Connection, leaf: Leaf, cell: Cell, page_bytes: int) -> tuple[int, int, int]:
-    """The free bytes that remain if a row is made as large as fits, its message id, and the length of `extra` then."""
+def _text(db: sqlite3.Connection, table: TextTable, row_id: int) -> tuple[str | None, int]:
+    """The text of a row, and its length in bytes."""
+    columns = f"{table.column}, coalesce(length(CAST({table.column} AS BLOB)), 0)"
+    [(text, length)] = db.execute(f"SELECT {columns} FROM {table.name} WHERE id = ?", (row_id,))  # noqa: S608 - constants
+    return text, length
+
+
+def _set_text(db: sqlite3.Connection, table: TextTable, row_id: int, text: str | None) -> None:
+    db.execute(f"UPDATE {table.name} SET {table.column} = ? WHERE id = ?", (text, row_id))  # noqa: S608 - constants
+
+
+def _filling(leaf: Leaf, cell: Cell, text: str | None, text_bytes: int, page_bytes: int) -> tuple[int, int, int]:
+    """The free bytes that remain if a row is made as large as fits, its id, and the length of its text then."""
     free = leaf.free_bytes + cell.page_bytes
-    [(extra, extra_bytes)] = db.execute(_EXTRA, (cell.rowid,))
-    others = cell.payload_bytes - extra_bytes - (1 if extra is None else _type_bytes(extra_bytes))
+    others = cell.payload_bytes - text_bytes - (1 if text is None else _type_bytes(text_bytes))
 
     def remaining(padding: int) -> int:
         return free - cell_bytes(cell.rowid, others + _type_bytes(padding) + padding, page_bytes)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import Header, Path, Query, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
@@ -57,6 +58,17 @@ class ReactionOut(BaseModel):
     by: list[str]
 
 
+class MessageFileOut(BaseModel):
+    """A file of a message: `GET /files/{id}`."""
+
+    id: str
+    name: str
+    type: str = Field(description="The media type that the server found in the bytes.")
+    size: int = Field(description="Bytes.")
+    width: int = Field(0, description="Pixels; only of a picture that has previews.")
+    height: int = 0
+
+
 class MessageOut(BaseModel):
     """A stored message as it is now. `(epoch, offset)` is its position in the room and never changes.
 
@@ -80,6 +92,7 @@ class MessageOut(BaseModel):
     by: str = Field("", description="Who deleted it.")
     reactions: list[ReactionOut] = []
     pinned: bool = False
+    files: list[MessageFileOut] = []
 
 
 class NewMessage(BaseModel):
@@ -90,6 +103,11 @@ class NewMessage(BaseModel):
     key: str | None = Field(None, max_length=256, description="Chosen by the client, the same for retries.")
     reply_to: int | None = Field(
         None, strict=True, ge=1, le=MAX_INTEGER, description="The offset of the message to answer."
+    )
+    files: list[Annotated[str, Field(max_length=64)]] = Field(
+        [],
+        max_length=100,
+        description="Ids of files that you uploaded for this room; `content` may then be empty.",
     )
 
 
@@ -164,6 +182,8 @@ def page_route() -> APIRoute:
         Code.KEY_INVALID,
         Code.KEY_REUSED,
         Code.MESSAGE_UNKNOWN,
+        Code.FILE_UNKNOWN,
+        Code.TOO_MANY_FILES,
         Code.DIRECT_REFUSED,
         Code.USER_UNKNOWN,
     ),
@@ -173,7 +193,9 @@ async def send(new: NewMessage, user: CurrentUser, history: History) -> MessageO
 
     A direct conversation, such as `@ada+bob`, is made by its first message.
     """
-    info, message = await history.send(new.room, user, new.content, key=new.key or "", reply_to=new.reply_to or 0)
+    info, message = await history.send(
+        new.room, user, new.content, key=new.key or "", reply_to=new.reply_to or 0, files=new.files
+    )
     return message_out(info.room, info.epoch, message)
 
 
@@ -236,5 +258,6 @@ def message_out(room: str, epoch: str, message: StoredMessage) -> MessageOut:
             "by": told.by,
             "reactions": [ReactionOut(emoji=each.emoji, n=each.n, by=list(each.by)) for each in told.reactions],
             "pinned": told.pinned,
+            "files": [MessageFileOut(**msgspec.structs.asdict(each)) for each in told.files],
         }
     )

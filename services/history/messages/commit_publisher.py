@@ -33,7 +33,7 @@ from chatterbox.wire.position import WHOLE_DIGITS, Position
 from services.history.core.append_plan import AppendPlan, MessageRow, RoomTail
 from services.history.core.change_plan import ChangePlan, ChangeRoom, PlannedChange
 from services.history.core.recent_senders import RecentSenders
-from services.history.core.stored_message import frame, mentions
+from services.history.core.stored_message import extra_of, frame
 from services.history.metrics import HistoryMetrics
 
 log = logging.getLogger("chatterbox.history.commit_publisher")
@@ -227,7 +227,12 @@ def _frame(plan: AppendPlan, tail: RoomTail, insert: MessageRow) -> bytes:
         timestamp=plan.timestamps[insert.timestamp_ms],
     )
     if plan.relations and (found := plan.relations.get(insert.message_id)) is not None:
+        extra = extra_of(found.extra)
         message = msgspec.structs.replace(
-            message, reply_to=found.reply_to or 0, thread=found.thread or 0, mentions=mentions(found.extra)
+            message,
+            reply_to=found.reply_to or 0,
+            thread=found.thread or 0,
+            mentions=extra.mentions,
+            files=extra.files,
         )
     return encode(message)

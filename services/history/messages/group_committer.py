@@ -16,6 +16,7 @@ from services.history.core.append_plan import AppendPlan
 from services.history.core.room_activity import RoomActivity
 from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
+from services.history.erasure.page_erasure import TextRow
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.member_names import MemberNames
@@ -66,13 +67,13 @@ class GroupCommitter:
         """Move the write-ahead log into the database and free its space; raises `sqlite3.Error`."""
         await checkpoint(self._db)
 
-    async def erase_old_texts(self, message_ids: Sequence[int]) -> bool:
-        """Remove what these messages' texts were from the log and the pages; False if the log is being read now.
+    async def erase_old_texts(self, rows: Sequence[TextRow]) -> bool:
+        """Remove what the texts of these rows were from the log and the pages; False if the log is being read now.
 
         Raises `sqlite3.Error` or `OSError`.
         """
         is_done = await checkpoint(self._db, wait_ms=READERS_MS)
-        if is_done and await run_on_connection(self._db, lambda db: page_erasure.clear(db, message_ids) > 0):
+        if is_done and await run_on_connection(self._db, lambda db: page_erasure.clear(db, rows) > 0):
             is_done = await checkpoint(self._db, wait_ms=READERS_MS)
         return is_done
 
@@ -116,7 +117,7 @@ class GroupCommitter:
             db.execute("BEGIN IMMEDIATE")
         self._names.follow(transaction.events)
         if not (group.messages or group.message_changes):
-            return AppendPlan()
+            return AppendPlan(erased_files=transaction.erased_files)
         plan = store(
             db,
             group.messages,
@@ -128,6 +129,7 @@ class GroupCommitter:
             mentions=self._names.finder(db),
             member_ids=partial(self._names.user_ids, db),
         )
+        plan.erased_files += transaction.erased_files
         if plan.changes is not None and plan.changes.erased:
             self._record(plan.changes.erased, transaction.now_ms)
         return plan
@@ -155,7 +157,7 @@ class GroupCommitter:
 
 async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:
     """Return what the change returned, or the exception that undid it; the rest of the group is not affected."""
-    events = len(transaction.events)
+    events, erased_files = len(transaction.events), len(transaction.erased_files)
     await transaction.db.execute("SAVEPOINT change")
     try:
         result = await job.change(transaction)
@@ -163,7 +165,7 @@ async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:
         raise
     except Exception as problem:  # noqa: BLE001 - raised again in the task that asked for the change
         await transaction.db.execute("ROLLBACK TO change")
-        del transaction.events[events:]
+        del transaction.events[events:], transaction.erased_files[erased_files:]
         result = problem
     await transaction.db.execute("RELEASE change")
     return result

@@ -21,7 +21,8 @@ from chatterbox.wire.broker_events import (
 from chatterbox.wire.history_api import AnyMessageChange, Append, RoomInfo
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.people import Privacy
-from services.history.core.append_plan import AppendPlan, MessageContext, plan
+from services.history.attachments import bound_files
+from services.history.core.append_plan import NO_FILES, AppendPlan, MessageContext, plan
 from services.history.core.outcomes import Mentions, Spend, no_mentions
 from services.history.messages import change_store
 from services.history.reads import mention_rows
@@ -75,6 +76,8 @@ class WriteTransaction:
     now_ms: int
     events: list[RoomEvent] = field(default_factory=list)
     """To be published after the commit."""
+    erased_files: list[int] = field(default_factory=list)
+    """The ids of rows of files that were deleted."""
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         return [tuple(row) for row in await self.db.execute_fetchall(sql, parameters)]
@@ -151,6 +154,7 @@ def store(
 
     Runs on the connection's thread in one call.
     """
+    with_files = [message for message in batch if message.files]
     planner = change_store.planned(db, changes, batch, now_ms=now_ms, limits=limits, spend=spend, mentions=mentions)
     contexts = [MessageContext._make(row) for row in _contexts(db, batch)]
     planned = plan(
@@ -163,6 +167,7 @@ def store(
         mentions=mentions,
         changes=planner,
         may_write=partial(direct_writers.may_write, db),
+        files=bound_files.unbound(db, with_files) if with_files else NO_FILES,
     )
     if planned.inserts:
         db.executemany(_INSERT, planned.inserts)
@@ -171,8 +176,12 @@ def store(
         db.executemany(_SET_TAIL, [(tail.head, tail.last_ms, room_id) for room_id, tail in planned.tails.items()])
         if planned.mentions:
             mention_rows.add(db, planned.mentions, member_ids)
+        if planned.files:
+            bound_files.bind(db, planned.files)
     if planned.changes is not None:
         change_store.write(db, planned.changes, member_ids)
+        if planned.changes.without_files:
+            planned.erased_files += bound_files.erase_of_messages(db, planned.changes.without_files)
     return planned
 
 

@@ -27,8 +27,10 @@ from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, Outcome
 from services.history.core.room_activity import RoomActivity
 from services.history.core.stored_message import DamagedMessageError
+from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.log_erasure import LogErasure
+from services.history.erasure.page_erasure import TextRow
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.group_committer import GroupCommitter
@@ -160,11 +162,11 @@ class Writer:
             if self._closing:
                 self._idle.set()
 
-    async def _erase_old_texts(self, message_ids: Sequence[int]) -> bool:
+    async def _erase_old_texts(self, rows: Sequence[TextRow]) -> bool:
         if self._damage.why is not None:
             return False
         try:
-            is_done = await self._committer.erase_old_texts(message_ids)
+            is_done = await self._committer.erase_old_texts(rows)
         except (sqlite3.Error, OSError) as problem:
             self._erasure_incident.fail(str(problem))
             return False
@@ -203,8 +205,8 @@ class Writer:
                 log.debug("messages.stored", extra=_log_fields(plan))
             if committed.size:
                 self._publish(committed)
-            if plan.changes is not None and plan.changes.rewritten:
-                self._log_erasure.request(plan.changes.rewritten)
+            if (plan.changes is not None and plan.changes.rewritten) or plan.erased_files:
+                self._log_erasure.request(_overwritten(plan))
 
     async def _committed(self, group: CommitGroup) -> CommittedChanges:
         """Commit `group`; changes of rooms may use the disk reserve. After a failure, what was stored is not known."""
@@ -246,6 +248,13 @@ class Writer:
         """While the disk reserve is incomplete, messages are still refused although changes are committed."""
         if self._incident.is_open and not self._reserve.missing_bytes:
             self._incident.recover()
+
+
+def _overwritten(plan: AppendPlan) -> list[TextRow]:
+    """The rows whose texts were overwritten or deleted."""
+    message_ids = plan.changes.rewritten if plan.changes is not None else ()
+    files = [TextRow(page_erasure.FILES, row_id) for row_id in plan.erased_files]
+    return [TextRow(page_erasure.MESSAGES, message_id) for message_id in message_ids] + files
 
 
 def _log_fields(plan: AppendPlan) -> dict[str, int | str]:

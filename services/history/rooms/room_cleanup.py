@@ -1,4 +1,4 @@
-"""Background cleanup: deletes rooms that everybody left long ago, messages of deleted rooms, old invitations."""
+"""Background cleanup: rooms that everybody left long ago, messages of deleted rooms, old invitations, unused files."""
 
 import asyncio
 import logging
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from chatterbox.wire.errors import ChatError
+from services.history.attachments import file_changes
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.messages.writer import Writer
 from services.history.rooms import room_deletion, room_invitations
@@ -14,7 +15,8 @@ log = logging.getLogger("chatterbox.history.room_cleanup")
 
 INTERVAL_S = 3600.0
 """Time between cleanups, unless one is requested (seconds)."""
-DAY_MS = 24 * 3600 * 1000
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
 PAUSE_S = 0.05
 """Time between two transactions, so that cleanup takes at most a tenth of the writer's time (seconds)."""
 
@@ -53,6 +55,8 @@ class RoomCleanup:
         await self._repeat(room_deletion.delete_messages)
         expired_ms = self._now_ms() - room_invitations.KEPT_DAYS * DAY_MS
         await self._repeat(lambda transaction: room_invitations.expire(transaction, expired_ms))
+        unbound_ms = self._now_ms() - file_changes.UNBOUND_HOURS * HOUR_MS
+        await self._repeat(lambda transaction: file_changes.expire(transaction, unbound_ms))
 
     async def _repeat(self, change: Callable[[WriteTransaction], Awaitable[bool]]) -> None:
         """Run `change` again and again until it finds nothing to do."""

@@ -1,6 +1,7 @@
 """Deletes rooms: at once for everybody who looks, then the messages a few per transaction, so senders don't wait."""
 
 from chatterbox.wire.history_api import RoomInfo
+from services.history.attachments import file_changes
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_queries
 
@@ -72,13 +73,15 @@ async def delete_empty(transaction: WriteTransaction, before_ms: int) -> bool:
 async def delete_messages(transaction: WriteTransaction) -> bool:
     """Delete the last messages of a deleted room, and the room itself with its first; False if there is none.
 
-    The newest go first, and the head with them, so that offsets stay complete in every commit. Their reactions and
-    mentions go before them.
+    The newest go first, and the head with them, so that offsets stay complete in every commit. The room's files, and
+    the reactions and mentions of the messages, go before them.
     """
     found = await transaction.rows(_NEXT, {"chunk": CHUNK_MESSAGES})
     for room_id, head in found:
         names = {"room": room_id, "head": head}
         chunk = {**names, "chunk": CHUNK_ROWS}
+        if await file_changes.erase_of_room(transaction, room_id):
+            continue
         if await transaction.rows(_DELETE_REACTIONS, chunk) or await transaction.rows(_DELETE_MENTIONS, chunk):
             continue
         for statement in (_DELETE_CALLS, _DELETE_MESSAGES, _SET_HEAD, _DELETE_ROOM):

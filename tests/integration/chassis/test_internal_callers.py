@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http.internal_http import in_process
 from services.auth.http import internal_routes as auths
-from services.history.http import internal_people_routes
+from services.history.http import internal_file_routes, internal_people_routes
 from services.history.http import internal_routes as historys
 from tests.support import auth_site, history
 from tests.support.history import Clock, FakeAuth
@@ -54,12 +54,15 @@ async def test_each_internal_route_of_auth_is_open_to_its_callers_only(tmp_path:
     assert found == AUTHS_ROUTES
 
 
-async def test_every_internal_route_of_history_is_open_to_gateways_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("router", "caller"), [(historys.router, GATEWAY), (internal_file_routes.router, FILES)])
+async def test_every_internal_route_of_history_is_open_to_one_service_only(
+    tmp_path: Path, router: APIRouter, caller: ServiceName
+) -> None:
     clock = Clock()
     async with history.running(tmp_path, FakeAuth(clock), clock, callers=CallerKeys.of(KEYS)) as service:
-        found = {route: await callers_of(service.app, *route) for route in routes_of(historys.router)}
-    assert len(found) > 5
-    assert found == {route: {GATEWAY} for route in found}
+        found = {route: await callers_of(service.app, *route) for route in routes_of(router)}
+    assert len(found) >= 5
+    assert found == {route: {caller} for route in found}
 
 
 async def test_pictures_are_set_by_the_files_service_and_the_rest_about_users_by_gateways(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from chatterbox.wire.history_api import AnyMessageChange, Append, MessageDeletion, MessageEdit
 from chatterbox.wire.limits import Limits
 from services.history.erasure import page_erasure
+from services.history.erasure.page_erasure import TextRow
 from services.history.messages.write_transaction import store
 from services.history.schema import SCHEMA
 
@@ -72,7 +73,7 @@ def test_copies_of_old_texts_in_pages_are_cleared_and_rows_stay_as_they_are(tmp_
             data = path.read_bytes()
             left += sum(word.encode() in data for word in gone)
             before = db.execute("SELECT * FROM messages").fetchall()
-            changed = [row[0] for row in before if row[8] > 0]
+            changed = [TextRow(page_erasure.MESSAGES, row[0]) for row in before if row[8] > 0]
             page_erasure.clear(db, changed)
             truncate_log(db)
             assert page_erasure.clear(db, changed) == 0

@@ -19,6 +19,7 @@ from chatterbox.wire.limits import Limits
 from services.history.app import HistoryApp, create_app
 from services.history.core.append_plan import AppendPlan
 from services.history.erasure.erasure_ledger import ErasureLedger
+from services.history.erasure.page_erasure import TextRow
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.group_committer import GroupCommitter
@@ -95,7 +96,7 @@ class ErasedTextKeepingWriter(Writer):
         ledger: ErasureLedger = ports.pop("ledger")
         super().__init__(db, ledger=EmptyLedger(ledger._path.parent), **ports)
 
-    async def _erase_old_texts(self, message_ids: Sequence[int]) -> bool:
+    async def _erase_old_texts(self, rows: Sequence[TextRow]) -> bool:
         return True
 
 

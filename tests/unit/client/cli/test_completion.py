@@ -44,6 +44,7 @@ COMMANDS = [
     *(
         "chat",
         "send",
+        "download",
         "unread",
         "edit",
         "delete",
@@ -103,6 +104,8 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> None:
         ("send ops ", [""]),
         ("edit op", ["ops"]),
         ("react ops ", [""]),
+        ("send ops --file READ", ["README.md"]),
+        ("download 4f0c -o docs", ["docs/"]),
         ("join op", ["ops", "opera"]),
         ("tail ops g", ["general"]),
         ("tail --json --count 3 ops g", ["general"]),

@@ -6,6 +6,7 @@ from datetime import UTC
 from pathlib import Path
 
 from chatterbox.wire import text_rules
+from chatterbox.wire.frames import AttachedFile
 from client.context import ClientContext
 from client.core import events, notes
 from client.core.client_state import ClientState, ConnectionPhase
@@ -31,11 +32,12 @@ class Recorder(ChatConnection):
         """What was reported as read: room and offset."""
         self.refusal: Exception | None = None
 
-    def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
+    def send(self, room: str, content: str, reply_to: int = 0, files: tuple[AttachedFile, ...] = ()) -> OutboxEntry:
         if self.refusal:
             raise self.refusal
-        self.done.append((room, content, reply_to) if reply_to else (room, content))
-        return OutboxEntry(f"{room} {content}", room, content, reply_to)
+        said = (room, content, reply_to) if reply_to else (room, content)
+        self.done.append((*said, files) if files else said)
+        return OutboxEntry(f"{room} {content}", room, content, reply_to, files=files)
 
     def edit_unsent(self, key: str, text: str) -> OutboxEntry | None:
         (entry,) = (entry for waiting in self.state.unsent.values() for entry in waiting if entry.key == key)
@@ -48,8 +50,8 @@ class Recorder(ChatConnection):
 
     def request(self, request: events.Request) -> None:
         match request:
-            case events.SendRequested(room, content, reply_to):
-                self.send(room, content, reply_to)
+            case events.SendRequested(room, content, reply_to, files):
+                self.send(room, content, reply_to, files)
             case events.CommandRequested(command):
                 self.done.append(command)
             case events.RoomRequested(room):

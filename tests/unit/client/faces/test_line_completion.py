@@ -44,3 +44,23 @@ def test_typed_word_is_completed(typed: str, found: list[str]) -> None:
 
 def test_name_that_is_not_inert_is_never_completed() -> None:
     assert completions("/invite x", NAMES) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked", "found"),
+    [
+        ("/upload my p", "my p", ["plan.pdf"]),
+        ("/upload ", "", ["my plan.pdf"]),
+        ("/save last my", "my", ["my plan.pdf"]),
+        ("/save la", None, ["last"]),
+    ],
+)
+def test_path_is_completed_across_its_spaces(typed: str, asked: str | None, found: list[str]) -> None:
+    wanted: list[str] = []
+
+    def paths(begun: str) -> list[str]:
+        wanted.append(begun)
+        return ["my plan.pdf"]
+
+    assert completions(typed, NAMES, paths) == found
+    assert wanted == ([] if asked is None else [asked])

@@ -4,7 +4,9 @@ from datetime import UTC
 
 import msgspec
 
+from chatterbox.wire.frames import AttachedFile
 from client.faces.line_timeline import LineTimeline
+from client.text.file_text import download_command
 from tests.unit.client.world import message
 
 
@@ -33,3 +35,15 @@ def test_colours_stand_before_the_content_only() -> None:
 
 def test_wrapped_notice_keeps_its_mark_and_indent() -> None:
     assert LineTimeline(columns=lambda: 24).notice("a longer word from us") == ["-- a longer word from", "   us"]
+
+
+def test_files_of_a_message_are_lines_with_what_saves_them() -> None:
+    plan = AttachedFile(id="4f0c", name="plan.pdf", type="application/pdf", size=1536)
+    with_text = msgspec.structs.replace(message(3), files=(plan,))
+    only_file = msgspec.structs.replace(with_text, content="")
+    timeline = LineTimeline(zone=UTC)
+    _, *lines = timeline.message(with_text)
+    assert lines == ["10:00 bob: message 3", "           file: plan.pdf (1.5 KiB), /save 3"]
+    assert timeline.message(only_file) == ["10:00 bob: file: plan.pdf (1.5 KiB), /save 3"]
+    in_tail = LineTimeline(zone=UTC, how_to_save=lambda _: download_command)
+    assert in_tail.message(only_file)[-1] == "10:00 bob: file: plan.pdf (1.5 KiB), chatterbox download 4f0c"

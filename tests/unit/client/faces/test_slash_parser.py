@@ -155,6 +155,19 @@ def test_commands_for_invitations() -> None:
     assert parse("/unblock bob", None) == LocalCommand(LocalCommandName.UNBLOCK, "bob")
 
 
+def test_upload_takes_the_rest_of_the_line_as_a_path() -> None:
+    command = LocalCommand(LocalCommandName.UPLOAD, "~/my plan.pdf", "ops")
+    assert parse("/upload  ~/my plan.pdf ", "ops") == command
+    assert parse("/upload", "ops") == UsageMistake("Usage: /upload PATH")
+    assert parse("/upload x", None) == UsageMistake("No room open. /join ROOM")
+
+
+def test_save_takes_a_message_and_perhaps_a_path_with_spaces() -> None:
+    assert parse("/save 41", "ops") == LocalCommand(LocalCommandName.SAVE, "41", "ops")
+    assert parse("/save last my plan.pdf", "ops") == LocalCommand(LocalCommandName.SAVE, "last my plan.pdf", "ops")
+    assert parse("/save", "ops") == UsageMistake("Usage: /save MESSAGE [PATH]")
+
+
 def test_lone_slash_is_a_mistake() -> None:
     assert isinstance(parse("/", "general"), UsageMistake)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from chatterbox.wire.frames import AttachedFile
 from client.core.outbox_entry import OutboxEntry
 from client.failures import Failure
 from client.store.outbox import Outbox, count, every_entry, new_entry, outbox_path
@@ -40,6 +41,14 @@ class TestOutbox:
 
     def test_outbox_stores_any_text_unchanged(self, path: Path) -> None:
         entry = new_entry("general", "line\nline\t'; DROP TABLE entries; -- 漢 🙂")
+        with Outbox(path) as outbox:
+            outbox.add([entry])
+        with Outbox(path) as outbox:
+            assert outbox.take_over() == (entry,)
+
+    def test_outbox_keeps_the_files_of_an_entry(self, path: Path) -> None:
+        plan = AttachedFile(id="4f0c", name="plan.pdf", type="", size=7)
+        entry = new_entry("general", "", files=(plan,))
         with Outbox(path) as outbox:
             outbox.add([entry])
         with Outbox(path) as outbox:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.wire.codec import encode
-from chatterbox.wire.frames import Reaction
+from chatterbox.wire.frames import AttachedFile, Reaction
 from services.history.core import stored_message
 from services.history.core.message_page import MessagePage
 from services.history.core.page_json import PublicMessage, RequestedPage, encoded_page, requested_page
@@ -15,6 +15,7 @@ from services.history.http.message_routes import MessageOut, message_out
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 OPTIONAL = st.none() | st.integers(1, 2**40)
+FILES = st.lists(st.builds(AttachedFile, size=st.integers(0, 2**40), width=st.integers(0, 9)), max_size=2).map(tuple)
 MESSAGES = st.builds(
     StoredMessage,
     offset=st.integers(1, 2**53 - 1),
@@ -35,7 +36,7 @@ MESSAGES = st.builds(
     marks=st.lists(TEXTS, max_size=2).map(
         lambda names: stored_message.marks(tuple(Reaction(emoji="👍", n=1, by=(name,)) for name in names))
     ),
-    extra=st.lists(TEXTS, max_size=2).map(lambda names: stored_message.mentions_json(tuple(names))),
+    extra=st.builds(stored_message.extra_json, st.lists(TEXTS, max_size=2).map(tuple), FILES),
 )
 
 
