@@ -142,7 +142,7 @@ class TypingFeed:
                 await asyncio.sleep(0)
 
     def _frames(self, room: Room) -> dict[str, bytes]:
-        """The frame for each user who is typing, and under an empty name the one for all others; empty: no one is typing."""
+        """The frame for each user who is typing, and under an empty name that for all others; empty: no one types."""
         who = self.table.who(room.room_id)
         told = {viewer: shown(who, viewer) for viewer in ("", *who)}
         return {viewer: _frame(room, *others) if others[0] else b"" for viewer, others in told.items()}

@@ -12,6 +12,7 @@ from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.sqlite.database import delete_securely
 from services.history.erasure import page_erasure
 from services.history.erasure.edited_texts import EditedText
+from services.history.erasure.page_erasure import TextRow
 from services.history.schema import MIGRATIONS
 
 CHANGES_VERSION = 6
@@ -43,6 +44,7 @@ _BLANK = """
         SELECT json_extract(value, '$[0]') FROM json_each('{erased}'));
 """
 _WITH_TEXT = "SELECT id FROM messages WHERE content <> '' AND id IN (SELECT value FROM json_each(?))"
+_FILE_ROWS = "SELECT id FROM files WHERE message_id IN (SELECT value FROM json_each(?))"
 _REPLACE = """
     UPDATE messages SET content = :content, edited_ms = :edited_ms
     WHERE id = :id AND deleted_ms IS NULL AND content <> :content AND (:always OR coalesce(edited_ms, 0) < :edited_ms)
@@ -100,9 +102,11 @@ def _scrub(copy: Path, erased: Mapping[int, int], edited: Iterable[EditedText], 
         if not 1 <= version <= len(MIGRATIONS):
             raise OperatorError(f"its schema version is {version}")
         ids = msgspec.json.encode(list(erased)).decode()
-        rewritten = [message_id for (message_id,) in connection.execute(_WITH_TEXT, (ids,))]
+        rewritten = page_erasure.of_messages(each for (each,) in connection.execute(_WITH_TEXT, (ids,)))
+        if version >= FILES_VERSION:
+            rewritten += [TextRow(page_erasure.FILES, row_id) for (row_id,) in connection.execute(_FILE_ROWS, (ids,))]
         connection.executescript(f"BEGIN IMMEDIATE;\n{script(version, erased)}\nCOMMIT;")
-        rewritten += _replace(connection, version, edited, is_latest=is_latest)
+        rewritten += page_erasure.of_messages(_replace(connection, version, edited, is_latest=is_latest))
         if rewritten:
             _clear_free_bytes(connection, version, rewritten)
 
@@ -125,12 +129,12 @@ def _replace(
     return replaced
 
 
-def _clear_free_bytes(connection: sqlite3.Connection, version: int, message_ids: Sequence[int]) -> None:
+def _clear_free_bytes(connection: sqlite3.Connection, version: int, rows: Sequence[TextRow]) -> None:
     """Remove what SQLite left of the texts in the log and in the free bytes of pages."""
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     if version < CHANGES_VERSION:
         connection.execute("VACUUM")
-    elif page_erasure.clear(connection, message_ids):
+    elif page_erasure.clear(connection, rows):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

@@ -138,7 +138,7 @@ class Writer:
     async def running(self) -> AsyncIterator["Writer"]:
         """Write while the block runs; at its end refuse new jobs and commit the accepted ones."""
         # an earlier process may have ended before it removed the old texts
-        self._log_erasure.request(self._pending.message_ids if self._pending is not None else ())
+        self._log_erasure.request(page_erasure.of_messages(self._pending.message_ids if self._pending else ()))
         async with background(self._run(), "history.writer"):
             try:
                 yield self
@@ -185,7 +185,7 @@ class Writer:
             return False
         self._erasure_incident.recover()
         if is_done:
-            self._on_erased(message_ids)
+            self._on_erased([row.row_id for row in rows if row.table is page_erasure.MESSAGES])
         return is_done
 
     async def _commit(self, jobs: list[Job]) -> None:
@@ -267,7 +267,7 @@ def _overwritten(plan: AppendPlan) -> list[TextRow]:
     """The rows whose texts were overwritten or deleted."""
     message_ids = plan.changes.rewritten if plan.changes is not None else ()
     files = [TextRow(page_erasure.FILES, row_id) for row_id in plan.erased_files]
-    return [TextRow(page_erasure.MESSAGES, message_id) for message_id in message_ids] + files
+    return page_erasure.of_messages(message_ids) + files
 
 
 def _log_fields(plan: AppendPlan) -> dict[str, int | str]:

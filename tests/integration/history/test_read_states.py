@@ -328,7 +328,7 @@ class TestNotify:
         may_go_on.set()
         await slow
         await until(lambda: len(heard) >= 2)
-        told = [decode_signal(payload).states[0][2].notify for _, payload in heard]
+        told = [read_signal(payload).states[0][2].notify for _, payload in heard]
         assert told[-1] is (await state(history)).notify is NotificationLevel.ALL
 
     async def test_a_level_is_cleared(self, history: Service) -> None:

@@ -23,8 +23,8 @@ FORGOTTEN_S = 3 * BEAT_S + 2.5
 
 @pytest.fixture(scope="module")
 async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Topology]:
-    environment = {"CHATTERBOX_PRESENCE_GRACE_S": str(GRACE_S), "CHATTERBOX_PRESENCE_BEAT_S": str(BEAT_S)}
-    async with topology(tmp_path_factory.mktemp("presence"), **environment) as whole:
+    settings = {"CHATTERBOX_PRESENCE_GRACE_S": str(GRACE_S), "CHATTERBOX_PRESENCE_BEAT_S": str(BEAT_S)}
+    async with topology(tmp_path_factory.mktemp("presence"), gateways=2, started=True, **settings) as whole:
         await asyncio.sleep(2 * BEAT_S)  # fixed: after that, who is at no gateway is offline
         yield whole
 

@@ -84,11 +84,13 @@ class RecordingConnection(ChatConnection):
     def try_now(self) -> None:
         self.requested.append("try now")
 
-    def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
+    def send(
+        self, room: str, content: str, reply_to: int = 0, files: tuple[frames.AttachedFile, ...] = ()
+    ) -> OutboxEntry:
         if self._refusal:
             raise self._refusal
         self.requested.append((room, content, reply_to) if reply_to else (room, content))
-        entry = OutboxEntry(f"key{len(self.requested)}", room, content, reply_to)
+        entry = OutboxEntry(f"key{len(self.requested)}", room, content, reply_to, files=files)
         self.state = ClientState(
             phase=ConnectionPhase.LIVE, username=ME, unsent={room: (*self.state.unsent.get(room, ()), entry)}
         )
