@@ -79,11 +79,11 @@ async def test_file_is_sent_by_a_killed_client_at_last_then_saved_and_erased_wit
             again = await done(bob, *download)
             assert (again.returncode, "exists" in again.stderr) == (ExitCode.REFUSED, True)
             assert (await done(alice, "delete", "general", "1")).returncode == ExitCode.OK
-            await asyncio.to_thread(wait_until, lambda: not sizes_in(stored), lambda: str([(str(p), p.stat().st_size) for p in stored.rglob("*") if p.is_file()]), 12)
+            await asyncio.to_thread(wait_until, lambda: not sizes_in(stored), "the bytes are erased")
             gone = await done(bob, "download", file["id"], "-o", str(tmp_path / "gone"))
             assert (gone.returncode, gone.stderr.strip()) == (
                 ExitCode.REFUSED,
-                "There is no such file, or you may not read it.",
+                "chatterbox: There is no such file, or you may not read it.",
             )
 
 
