@@ -88,9 +88,17 @@ def message_rows(
 
 
 def _file_rows(message: Message, style: RowStyle) -> list[Row]:
-    """A row for each file of a message, without the columns before the bar."""
-    lines = file_lines(message.files, save_command(message))
-    return [(Span(MARKS_BAR, SpanRole.BAR), Span(fitting(line, style.text_columns), SpanRole.MARK)) for line in lines]
+    """A row for each file of a message, without the columns before the bar. Of a long line, the name is shortened."""
+    columns = style.text_columns
+    rows: list[Row] = []
+    for file in message.files:
+        [line] = file_lines([file], save_command(message))
+        if (excess := width_of(line) - columns) > 0:
+            name = inert(file.name)
+            short = fitting(name, max(NAME_COLUMNS_NARROW, width_of(name) - excess))
+            line = fitting(line.replace(name, short, 1), columns)
+        rows.append((Span(MARKS_BAR, SpanRole.BAR), Span(line, SpanRole.MARK)))
+    return rows
 
 
 def below(row: Row, style: RowStyle) -> Row:
