@@ -174,6 +174,13 @@ class ChatScreen(Screen[None]):
         self._status_timer = self.set_timer(STATUS_S, self._clear_status)
         self._draw_status()
 
+    def show_transfer(self, progress: str) -> None:
+        """Show how far a file is that is sent or saved; an empty text ends that."""
+        if progress:
+            self.show_status(progress)
+        else:
+            self._clear_status()
+
     def _clear_status(self) -> None:
         self._status, self._status_timer = "", None
         self._draw_status()
