@@ -140,7 +140,8 @@ def create_all(
         (history, invitation_routes.router),
         (history, people_routes.router),
     ]
-    front.router.default = PublicPaths(public, gateway.asgi)  # not a mount: its pattern leaves out paths with a newline
+    front.router.default = PublicPaths(public)  # not a mount: its pattern leaves out paths with a newline
+    front.add_middleware(WebSocketsPast, gateway.asgi)
     return AllInOne(front, gateway.gateway, apps)
 
 
@@ -215,18 +216,24 @@ async def _state(check: Callable[[], Awaitable[None]]) -> str:
     return "ok"
 
 
-class PublicPaths:
-    """Routes each public path to its app; all other paths are answered with 404."""
+class WebSocketsPast:
+    """Passes WebSocket connections to the gateway, past the routes of the whole; each connect would be matched twice."""
 
-    def __init__(self, public: Sequence[tuple[FastAPI, APIRouter]], gateway: ASGIApp) -> None:
-        """`public` pairs each app with a router of its public paths; WebSockets go to `gateway`."""
-        self._apps = {segment: app for app, router in public for segment in first_segments(router)}
+    def __init__(self, app: ASGIApp, gateway: ASGIApp) -> None:
+        self._app = app
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        segment = scope["path"].removeprefix("/").partition("/")[0]
-        if scope["type"] == "websocket":
-            app: ASGIApp | None = self._gateway
-        else:
-            app = self._apps.get(segment)
+        await (self._gateway if scope["type"] == "websocket" else self._app)(scope, receive, send)
+
+
+class PublicPaths:
+    """Routes each public path to its app; all other paths are answered with 404."""
+
+    def __init__(self, public: Sequence[tuple[FastAPI, APIRouter]]) -> None:
+        """`public` pairs each app with a router of its public paths."""
+        self._apps = {segment: app for app, router in public for segment in first_segments(router)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._apps.get(scope["path"].removeprefix("/").partition("/")[0])
         await (app or answer(ChatError(Code.NOT_FOUND)))(scope, receive, send)
