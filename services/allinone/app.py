@@ -217,7 +217,7 @@ async def _state(check: Callable[[], Awaitable[None]]) -> str:
 
 
 class WebSocketsPast:
-    """Passes WebSocket connections to the gateway, past the routes of the whole; each connect would be matched twice."""
+    """Passes WebSocket connections to the gateway, past the routes of the front, which would match each connect too."""
 
     def __init__(self, app: ASGIApp, gateway: ASGIApp) -> None:
         self._app = app
