@@ -14,7 +14,6 @@ from chatterbox.wire import direct_names
 from chatterbox.wire.broker_events import MembershipChanged, RoomDeleted, RoomEvent
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
-from services.history.core.change_plan import ChangePlan
 from services.history.core.room_activity import RoomActivity
 from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
@@ -133,7 +132,9 @@ class GroupCommitter:
             db.execute("BEGIN IMMEDIATE")
         self._names.follow(transaction.events)
         if not (group.messages or group.message_changes):
-            return AppendPlan(erased_files=transaction.erased_files)
+            plan = AppendPlan(erased_files=transaction.erased_files)
+            self._record(plan, transaction.now_ms)
+            return plan
         plan = store(
             db,
             group.messages,
@@ -146,17 +147,18 @@ class GroupCommitter:
             member_ids=partial(self._names.user_ids, db),
         )
         plan.erased_files += transaction.erased_files
-        if plan.changes is not None and plan.changes.rewritten:
-            self._record(plan.changes, transaction.now_ms)
+        self._record(plan, transaction.now_ms)
         return plan
 
-    def _record(self, changes: ChangePlan, at_ms: int) -> None:
+    def _record(self, plan: AppendPlan, at_ms: int) -> None:
         """Record which texts are erased before the commit. A file that can't be written is a failure of the disk."""
+        if plan.changes is None and not plan.erased_files:
+            return
         try:
-            if self._pending is not None:
-                self._pending.add(changes.rewritten)
-            if self._ledger is not None and changes.erased:
-                self._ledger.record(changes.erased, at_ms)
+            if self._pending is not None and (rows := overwritten(plan)):
+                self._pending.add(rows)
+            if self._ledger is not None and plan.changes is not None and plan.changes.erased:
+                self._ledger.record(plan.changes.erased, at_ms)
         except OSError as problem:
             raise sqlite3.OperationalError(f"the ledger of deleted messages can't be written: {problem}") from problem
 
@@ -178,6 +180,13 @@ def _concerns_others(event: RoomEvent) -> bool:
     return isinstance(event, RoomDeleted) or (
         isinstance(event, MembershipChanged) and bool(direct_names.people(event.room))
     )
+
+
+def overwritten(plan: AppendPlan) -> list[TextRow]:
+    """The rows whose texts were overwritten or deleted."""
+    message_ids = plan.changes.rewritten if plan.changes is not None else ()
+    files = [TextRow(page_erasure.FILES, row_id) for row_id in plan.erased_files]
+    return page_erasure.of_messages(message_ids) + files
 
 
 async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:
