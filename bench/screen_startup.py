@@ -60,7 +60,7 @@ def _yesterday(home: Path) -> None:
     for number in range(ROOMS):
         room = model.ensure_room("general" if number == 0 else f"room{number}")
         room.log.add([_message(room.name, offset) for offset in range(1, MESSAGES + 1)])
-        room.marker.set_read(MESSAGES)
+        room.progress.marker.set_read(MESSAGES)
     StateFile(home, SERVER, "ada").save(encode_state(model))
 
 

@@ -216,6 +216,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "keys": _keys,
     "transcript:conversation": _transcript("conversation"),
     "transcript:reading": _transcript("reading"),
+    "transcript:presence": _transcript("presence"),
     "transcript:changes": _transcript("changes"),
     "transcript:profiles": _transcript("profiles", "http_transcripts"),
     "transcript:files": _transcript("files"),

@@ -14,11 +14,22 @@ from typing import NamedTuple
 from bench.loadgen import BUILD, HERE, build
 from bench.machine import describe
 from bench.processes import Cores, allow_open_files
-from bench.promises import changes, deafness, flood, read_positions, revocations, rooms, slow_readers, storm
+from bench.promises import (
+    changes,
+    deafness,
+    flood,
+    people,
+    read_positions,
+    revocations,
+    rooms,
+    slow_readers,
+    storm,
+    uploads,
+)
 from bench.promises.bars import Part, as_data, as_markdown, cells
 
-PARTS = ("slow-readers", "flood", "storm", "changes", "rooms", "reading", "sessions", "deafness")
-OPEN_FILES = 16_000
+PARTS = ("slow-readers", "flood", "storm", "changes", "rooms", "reading", "people", "uploads", "sessions", "deafness")
+OPEN_FILES = 24_000
 
 
 class Wanted(NamedTuple):
@@ -31,6 +42,8 @@ class Wanted(NamedTuple):
     changes: changes.Plan
     rooms: rooms.Plan
     reading: read_positions.Plan
+    people: people.Plan
+    uploads: uploads.Plan
     tries: int
     """Ended sessions, with Redis and without, spread evenly over the methods."""
     deafenings: int
@@ -87,11 +100,18 @@ def _wanted() -> Wanted:
     changed = small if options.quick else changes.Plan()
     reading = read_positions.Plan(rounds=3, tries=10) if options.quick else read_positions.Plan()
     many = rooms.Plan(cold=2, returns=10, more=10, crowd=20) if options.quick else rooms.Plan()
+    small_crowd = people.Plan(
+        rounds=1, lookers=100, typing=10, run_s=4, storms=1, returning=200, returning_people=20, crowd=200,
+        each_minutes=0.5, crowd_s=8, names=20, day_tries=5,
+    )  # fmt: skip
+    crowd = small_crowd if options.quick else people.Plan()
+    uploaded = uploads.Plan(rounds=1, run_s=4, tries=1) if options.quick else uploads.Plan()
     tries, deafenings = (8, 1) if options.quick else (200, 10)
     output = options.output or (BUILD if options.quick or options.only else HERE)
     return Wanted(
-        frozenset(options.only or PARTS), plan, floods, storms, changed, many, reading, tries, deafenings, output
-    )
+        frozenset(options.only or PARTS), plan, floods, storms, changed, many, reading, crowd, uploaded, tries,
+        deafenings, output,
+    )  # fmt: skip
 
 
 async def _measure(wanted: Wanted, folder: Path) -> tuple[list[Part], list[str]]:
@@ -137,6 +157,16 @@ async def _reading(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return read_positions.part(wanted.reading, await read_positions.measure(folder, wanted.reading)), []
 
 
+async def _people(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    measured = await people.measure(folder, wanted.people)
+    return people.part(wanted.people, measured), measured.troubles
+
+
+async def _uploads(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    measured = await uploads.measure(folder, wanted.uploads)
+    return uploads.part(wanted.uploads, measured), measured.troubles
+
+
 async def _rooms(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return rooms.part(wanted.rooms, await rooms.measure(folder, wanted.rooms)), []
 
@@ -158,6 +188,8 @@ _MEASUREMENTS = {
     "changes": _changes,
     "rooms": _rooms,
     "reading": _reading,
+    "people": _people,
+    "uploads": _uploads,
     "sessions": _sessions,
     "deafness": _deafness,
 }

@@ -143,6 +143,14 @@ class StoredInvitation(msgspec.Struct, frozen=True, kw_only=True):
     created: str
 
 
+class HeadsCursor(NamedTuple):
+    """Up to where a gateway knows the heads: a number that grows with each change of a room, in one run of history."""
+
+    run: str
+    """A random name of the run: numbers of different runs can't be compared."""
+    number: int
+
+
 class MembershipSnapshot(msgspec.Struct, frozen=True):
     """Room ids by user id (`of`) as of membership `revision`, and the details of those rooms (`rooms`)."""
 
@@ -155,6 +163,8 @@ class MembershipSnapshot(msgspec.Struct, frozen=True):
     """By user id, their state of each room by room id; as of `revision` or later."""
     privacy: dict[int, Privacy] = {}
     """By user id, of users who changed it; as of `revision` or later."""
+    cursor: HeadsCursor | None = None
+    """The heads in `rooms` are as of this or later, so a gateway that opens them need not ask for each head again."""
 
 
 class ReadStates(msgspec.Struct, frozen=True):
@@ -315,14 +325,6 @@ class NotifyCall(msgspec.Struct, frozen=True):
     until: str = ""
     origin: str = ""
     """As in `ReadPositions`."""
-
-
-class HeadsCursor(NamedTuple):
-    """Up to where a gateway knows the heads: a number that grows with each change of a room, in one run of history."""
-
-    run: str
-    """A random name of the run: numbers of different runs can't be compared."""
-    number: int
 
 
 class HeadsQuery(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -123,10 +123,11 @@ def _notifier(context: ClientContext, report: Callable[[str], None], *, on_termi
 
 
 async def _follow_config(context: ClientContext, face: LineFace, notifications: Notifier) -> None:
-    """Apply changes of the configuration; in a line-based chat, only the notification settings can change."""
+    """Apply changes of the configuration; in a line-based chat, only notifications and `share_typing` can change."""
 
     def take(config: EffectiveConfig) -> None:
         notifications.configure(config.config.notices)
+        face.use_people(config.config.people)
         for sentence in config.sentences:
             face.notice(sentence)
 

@@ -82,6 +82,20 @@ class NotificationSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleSettings:
+    """What the full screen shows of other users, and what it tells them."""
+
+    presence: bool = key(True, FLAG, "Whether the full screen shows who is online.")
+    typing: bool = key(True, FLAG, "Whether the full screen shows who is typing in the open room.")
+    receipts: bool = key(True, FLAG, "Whether the full screen shows who has seen your last message of the open room.")
+    share_typing: bool = key(
+        True,
+        FLAG,
+        "Whether this client tells others that you are typing. To stop all your clients: `/privacy typing off`.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The configuration in effect, complete and validated. `Config()` has the defaults."""
 
@@ -127,6 +141,7 @@ class Config:
         "Whether clicks open rooms and the wheel scrolls on the full screen. If not, the mouse selects text as usual.",
     )
     notices: NotificationSettings = field(default_factory=NotificationSettings)
+    people: PeopleSettings = field(default_factory=PeopleSettings)
     keys: Mapping[str, tuple[str, ...]] = table(
         WORD,
         several(WORD),
@@ -143,7 +158,7 @@ class ConfigKey:
     default: object
 
 
-def _keys_of(settings: Config | NotificationSettings, prefix: str = "") -> Iterator[ConfigKey]:
+def _keys_of(settings: Config | NotificationSettings | PeopleSettings, prefix: str = "") -> Iterator[ConfigKey]:
     for each in fields(settings):
         value = getattr(settings, each.name)
         if INFO in each.metadata:
@@ -165,5 +180,10 @@ def values_of(config: Config) -> dict[str, object]:
 def config_of(values: Mapping[str, object]) -> Config:
     """Build a configuration from validated values by full name; the others have their defaults."""
     top = {name: value for name, value in values.items() if "." not in name}
-    notices = {name.removeprefix("notices."): value for name, value in values.items() if name.startswith("notices.")}
-    return Config(notices=NotificationSettings(**notices), **top)  # type: ignore[arg-type]  # each was checked by its kind
+    notices, people = (_within(section, values) for section in ("notices", "people"))
+    return Config(notices=NotificationSettings(**notices), people=PeopleSettings(**people), **top)  # type: ignore[arg-type]  # each was checked by its kind
+
+
+def _within(section: str, values: Mapping[str, object]) -> dict[str, object]:
+    """The values of a section, by the names that they have in it."""
+    return {name.removeprefix(f"{section}."): value for name, value in values.items() if name.startswith(f"{section}.")}

@@ -8,11 +8,13 @@ from typing import TypeAlias, assert_never
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
+from client.config.config_schema import PeopleSettings
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ConnectionPhase
 from client.core.direct_rooms import peer_of
 from client.core.events import (
+    AwaySet,
     CommandRequested,
     DeviceUsed,
     QuitRequested,
@@ -20,6 +22,7 @@ from client.core.events import (
     RoomRead,
     RoomRequested,
     SendRequested,
+    TypingShared,
     UserTyped,
 )
 from client.core.outbox_entry import OutboxEntry
@@ -54,7 +57,7 @@ class LineFace:
     """Shows one room at a time; of the other rooms it keeps unread messages, and prints how many there are.
 
     `room` is open from the start; the caller requests to join it. `connect` makes the connection that the face shows.
-    `marks_read`: whether a person types here, so that what is printed counts as read.
+    `marks_read`: whether a person types here, so that what is printed counts as read; if not, the user is away.
     """
 
     def __init__(
@@ -93,6 +96,8 @@ class LineFace:
         """A command whose room the server does not know, while the list of rooms is on its way."""
         self._changed = asyncio.Event()
         self._listeners: list[NoteListener] = []
+        self.connection.request(DeviceUsed() if marks_read else AwaySet(True))
+        self.use_people(context.config.people)
 
     def listen(self, listener: NoteListener) -> None:
         """Call `listener` after each note."""
@@ -257,6 +262,10 @@ class LineFace:
         unread = [UnreadRoom(room.room, room.unread, room.mentions) for room in note.rooms if room.room != self.room]
         if not note.again and (line := unread_summary_line(unread)):
             self.notice(line)
+
+    def use_people(self, settings: PeopleSettings) -> None:
+        """The configuration of what others are told changed."""
+        self.connection.request(TypingShared(settings.share_typing))
 
     def take_key(self, text: str) -> None:
         """The input line is `text` now: the user is here, and may be typing a message."""

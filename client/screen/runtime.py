@@ -33,6 +33,7 @@ from client.screen.model import update
 from client.screen.model.chat_model import ChatModel, ScreenRequest
 from client.screen.model.messages.own_reactions import OwnReactionsWanted
 from client.screen.model.response_timeout import ResponseTimeout
+from client.screen.people_reports import PeopleReports
 from client.text.outbox_text import BEING_SENT
 from client.text.sanitize import inert
 
@@ -45,6 +46,8 @@ class ScreenRuntime:
 
     connection: ChatConnection
     slash_commands: SlashCommands
+    people: PeopleReports
+    """Set with the connection."""
 
     def __init__(self, model: ChatModel, *, now_s: Callable[[], float] = time.monotonic) -> None:
         self.model = model
@@ -68,15 +71,16 @@ class ScreenRuntime:
     def use_connection(self, connection: ChatConnection) -> None:
         """Use a connection, which asks what the screen holds of each room to bring it up to date."""
         self.connection = connection
+        self.people = PeopleReports(connection.request)
         connection.ask_for_held(self._held_messages)
 
     def _held_messages(self) -> Mapping[str, HeldMessages]:
         self.take_revs()
-        return self.model.held_messages()
+        return self.model.directory.held_messages()
 
     def take_revs(self) -> None:
         """Take over up to which rev of each room the messages are known, to save or tell that."""
-        self.model.set_revs({room: stream.rev for room, stream in self.connection.state.streams.items()})
+        self.model.directory.set_revs({room: stream.rev for room, stream in self.connection.state.streams.items()})
 
     def use_slash_commands(self, slash_commands: SlashCommands) -> None:
         self.slash_commands = slash_commands
@@ -157,6 +161,8 @@ class ScreenRuntime:
             self._carry_out(request)
         state = self.connection.state
         self.model.set_outbox(state.unsent, state.in_flight)
+        self.model.people.set_known(state.people)
+        self.people.look(self.model.people.looks_at(self.model.room.name) if self.model.room.member else "")
         self.check_response()
         self._settled.set()
         self._on_change()

@@ -23,6 +23,7 @@ from services.history.core.page_cache import PageCache
 from services.history.core.recent_senders import RecentSenders
 from services.history.erasure.copy_erasure import CopyErasure
 from services.history.erasure.erasure_ledger import ErasureLedger
+from services.history.erasure.pending_erasures import PendingErasures
 from services.history.history import HistoryService
 from services.history.history_context import HistoryContext
 from services.history.http import (
@@ -95,7 +96,8 @@ def create_app(
         metrics.watch_disk(settings.data)
         metrics.watch_reserve(database.reserve)
         metrics.watch_damage(database.damage)
-        copies = CopyErasure(settings.database)
+        pending = PendingErasures(settings.data)
+        copies = CopyErasure(settings.database, pending)
         await stack.enter_async_context(background(copies.run(), "history.copy_erasure"))
         publisher = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
         signals = await stack.enter_async_context(SignalPublisher(broker).running())
@@ -116,6 +118,7 @@ def create_app(
             reserve=database.reserve,
             damage=database.damage,
             ledger=ErasureLedger(settings.data),
+            pending=pending,
             on_erased=copies.request,
             on_failed=pages.clear,
         )

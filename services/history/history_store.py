@@ -115,7 +115,10 @@ class ReadStateStore(Protocol):
         """The states of all rooms of these users: by user id, then by room id."""
 
     async def states_of(self, members: Sequence[tuple[int, int]]) -> dict[tuple[int, int], ReadState]:
-        """The states of these (room id, user id), without those who are no members."""
+        """The states of these (room id, user id), without those who are no members.
+
+        They are as of when this returns: who tells them at once tells the states of the last commit last.
+        """
 
     async def mark_read(self, positions: Sequence[history_api.ReadPosition]) -> list[tuple[int, int]]:
         """Store read positions in one transaction; returns the (room id, user id) whose position is a greater one now.

@@ -2,15 +2,18 @@
 
 Messages stored after the backup are lost and their offsets and ids would be assigned again. So every room starts a new
 epoch, which clients notice, and ids continue far above any that may have been assigned since. Messages deleted since
-the backup are deleted again, by the ledger of deletions.
+the backup are deleted again, by the ledger of deletions. The old database is kept, without texts that were deleted or
+edited away.
 """
 
+import contextlib
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
 from chatterbox.chassis.sqlite import backup
 from chatterbox.chassis.sqlite.backup import BackupError
-from services.history.erasure import erased_copies, erasure_ledger
+from services.history.erasure import edited_texts, erased_copies, erasure_ledger, pending_erasures
 from services.history.schema import MIGRATIONS
 
 _NEW_EPOCHS = """
@@ -44,8 +47,14 @@ def restore(database: Path, copy: Path) -> Path | None:
         migrated = f"PRAGMA user_version={len(MIGRATIONS)};"
         return "\n".join((*MIGRATIONS[version:], migrated, _NEW_EPOCHS, erased_copies.script(len(MIGRATIONS), erased)))
 
+    pending = database.with_name(pending_erasures.FILE_NAME)
+    edited: list[edited_texts.EditedText] = []
+    with contextlib.suppress(sqlite3.Error):  # it may be too damaged to be read
+        edited = edited_texts.some(database, pending_erasures.read(pending))
     kept = backup.restore(database, copy, version=len(MIGRATIONS), adapt=adapt)
-    scrub_copies(database)
+    for _ in erased_copies.scrub(database, erased, edited):
+        pass
+    pending.unlink(missing_ok=True)
     return kept
 
 
@@ -67,11 +76,18 @@ def copy_ledger(source: Path, target: Path) -> None:
 
 
 def scrub_copies(database: Path) -> list[str]:
-    """Delete what the ledger names from the copies beside the database; returns a line for each copy."""
-    erased = _read(database.parent) or {}
+    """Remove what was deleted or edited away from the copies beside the database; returns a line for each copy."""
+    problems = dict(erased_copies.scrub(database, _read(database.parent) or {}))
+    if problems and database.exists():
+        try:
+            for texts in edited_texts.every(database):
+                for copy, problem in erased_copies.scrub(database, {}, texts, is_latest=False):
+                    problems[copy] = problems[copy] or problem
+        except sqlite3.Error as problem:
+            raise BackupError(f"can't read {database}: {problem}") from None
     return [
-        f"{copy} can't be scrubbed ({problem}): delete it" if problem else f"{copy} has no deleted message any more"
-        for copy, problem in erased_copies.scrub(database, erased)
+        f"{copy} can't be scrubbed ({problem}): delete it" if problem else f"{copy} has no erased text any more"
+        for copy, problem in problems.items()
     ]
 
 

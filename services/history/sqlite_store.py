@@ -24,6 +24,7 @@ from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
 from services.history.people import person_store, user_lookup
 from services.history.reads import notify_levels, position_store, receipt_queries
+from services.history.reads.read_state_cache import ReadStateCache
 from services.history.reads.read_states import ReadStateReader
 from services.history.rooms import (
     direct_conversations,
@@ -34,6 +35,8 @@ from services.history.rooms import (
     topic_changes,
 )
 
+READS_OF_STATES = 5
+"""How often states are read again at most because a commit has changed them meanwhile."""
 ENROLLED_USERS = 10_000
 """Users who are remembered as members of every room that everybody is in, and not looked up again."""
 
@@ -58,6 +61,7 @@ class SqliteStore:
         self._limits = limits
         self._enrolled: LruDict[int, bool] = LruDict(ENROLLED_USERS)
         self._read_states = ReadStateReader(database.readers, senders or RecentSenders())
+        self._state_cache = ReadStateCache(writer.read_activity, writer.activity)
         self._page_s = (metrics or HistoryMetrics()).page_s
 
     @property
@@ -114,11 +118,12 @@ class SqliteStore:
         return msgspec.structs.replace(answer, cursor=cursor, comparable=room_ids is not None)
 
     async def memberships(self, user_ids: Sequence[int]) -> history_api.MembershipSnapshot:
+        cursor = self._writer.activity.cursor  # before the heads are read, as in `heads`
         snapshot = await room_queries.memberships(self._readers, user_ids)  # changes after it may be in what follows
-        reads = await self._read_states.of_users(user_ids)
+        reads = await self.read_states(user_ids)
         pending = await room_invitations.pending(self._readers, list(user_ids))
         privacy = await person_store.privacy(self._readers, user_ids)
-        return msgspec.structs.replace(snapshot, invitations=pending, reads=reads, privacy=privacy)
+        return msgspec.structs.replace(snapshot, invitations=pending, reads=reads, privacy=privacy, cursor=cursor)
 
     async def enroll(self, users: Mapping[int, str]) -> None:
         """As the port says. Writes for new users only."""
@@ -196,10 +201,28 @@ class SqliteStore:
     # Read states
 
     async def read_states(self, user_ids: Sequence[int]) -> dict[int, dict[int, ReadState]]:
-        return await self._read_states.of_users(user_ids)
+        states = self._state_cache.find(user_ids)
+        if missing := [user_id for user_id in dict.fromkeys(user_ids) if user_id not in states]:
+            cursors, estimates = self._state_cache.cursors(), self._read_states.estimates
+            read = await self._read_states.of_users(missing)
+            if self._read_states.estimates == estimates:
+                self._state_cache.keep(cursors, read)
+            states |= read
+        return states
 
     async def states_of(self, members: Sequence[tuple[int, int]]) -> dict[tuple[int, int], ReadState]:
-        return await self._read_states.of_members(members)
+        activity = self._writer.read_activity
+        states: dict[tuple[int, int], ReadState] = {}
+        wanted: Sequence[tuple[int, int]] = members
+        for _ in range(READS_OF_STATES):
+            cursor = activity.cursor
+            states |= await self._read_states.of_members(wanted)
+            wanted = [place for place in wanted if activity.is_noted(place[1], cursor)]
+            if not wanted:
+                break
+            for place in wanted:
+                states.pop(place, None)
+        return states
 
     async def mark_read(self, positions: Sequence[history_api.ReadPosition]) -> list[tuple[int, int]]:
         return await self._writer.change(

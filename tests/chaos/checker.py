@@ -34,6 +34,7 @@ from tests.chaos.operations import Acked, AnyOperation, Began, Delivered, Ended,
 from tests.chaos.original_texts import Place, key_of
 from tests.chaos.read_positions import read_positions_hold
 from tests.chaos.record import Run
+from tests.chaos.shown_presence import presence_is_true
 from tests.chaos.streams import Streams
 from tests.chaos.verdict import Counts, Fault, Invariant, Limits, Verdict, Violation, faults
 
@@ -284,7 +285,7 @@ CHECKS: tuple[Check, ...] = (
     acked_is_stored, stored_without_holes, one_message_per_position, nothing_from_nowhere, nothing_in_two_places,
     same_ack, real_time, one_epoch_per_restore, pages_in_order, ended_is_ended, at_rest,
     time_goes_forward, acked_changes_are_stored, changes_join, revs_are_one_message, one_state_per_rev, held_is_stored,
-    acked_in_time, read_positions_hold, erased_is_gone,
+    acked_in_time, read_positions_hold, erased_is_gone, presence_is_true,
 )  # fmt: skip
 
 

@@ -108,7 +108,7 @@ class ContainerSite:
         parts = (self.auth, self.history, *self.gateways)
         return {part.name: use for part in parts if (use := part.use) is not None}
 
-    def traces(self) -> None:
+    async def traces(self, *, of_processes: bool) -> None:
         """Files are in volumes, and processes belong to others."""
 
     async def scale(self, gateways: int) -> None:

@@ -19,6 +19,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from tests.chaos import operations
 from tests.chaos.reader import Person, Reader
+from tests.chaos.visitor import Visitor
 from tests.support.loopback import NO_TLS
 from tests.support.room_progress import checksum
 from tests.support.server import PASSWORD
@@ -53,6 +54,10 @@ class Load:
     """Times that a device marks its room as read or as unread."""
     cuts_per_s: float = 0
     """Connections cut per second."""
+    types_per_s: float = 5
+    """Times that a device says that its user is typing."""
+    visitors: int = 4
+    """Users who come and go, and are watched by all."""
     seed: int = 1
 
 
@@ -67,12 +72,14 @@ class Crowd:
         self.operations: list[operations.AnyOperation] = []
         self.people: list[Person] = []
         self.readers: list[Reader] = []
+        self.visitors: list[Visitor] = []
         self._epochs: dict[str, str] = {}
         """The epoch of each room that was read in the end."""
         self._heads: dict[tuple[str, str], int] = defaultdict(int)
         self._chance = random.Random(load.seed)
         self._running: list[asyncio.Task[None]] = []
         self._talking: list[asyncio.Task[None]] = []
+        self._visiting: list[asyncio.Task[None]] = []
         self._numbers = itertools.count(1)
 
     @property
@@ -83,10 +90,17 @@ class Crowd:
         """Register users, create rooms and connect all readers."""
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=60) as http:
             names = [f"{self.name}-user{number}" for number in range(self.load.users)]
-            tokens = await _a_few_at_once([self._newcomer(http, name) for name in names])
-        for number, (name, (token, session)) in enumerate(zip(names, tokens, strict=True)):
-            self.people.append(Person(name, token, session, f"{self.name}-room{number // 2}"))
+            visiting = [f"{self.name}-visitor{number}" for number in range(self.load.visitors)]
+            tokens = await _a_few_at_once([self._newcomer(http, name) for name in (*names, *visiting)])
+        for number, (name, (token, session)) in enumerate(zip(names, tokens, strict=False)):
+            pair = names[number & ~1 : (number | 1) + 1]
+            self.people.append(Person(name, token, session, f"{self.name}-room{number // 2}", (*pair, *visiting)))
+        for name, (token, _) in zip(visiting, tokens[len(names) :], strict=True):
+            chance = random.Random(self._chance.random())
+            self.visitors.append(Visitor(name, token, self.socket_url, self.note, chance))
         await _a_few_at_once([self._room(*self.people[first : first + 2]) for first in range(0, len(names), 2)])
+        for visitor in self.visitors:
+            await visitor.call()
         for number in range(self.load.connections):
             person = self.people[number % len(self.people)]
             chance = random.Random(self._chance.random())
@@ -131,8 +145,10 @@ class Crowd:
         """Send messages and cut connections while the block runs."""
         self._talking = [
             asyncio.create_task(work)
-            for work in (self._talk(), self._change(), self._read(), self._lose_lines(), self._watch())
+            for work in (self._talk(), self._change(), self._read(), self._type(), self._lose_lines(), self._watch())
         ]
+        if not self._visiting:
+            self._visiting = [asyncio.create_task(visitor.run(), name=visitor.username) for visitor in self.visitors]
         try:
             yield
         finally:
@@ -197,6 +213,41 @@ class Crowd:
             progress = reader.progress.get(reader.person.room)
             if progress is not None and progress.held:
                 await reader.mark(self._chance.choice(list(progress.held)), unread=self._chance.random() < 0.2)
+
+    async def _type(self) -> None:
+        while True:
+            if not self.load.types_per_s:
+                await asyncio.Event().wait()
+            await asyncio.sleep(self._chance.expovariate(self.load.types_per_s))
+            await self._chance.choice(self.readers).type()
+
+    async def come_to_rest(self, most_s: float = SETTLE_S) -> None:
+        """Let half of the visitors stay, and the others stay away, until all are shown so, or the time is up."""
+        for number, visitor in enumerate(self.visitors):
+            visitor.settle(here=number % 2 == 0)
+        with contextlib.suppress(TimeoutError):
+            await until(self._is_presence_true, most_s)
+        for username, state in self._presence.items():
+            self.note(operations.Present(at_s=time.monotonic(), username=username, state=state))
+
+    @property
+    def _presence(self) -> dict[str, str]:
+        """Whether each user is here."""
+        here = {reader.person.username for reader in self.readers if reader.is_live}
+        here |= {visitor.username for visitor in self.visitors if visitor.is_here}
+        users = [*(person.username for person in self.people), *(visitor.username for visitor in self.visitors)]
+        return {username: "online" if username in here else "offline" for username in users}
+
+    def _is_presence_true(self) -> bool:
+        if any(visitor.is_here == bool(number % 2) for number, visitor in enumerate(self.visitors)):
+            return False
+        truth = self._presence
+        return all(
+            reader.shown.get(username) == truth[username]
+            for reader in self.readers
+            if reader.is_live
+            for username in reader.person.watched
+        )
 
     async def agree(self, most_s: float = SETTLE_S) -> None:
         """Let one device of each user mark a recent message as unread, until all devices know, or the time is up."""
@@ -375,9 +426,9 @@ class Crowd:
         )  # fmt: skip
 
     async def leave(self) -> None:
-        for task in self._running:
+        for task in (*self._running, *self._visiting):
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*self._running, *self._visiting, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -68,14 +68,15 @@ def _received(run: Run, texts: ErasedTexts, limits: Limits) -> Iterator[Violatio
 
 
 def _found(run: Run, texts: ErasedTexts, limits: Limits) -> Iterator[Violation]:
-    """In a file when the time is up, or in a page at any time after a restore; each place is told once."""
+    """In a file or an object when the time is up, or in a page at any time after a restore; each place is told once."""
     words: dict[tuple[str, str], list[float]] = defaultdict(list)
     for traced in run.of(Traced):
-        least_s = {"file": limits.erased_s, "page": 0}.get(traced.kind)
+        least_s = {"file": limits.erased_s, "object": limits.erased_s, "page": 0}.get(traced.kind)
         if least_s is not None and (age_s := texts.age_s(traced.word, traced.at_s)) > least_s:
             words[traced.kind, traced.place].append(age_s)
-    for (_, place), ages_s in words.items():
-        sentence = f"{place} has {len(ages_s)} erased texts, the oldest {max(ages_s):.0f} s after it was erased."
+    for (kind, place), ages_s in words.items():
+        where = f"An object of {place}" if kind == "object" else place
+        sentence = f"{where} has {len(ages_s)} erased texts, the oldest {max(ages_s):.0f} s after it was erased."
         yield Violation(Invariant.ERASED_IS_GONE, sentence, Fault.UNEXPLAINED)
 
 

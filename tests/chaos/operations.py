@@ -210,11 +210,41 @@ class Kept(Operation, frozen=True):
 
 
 class Traced(Operation, frozen=True):
-    """An erased word was found, in a `file`, in the `memory` of a process, or in a `page` read after a restore."""
+    """An erased word was found: in a `file`, in an `object` or elsewhere in the `memory` of a process, or in a `page`
+    that was read after a restore.
+    """
 
     word: str
     kind: str
     place: str
+
+
+class Came(Operation, frozen=True):
+    """A user is connected by this connection from now on: it was welcomed."""
+
+    connection: str
+    username: str
+
+
+class Went(Operation, frozen=True):
+    """That connection ended, on either side."""
+
+    connection: str
+
+
+class Shown(Operation, frozen=True):
+    """A connection was told whether a user is here."""
+
+    connection: str
+    username: str
+    state: str
+
+
+class Present(Operation, frozen=True):
+    """Whether a user is here in the end, as `state` must be shown."""
+
+    username: str
+    state: str
 
 
 class Ended(Operation, frozen=True):
@@ -268,6 +298,7 @@ AnyOperation = (
     Opened | Closed | Began | Stopped | Delivered | Invoked | Acked | Refused | Unknown
     | ChangeInvoked | ChangeAcked | ChangeRefused | ChangePushed | Kept
     | ReadInvoked | ReadTold | StoredRead
+    | Came | Went | Shown | Present
     | Traced | Ended | Restored | Healed | Stored | Used
 )  # fmt: skip
 

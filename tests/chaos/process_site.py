@@ -24,7 +24,7 @@ from tests.support.failed_starts import Attempt, attempt, fill, small_disk
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.sabotage import history
-from tests.support.topology import Service, Topology, topology
+from tests.support.topology import WORDS, Service, Topology, topology
 from tests.support.valkey import Valkey
 from tests.support.waiting import until
 from tests.support.wrong_clock import LACK, WrongClock, clock_shim
@@ -92,6 +92,9 @@ class ServicePart:
 
     async def thaw(self) -> None:
         self._service.send(signal.SIGCONT)
+
+    async def living_words(self) -> set[str]:
+        return await self._service.living_words()
 
 
 class ValkeyPart:
@@ -196,16 +199,15 @@ class ProcessSite:
     def uses(self) -> dict[str, Use]:
         return {part.name: use for part in self._services if (use := part.use) is not None}
 
-    def traces(self) -> Traces:
+    async def traces(self, *, of_processes: bool) -> Traces:
+        files = await asyncio.to_thread(traces.in_files, self._whole.history.log.parent, without=(COPY, WORDS))
+        if not of_processes:
+            return Traces(files, {}, {})
         pids = {part.name: part.pid for part in self._services}
-        return Traces(
-            files=traces.in_files(self._whole.history.log.parent, without=COPY),
-            memory={
-                name: traces.in_memory(pid)
-                for name, pid in pids.items()
-                if pid is not None and traces.is_memory_readable(pid)
-            },
-        )
+        readable = {name: pid for name, pid in pids.items() if pid is not None and traces.is_memory_readable(pid)}
+        memory = await asyncio.to_thread(lambda: {name: traces.in_memory(pid) for name, pid in readable.items()})
+        objects = {part.name: await part.living_words() for part in self._services if part.pid is not None}
+        return Traces(files, objects, memory)
 
 
 @asynccontextmanager
@@ -237,6 +239,8 @@ async def processes(
         if sabotage is not None:
             for service in [whole.history] if sabotage in history.SABOTAGES else whole.gateways:
                 service.sabotage(sabotage)
+        for service in whole.services:
+            service.tell_living_words()
         await whole.redis.start()
         parts = [ServicePart(service) for service in (whole.auth, whole.history, *whole.gateways[:gateways])]
         await asyncio.gather(*(part.start() for part in parts))

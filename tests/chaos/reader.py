@@ -10,7 +10,7 @@ import itertools
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,8 @@ class Person:
     session: str
     room: str
     """The room to which the user's readers send."""
+    watched: tuple[str, ...] = ()
+    """Users whose presence the readers have on their screens."""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class Line:
     """The read position of the user's room that has no answer yet, by the number of the command."""
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     is_moving: bool = False
+    watch_id: int = 0
 
 
 class Reader:
@@ -93,6 +96,8 @@ class Reader:
         """Whether a close code told it not to reconnect."""
         self._note = note
         self._chance = chance
+        self.shown: dict[str, str] = {}
+        """The presence of the users that it watches, as told on this connection."""
         self._line: Line | None = None
         self._connections = itertools.count(1)
         self._resting: asyncio.TimerHandle | None = None
@@ -238,6 +243,7 @@ class Reader:
             self._welcomed(line, welcome, asked)
             self._line = line
             with contextlib.suppress(ConnectionClosed):
+                await self._look(line)
                 await self._advance()
                 await self._report()
                 async for data in socket:
@@ -247,6 +253,26 @@ class Reader:
             await socket.close()
         return line.is_moving
 
+    async def _look(self, line: Line) -> None:
+        """Have the room on the screen, and the names beside it."""
+        self.shown.clear()
+        line.watch_id = next(line.ids)
+        watch = frames.Watch(id=line.watch_id, usernames=self.person.watched)
+        for command in (frames.Look(room=self.person.room), watch):
+            await line.socket.send(encode(command).decode())
+
+    async def type(self) -> None:
+        """Tell that the user is typing, if connected."""
+        if self._line is not None and not self._line.is_moving:
+            with contextlib.suppress(ConnectionClosed):
+                await self._line.socket.send(encode(frames.TypingNow(room=self.person.room)).decode())
+
+    def _show(self, line: Line, people: Iterable[frames.Presence]) -> None:
+        now_s = time.monotonic()
+        for each in people:
+            self.shown[each.username] = each.state
+            self._note(operations.Shown(at_s=now_s, connection=line.name, username=each.username, state=each.state))
+
     def _welcomed(self, line: Line, welcome: frames.Welcome, asked: dict[str, ResumePoint]) -> None:
         now_s = time.monotonic()
         self._note(
@@ -254,6 +280,7 @@ class Reader:
                 at_s=now_s, connection=line.name, reader=self.name, session=welcome.session, server=welcome.server
             )
         )
+        self._note(operations.Came(at_s=now_s, connection=line.name, username=self.person.username))
         for room in welcome.rooms:
             since = None if room.reset else asked.get(room.room)
             self._begin(line, now_s, room.room, room.at, room.rev, since)
@@ -292,6 +319,7 @@ class Reader:
         self.is_over = self.is_over or not (line.is_moving or may_reconnect(code))
         if was_live:
             self._note(operations.Closed(at_s=now_s, connection=line.name, code=code))
+            self._note(operations.Went(at_s=now_s, connection=line.name))
 
     async def _came(self, line: Line, frame: frames.ServerFrame) -> None:
         match frame:
@@ -329,10 +357,22 @@ class Reader:
             case frames.ErrorFrame() if frame.id in line.in_flight:
                 self._refused(line, line.in_flight.pop(frame.id), frame)
                 await self._after_answer(line)
+            case frames.Watched() if frame.id == line.watch_id:
+                self._show(line, frame.people)
+            case frames.ErrorFrame() if frame.id == line.watch_id:
+                pause_s = min(MOST_PAUSE_S, frame.retry_after_s or 1.0)
+                asyncio.get_running_loop().call_later(pause_s, self._look_again, line)
+            case frames.PresenceUpdate():
+                self._show(line, frame.people)
             case frames.Membership(at=Position() as at):
                 self._begin(line, time.monotonic(), frame.room, at, frame.rev)
             case frames.Move():
                 asyncio.get_running_loop().call_later(frame.after_ms / 1000, self._move, line)
+
+    def _look_again(self, line: Line) -> None:
+        """The server could not tell who is here, for example while history is down."""
+        if self._line is line:
+            _soon(self._look(line))
 
     def _delivered(self, line: Line, message: frames.Message) -> None:
         progress = self.progress.setdefault(message.room, RoomProgress(message.at.epoch, 0, KEPT_MESSAGES))

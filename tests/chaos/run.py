@@ -67,6 +67,7 @@ async def run(
             people.heal()
             await people.rest(2 * limits.on_time_s)
         await people.agree(2 * limits.on_time_s)
+        await people.come_to_rest(2 * limits.on_time_s)
         if erasure:
             await people.erase(people.last_texts())
             await people.rest(2 * limits.on_time_s)
@@ -98,7 +99,7 @@ async def _traces(
 ) -> AsyncIterator[operations.AnyOperation]:
     """Find erased words, restore the backup, and find them again: in files, and in pages that are read then."""
     erased = {each.erases for each in history if isinstance(each, operations.ChangeInvoked)}
-    for found in await _found(site):
+    for found in await _found(site, of_processes=True):
         if found.word in erased:
             yield found
     await site.history.stop()
@@ -110,14 +111,14 @@ async def _traces(
     pages = [
         operations.Traced(at_s=at_s, word=word, kind="page", place=room) async for at_s, room, word in people.words()
     ]
-    for found in (*pages, *await _found(site)):
-        if found.word in erased and found.kind != "memory":
+    for found in (*pages, *await _found(site, of_processes=False)):
+        if found.word in erased:
             yield found
 
 
-async def _found(site: Site) -> list[operations.Traced]:
-    at_s, found = time.monotonic(), await asyncio.to_thread(site.traces)
-    places = [] if found is None else [("file", found.files), ("memory", found.memory)]
+async def _found(site: Site, *, of_processes: bool) -> list[operations.Traced]:
+    at_s, found = time.monotonic(), await site.traces(of_processes=of_processes)
+    places = [] if found is None else [("file", found.files), ("object", found.objects), ("memory", found.memory)]
     return [
         operations.Traced(at_s=at_s, word=word, kind=kind, place=place)
         for kind, words in places

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 
 from tests.chaos.traces import Traces
 
+PRESENCE_GRACE_S = 4
+"""How long gateways wait before they tell that a user is offline (seconds)."""
 DRAIN_S = 6
 """The drain time of gateways in these runs (seconds)."""
 
@@ -22,6 +24,8 @@ LIMITS = {
     "CHATTERBOX_REGISTRATIONS_BURST": "100000",
     "CHATTERBOX_ADDRESS_LOGINS_BURST": "100000",
     "CHATTERBOX_DRAIN_S": str(DRAIN_S),
+    "CHATTERBOX_PRESENCE_GRACE_S": str(PRESENCE_GRACE_S),
+    "CHATTERBOX_PRESENCE_BEAT_S": "5",
 }
 """Settings that a crowd on one address needs; all others have their defaults."""
 
@@ -132,8 +136,8 @@ class Site(Protocol):
     def uses(self) -> dict[str, Use]:
         """The current resources of each process, by name; empty if they can't be read."""
 
-    def traces(self) -> Traces | None:
-        """The traceable words in all files but the backup, and in the memory of processes; None: can't be read here."""
+    async def traces(self, *, of_processes: bool) -> Traces | None:
+        """The traceable words in all files but the backup, and in processes if wanted; None: they can't be read."""
 
     async def scale(self, gateways: int) -> None:
         """Change the number of gateways; the edge discovers them."""

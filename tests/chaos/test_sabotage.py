@@ -22,7 +22,7 @@ pytestmark = pytest.mark.chaos
 NOTHING: Mapping[str, str] = {}
 HEADS_OFF = {"CHATTERBOX_HEADS_INTERVAL_S": "3600"}
 """Head comparison repairs what these two break, seconds later, so it is switched off as well."""
-QUICK = Limits(on_time_s=3)
+QUICK = Limits(on_time_s=3, presence_late_s=2)
 
 
 class Sabotage(NamedTuple):
@@ -39,6 +39,8 @@ class Sabotage(NamedTuple):
     erasure: bool = False
     """Whether erased texts are searched for."""
     reads_per_s: float = 20
+    calm_s: float = 1
+    visitors: int = 0
 
 
 SABOTAGES = [
@@ -53,6 +55,7 @@ SABOTAGES = [
     Sabotage("lose_changes", None, Invariant.CHANGES_JOIN),
     # It shows only where a device marks a message as unread that is older than what was read.
     Sabotage("forget_turn", None, Invariant.READ_STATE_HOLDS, reads_per_s=200),
+    Sabotage("no_grace", None, Invariant.PRESENCE_IS_TRUE, calm_s=4, visitors=12),
     Sabotage("keep_erased", None, Invariant.ERASED_IS_GONE, erasure=True),
     Sabotage("resubscribe_off", "subscribers killed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
     Sabotage("canary_off", "subscriptions removed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
@@ -69,7 +72,8 @@ async def test_the_fault_suite_fails_by_the_expected_invariant_with(tmp_path: Pa
             pytest.skip(f"{sabotage.fault}: can't be had here")
         faults = [] if sabotage.fault is None else [named(sabotage.fault, site)] * sabotage.strikes
         load = Load(
-            users=sabotage.users, connections=40, sends_per_s=200, cuts_per_s=10, reads_per_s=sabotage.reads_per_s
-        )
-        outcome = await run(site, load, faults, erasure=sabotage.erasure, limits=QUICK, calm_s=1)
+            users=sabotage.users, connections=40, sends_per_s=200, cuts_per_s=10, reads_per_s=sabotage.reads_per_s,
+            visitors=sabotage.visitors,
+        )  # fmt: skip
+        outcome = await run(site, load, faults, erasure=sabotage.erasure, limits=QUICK, calm_s=sabotage.calm_s)
     assert sabotage.broken in outcome.verdict.broken

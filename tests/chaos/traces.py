@@ -15,14 +15,17 @@ LACK = "the memory of processes can't be searched for erased texts: /proc/PID/me
 
 
 class Traces(NamedTuple):
-    """The words found in each file, and in the memory of each process."""
+    """The words found in each file, and in each process."""
 
     files: Mapping[str, set[str]]
+    objects: Mapping[str, set[str]]
+    """Those in texts and bytes that objects refer to."""
     memory: Mapping[str, set[str]]
+    """Those in all of the memory, that which is free included."""
 
 
-def in_files(folder: Path, *, without: str) -> dict[str, set[str]]:
-    """The words in each file below `folder`, by path; `without` is the beginning of names to pass over."""
+def in_files(folder: Path, *, without: tuple[str, ...]) -> dict[str, set[str]]:
+    """The words in each file below `folder`, by path; `without` has beginnings of names to pass over."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(without)]
     return {str(path.relative_to(folder)): set(words_in(path.read_bytes())) for path in files}
 

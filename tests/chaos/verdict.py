@@ -31,6 +31,7 @@ class Invariant(StrEnum):
     ACKED_IN_TIME = "I17"
     READ_STATE_HOLDS = "I18"
     ERASED_IS_GONE = "I19"
+    PRESENCE_IS_TRUE = "I20"
 
 
 MEANINGS = {
@@ -52,7 +53,8 @@ MEANINGS = {
     Invariant.HELD_IS_STORED: "A message of one rev is the same for all; in the end, each reader holds what is stored.",
     Invariant.ACKED_IN_TIME: "A message is acked in time after it was first sent, however long a fault lasts.",
     Invariant.READ_STATE_HOLDS: "Read positions never fall, all devices agree in the end, and counts are right.",
-    Invariant.ERASED_IS_GONE: "A text that was deleted or edited away is in no frame, file, memory or restored backup.",
+    Invariant.ERASED_IS_GONE: "A text that was deleted or edited away is in no frame, file, object or restored backup.",
+    Invariant.PRESENCE_IS_TRUE: "Nobody is shown offline who is or was just connected; in the end, all is shown as is.",
 }
 
 
@@ -78,7 +80,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     erased_frames_s: float = 1.0
     """From that ack, once all faults are over, until no connection receives the earlier text."""
     erased_in_memory: float = 0.25
-    """Share of erased texts that the memory of one process may still have: memory is not overwritten when freed."""
+    """Share of erased texts that the memory of one process may still have: memory is not overwritten when freed. No
+    object may have one."""
+    presence_grace_s: float = 4.0
+    """How long after the end of a user's last connection nobody may be told that the user is offline."""
+    presence_late_s: float = 15.0
+    """From a welcome until nobody may be told any more that the user is offline, faults included."""
     session_s: float = 1.0
     """From the end of a session until it receives nothing more."""
     resident_ratio: float = 1.2

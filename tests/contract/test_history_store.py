@@ -1,7 +1,7 @@
 """Contract tests of history's stores: what every implementation of `HistoryStore` does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -472,6 +472,41 @@ class TestReadStates:
             assert await refusal(store.set_notify("ops", BOB, NotificationLevel.ALL, 0)) is Code.NOT_A_MEMBER
         async with opener() as store:
             assert await state_of(store) == ReadState(notify=NotificationLevel.NONE, until=timestamp(START_MS))
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda store: store.mark_read([has_read(1)]),
+            lambda store: store.set_notify("general", BOB, NotificationLevel.NONE, 0),
+            lambda store: store.join("ops", BOB),
+            lambda store: store.leave("dev", BOB, delete=False),
+            lambda store: store.remove_member("dev", ADA, "bob"),
+            lambda store: store.delete_room("dev", ADA),
+            lambda store: store.open_direct(ADA, BOB),
+            lambda store: store.append([said("three")]),
+            lambda store: store.append([], [edited(1, "@bob one")]),
+            lambda store: store.append([], [edited(2, "two")]),
+            lambda store: store.append([], [deleted(2)]),
+        ],
+        ids=[
+            "position", "level", "joined", "left", "removed", "deleted room", "conversation", "message", "new mention",
+            "no mention any more", "deleted mention",
+        ],
+    )  # fmt: skip
+    async def test_states_that_are_read_again_have_what_changed_since(
+        self, store: HistoryStore, change: Callable[[HistoryStore], Awaitable[object]]
+    ) -> None:
+        await store.create("ops", ADA, private=False)
+        await store.create("dev", ADA, private=False)
+        await store.join("dev", BOB)
+        await store.append([said("one"), said("two @bob")])
+        before = (await store.read_states([BOB.user_id]))[BOB.user_id]
+        assert (await store.read_states([BOB.user_id]))[BOB.user_id] == before
+        await change(store)
+        after = (await store.read_states([BOB.user_id]))[BOB.user_id]
+        assert after != before
+        members = [(room_id, BOB.user_id) for room_id in before.keys() | after.keys()]
+        assert {room_id: state for (room_id, _), state in (await store.states_of(members)).items()} == after
 
 
 async def codes_of(store: HistoryStore, *messages: history_api.Append) -> list[Code]:

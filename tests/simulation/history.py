@@ -1,5 +1,6 @@
 """History in memory: the rules of the real service (plan, payloads), without database, clock or network. Pure."""
 
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import count
@@ -8,6 +9,7 @@ from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import SIGNALS, MembershipChanged, ReadStatesChanged, encode_signal
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.text_rules import folded
 from services.history.core.append_plan import AppendPlan, MessageContext, plan
 from services.history.core.change_plan import ChangeContext, ChangePlan, ChangePlanner, ChangeRoom, NewReaction
@@ -15,6 +17,8 @@ from services.history.core.mention_rules import mentioned
 from services.history.core.room_activity import RoomActivity
 from services.history.core.stored_message import StoredMessage
 from services.history.messages.commit_publisher import CommittedChanges, payloads
+from services.history.reads.read_activity import ReadActivity
+from services.history.reads.read_state_cache import ReadStateCache
 from tests.simulation.stored_reads import StoredReads, states_of
 from tests.simulation.stored_room import StoredRoom
 
@@ -24,6 +28,8 @@ JUMP = 1_000_000_000
 """Added to ids and revisions when a backup is restored."""
 LIMITS = Limits()
 _runs = count()
+REMEMBERED = 2
+"""Users whose last change of a read state is remembered: so few that others are forgotten."""
 
 
 @dataclass(slots=True)
@@ -40,7 +46,13 @@ class StoredHistory:
     """By message id and emoji, then by user id."""
     activity: RoomActivity = field(default_factory=lambda: RoomActivity(lambda: f"run {next(_runs)}"))
     """Not durable: the service restarts it."""
+    read_activity: ReadActivity = field(default_factory=lambda: ReadActivity(lambda: f"run {next(_runs)}", REMEMBERED))
+    """Not durable either."""
+    state_cache: ReadStateCache = field(init=False)
     reads: StoredReads = field(default_factory=StoredReads)
+
+    def __post_init__(self) -> None:
+        self.state_cache = ReadStateCache(self.read_activity, self.activity)
 
     def add(self, name: str, *, everyone: bool = False) -> StoredRoom:
         room = StoredRoom(len(self.rooms) + 1, name, f"{name}-e0", everyone)
@@ -54,13 +66,18 @@ class StoredHistory:
         """The history that replaces this one: the backup, with new epochs."""
         fresh = deepcopy(backup)
         fresh.epochs = self.epochs + 1
-        fresh.activity.restart()
-        fresh.reads.restart()
+        fresh.forget_memory()
         fresh.revision += JUMP
         fresh.last_id += JUMP
         for room in fresh.rooms.values():
             room.epoch = f"{room.name}-e{fresh.epochs}"
         return fresh
+
+    def forget_memory(self) -> None:
+        """The process ends."""
+        self.activity.restart()
+        self.read_activity.restart()
+        self.reads.restart()
 
     # Messages
 
@@ -136,6 +153,8 @@ class StoredHistory:
 
     def _commit(self, planned: AppendPlan, changes: ChangePlan) -> None:
         self.activity.note({**planned.tails, **changes.changed})
+        if changes.mentions:
+            self.read_activity.note_all()
         for row in planned.inserts:
             message = StoredMessage(
                 row.offset, row.message_id, row.user_id, row.username, row.content, row.timestamp_ms
@@ -188,6 +207,7 @@ class StoredHistory:
 
     def _changed(self, room: StoredRoom, user_id: int, username: str, *, member: bool) -> Items:
         self.revision += 1
+        self.read_activity.note([user_id])
         change = MembershipChanged(
             revision=self.revision, room_id=room.room_id, room=room.name, private=False, user_id=user_id,
             username=username, member=member, by=username, read=room.head if member else 0,
@@ -199,7 +219,7 @@ class StoredHistory:
         named = {room.room_id: room.info for rooms in of.values() for room in rooms}
         return history_api.MembershipSnapshot(
             self.revision, list(named.values()), {user_id: [room.room_id for room in of[user_id]] for user_id in of},
-            reads=states_of(self.reads, call.users, self.rooms.values()),
+            reads=self.states_of(call.users), cursor=self.activity.cursor,
         )  # fmt: skip
 
     def rooms_of(self, user_id: int) -> list[StoredRoom]:
@@ -210,6 +230,7 @@ class StoredHistory:
     def store_reads(self, call: history_api.ReadPositions) -> tuple[history_api.ReadOutcomes, Items]:
         """Store positions as one transaction; returns the answer and what to publish."""
         grown = self.reads.store(call.positions, self.rooms)
+        self.read_activity.note({state.user_id for state in grown})
         rooms = [self.rooms.get(position.room_id) for position in call.positions]
         states = [
             self.reads.state(position.user_id, room) if room is not None and position.user_id in room.members else None
@@ -219,7 +240,15 @@ class StoredHistory:
         return history_api.ReadOutcomes(states), [(SIGNALS, encode_signal(signal))] if grown else []
 
     def read_states(self, call: history_api.UserIds) -> history_api.ReadStates:
-        return history_api.ReadStates(states_of(self.reads, call.users, self.rooms.values()))
+        return history_api.ReadStates(self.states_of(call.users))
+
+    def states_of(self, user_ids: Iterable[int]) -> dict[int, dict[int, ReadState]]:
+        """The states of these users; of some, as they were read before."""
+        states = self.state_cache.find(user_ids)
+        cursors = self.state_cache.cursors()
+        read = states_of(self.reads, [user_id for user_id in user_ids if user_id not in states], self.rooms.values())
+        self.state_cache.keep(cursors, read)
+        return states | read
 
     # Reading
 

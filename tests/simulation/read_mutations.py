@@ -14,6 +14,7 @@ from services.gateway.rooms.read_state_feed import ReadStateFeed
 from services.history.core import read_positions
 from services.history.core.read_positions import ReadPoint
 from services.history.core.recent_senders import SenderRun
+from services.history.reads.read_activity import ReadActivity
 from tests.simulation.stepped_reads import ReadingGateway
 
 Patch = pytest.MonkeyPatch
@@ -69,6 +70,11 @@ def lose_signals(patch: Patch) -> None:
 def trust_late_memberships(patch: Patch) -> None:
     """What the event of a membership told is not compared with what history has meanwhile."""
     patch.setattr(ReadStateFeed, "compare_entered", lambda *_: None)
+
+
+def note_no_reader(patch: Patch) -> None:
+    """History tells the states that it told before although a device has read more since."""
+    patch.setattr(ReadActivity, "note", lambda *_: None)
 
 
 def push_from_the_head(patch: Patch) -> None:

@@ -61,8 +61,7 @@ class HistoryService(Service):
     def restart(self) -> None:
         """What it had in memory is lost."""
         super().restart()
-        self.stored.activity.restart()
-        self.stored.reads.restart()
+        self.stored.forget_memory()
 
     def handle(self, path: str, content: bytes) -> object:
         match path.removeprefix("/internal/"):

@@ -76,7 +76,7 @@ class ReadingGateway(SteppedGateway):
     def _load(self) -> tuple[ReadState | None]:
         """Now and then, history does not answer in time."""
         is_late = not self.is_calm and self.rng.random() < 0.1
-        return (None if is_late else self.whole.reads.state(ADA, self.history),)
+        return (None if is_late else self.whole.states_of([ADA])[ADA][self.history.room_id],)
 
     def _welcome(self, client: "ReadingClient", told: dict[int, ReadState], loaded: tuple[ReadState | None]) -> None:
         self.collectors = [each for each in self.collectors if each is not told]
@@ -262,7 +262,7 @@ class ReadSchedule:
         elif roll < 0.98:
             self._which().on_heads()
         elif roll < 0.99:
-            self.history.reads.restart()
+            self.history.forget_memory()
         else:
             self._kill(self.rng.randrange(2))
 

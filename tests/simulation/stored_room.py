@@ -1,6 +1,7 @@
 """A room of the simulated history: its messages as they are now, and how they are read. Pure."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
 
@@ -38,7 +39,7 @@ class StoredRoom:
         return stored_message.frame(self.name, self.epoch, self.messages[offset - 1])
 
     def frame(self, offset: int) -> bytes:
-        return encode(self.message(offset))
+        return _frame(self.name, self.epoch, self.messages[offset - 1])
 
     # Reading
 
@@ -86,3 +87,9 @@ class StoredRoom:
         return history_api.StoredChanges(
             epoch=self.epoch, head=self.head, rev=self.rev, through=through, changes=changes
         )
+
+
+@lru_cache(20_000)
+def _frame(room: str, epoch: str, message: StoredMessage) -> bytes:
+    """Many schedules read the same messages, each of them many times."""
+    return encode(stored_message.frame(room, epoch, message))

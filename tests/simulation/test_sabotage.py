@@ -127,6 +127,7 @@ SABOTAGES = [
     Sabotage(mutation=read_mutations.forget_turn, broken=Invariant.READ_STATE_HOLDS, altered=READING),
     Sabotage(mutation=read_mutations.keep_last, broken=Invariant.READ_STATE_HOLDS, altered=READING),
     Sabotage(mutation=read_mutations.keep_own, broken=Invariant.READ_STATE_HOLDS, altered=READING),
+    Sabotage(mutation=read_mutations.note_no_reader, broken=Invariant.READ_STATE_HOLDS, altered=READING),
     Sabotage(mutation=read_mutations.lose_signals, broken=Invariant.READ_STATE_HOLDS, altered=READING),
     Sabotage(mutation=read_mutations.trust_late_memberships, broken=UNSETTLED, altered=JOINING),
 ]

@@ -17,6 +17,7 @@ MUTATIONS = (
     mutations.keep_own,
     mutations.forget_turn_in_gateways,
     mutations.lose_signals,
+    mutations.note_no_reader,
     mutations.push_from_the_head,
     mutations.forget_unsaid,
 )

@@ -19,6 +19,7 @@ from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http import internal_http
 from chatterbox.chassis.http.http_app import HttpApp
 from chatterbox.wire import auth_api, history_api
+from chatterbox.wire.broker_events import ReadStatesChanged, decode_signal
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -133,6 +134,13 @@ class FakeAuth:
 def code(response: httpx.Response) -> tuple[int, str]:
     """A refusal's status and code."""
     return response.status_code, response.json()["code"]
+
+
+def read_signal(payload: bytes) -> ReadStatesChanged:
+    """Decode a signal that must be about read states."""
+    signal = decode_signal(payload)
+    assert isinstance(signal, ReadStatesChanged)
+    return signal
 
 
 async def until(condition: Callable[[], bool]) -> None:

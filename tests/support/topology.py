@@ -20,6 +20,8 @@ from tests.support.valkey import Valkey, valkey
 from tests.support.waiting import until
 
 READY_S = 90.0
+WORDS = "words-"
+"""Begins the names of files with the words that the objects of a service have."""
 SERVICE_KEYS = {service: f"a key that only {service} knows in these tests" for service in ServiceName}
 
 
@@ -34,12 +36,24 @@ class Service:
         self.program: tuple[str, ...] = (f"services.{kind}", "serve")
         """Its module and arguments."""
         self.log = folder / f"{name}.log"
+        self._words = folder / f"{WORDS}{name}"
         self._process: Program | None = None
 
     def sabotage(self, name: str) -> None:
         """From the next start on, run it with one protection removed; `name` is a key of its `SABOTAGES`."""
         module, *arguments = self.program
         self.program = ("tests.support.sabotage", module.removeprefix("services."), name, *arguments)
+
+    def tell_living_words(self) -> None:
+        """From the next start on, let it write the words of its objects to a file when `living_words` asks for them."""
+        self.program = ("tests.support.living_words", str(self._words), *self.program)
+
+    async def living_words(self) -> set[str]:
+        """The traceable words that its objects have; the process must run, since `tell_living_words` was called."""
+        self._words.unlink(missing_ok=True)
+        self.send(signal.SIGUSR2)
+        await until(self._words.exists, READY_S)
+        return set(self._words.read_text().split())
 
     async def start(self) -> None:
         environment = {**os.environ, **self.environment}

@@ -1,5 +1,6 @@
 """Plays a transcript against a server of this checkout."""
 
+import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,13 @@ async def play(path: Path, folder: Path, words: Words, **environment: Any) -> No
             talkers[who] = server.talker(None)
         user_ids = {who: number for number, who in enumerate(filter(_is_user, talkers), 1)}
         for line in lines:
-            if line.direction == "+":
-                await _upload(server, UserInfo(user_ids[line.who], line.who), **frame(line))
-            else:
-                await _play(line, talkers[line.who], words)
+            match line.direction:
+                case "$":
+                    await _request(line, server, words)
+                case "+":
+                    await _upload(server, UserInfo(user_ids[line.who], line.who), **frame(line))
+                case _:
+                    await _play(line, talkers[line.who], words)
 
 
 def _is_user(who: str) -> bool:
@@ -66,6 +70,13 @@ async def _play(line: Line, talker: Talker, words: Words) -> None:
     else:
         actual = await _matching(frame(line), talker)
         assert words.agree(frame(line), actual), f"line {line.number}: {actual}"
+
+
+async def _request(line: Line, server: Server, words: Words) -> None:
+    method, path, body = line.text.split(" ", 2)
+    headers = {"Authorization": f"Bearer {words.known[f'{line.who}_token']}"}
+    answer = await server.http.request(method, path, json=json.loads(body), headers=headers)
+    assert answer.is_success, f"line {line.number}: {answer.text}"
 
 
 async def _matching(expected: dict[str, Any], talker: Talker) -> dict[str, Any]:

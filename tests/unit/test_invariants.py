@@ -53,6 +53,9 @@ PROOFS = {
     16: "tests/integration/processes/test_read_state_replicas.py::"
     "test_a_killed_gateway_loses_no_position_that_it_has_answered",
     17: "tests/integration/history/test_cached_pages.py::test_every_page_is_as_the_database_has_it_right_after",
+    18: "tests/unit/gateway/presence/test_presence_feed.py::test_while_the_broker_is_silent_nobody_is_told_offline",
+    19: "tests/unit/gateway/core/test_signal_budget.py::"
+    "test_bytes_stay_within_the_cap_whatever_changes_and_whoever_types",
 }
 """By the number of an invariant in ARCHITECTURE.md: a test about it."""
 

@@ -77,16 +77,33 @@ def _swap(database: Path, new: Path) -> Path | None:
     """Swap the files. The old log must be gone before the new file gets the name, or SQLite would replay it there."""
     kept = None
     if database.exists():
-        _checkpoint(database)
         kept = _free_name(database)
-        for suffix in ("-wal", "-shm"):
-            leftover = database.with_name(database.name + suffix)
-            if leftover.exists():  # the database was too damaged to be opened
-                leftover.rename(kept.with_name(kept.name + suffix))
-        os.link(database, kept)
+        _keep(database, kept)
     new.replace(database)
     _sync(database.parent)
     return kept
+
+
+def _keep(database: Path, kept: Path) -> None:
+    """Keep the old database as a copy, which has nothing of deleted rows, or as it is if it can't be copied."""
+    _checkpoint(database)
+    partial = kept.with_name(f"{kept.name}.partial")
+    is_copied = False
+    try:
+        partial.unlink(missing_ok=True)
+        _copy(database, partial)
+        partial.rename(kept)
+        is_copied = True
+    except (OSError, sqlite3.Error):  # damaged, or the disk is full
+        os.link(database, kept)
+    finally:
+        partial.unlink(missing_ok=True)
+    for suffix in ("-wal", "-shm"):
+        leftover = database.with_name(database.name + suffix)
+        if leftover.exists() and is_copied:
+            leftover.unlink()
+        elif leftover.exists():  # the database was too damaged to be opened
+            leftover.rename(kept.with_name(kept.name + suffix))
 
 
 def _checkpoint(database: Path) -> None:

@@ -106,7 +106,7 @@ class InvitationUpdate(
 
 
 class Own(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="own"):
-    """Your state of a room as it is now: another device changed it, or a `membership` told an older one."""
+    """Your state of a room as it is now: a device of yours changed it, or a `membership` told an older one."""
 
     room: str
     read: Whole = 0

@@ -51,7 +51,7 @@ TABLE = (
     Action("pin-room", ("alt+0",), "pin this room to the top of the list (*), or unpin it", ActionScope.ROOMS),
     Action("topic", ("alt+t",), "edit the topic", ActionScope.ROOMS),
     Action("notifications", ("alt+n",), "set what the room notifies you of, on all devices", ActionScope.ROOMS),
-    Action("members", ("f5",), "list the room's members; Enter writes to one", ActionScope.ROOMS),
+    Action("members", ("f5",), "profile of the selected message's author, else the room's members", ActionScope.ROOMS),
     Action("toggle-rooms", ("f2",), "show or hide the room list", ActionScope.ROOMS),
     Action("toggle-people", ("f3",), "show or hide the list of active people", ActionScope.ROOMS),
     Action("page-up", ("pageup",), "scroll up one page; older messages load on demand", ActionScope.READING),

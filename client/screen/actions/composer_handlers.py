@@ -10,7 +10,7 @@ from client.screen.input.tab_completion import CompletionSources
 from client.screen.layout import picker_items
 from client.screen.model import submit
 from client.screen.model.messages.compose_mode import EditingUnsent
-from client.screen.model.room_model import RoomModel
+from client.screen.model.rooms.room_model import RoomModel
 from client.text.sanitize import inert
 
 PARTS_LIMIT = 20
@@ -37,39 +37,39 @@ class ComposerHandlers:
         """Submit the input. It keeps its text if that is refused."""
         composer, room = self._screen.composer, self._model.room
         text = composer.text
-        if isinstance(room.mode, EditingUnsent):
-            self._edit_unsent(room, room.mode, text)
+        if isinstance(room.input.mode, EditingUnsent):
+            self._edit_unsent(room, room.input.mode, text)
             return
-        if not submit.submit(self._model, text) and not room.draft:
-            room.set_draft(text)
+        if not submit.submit(self._model, text) and not room.input.draft:
+            room.input.set_draft(text)
         self._screen.runtime.settle()
         if self._model.room is room:
-            composer.show(room.draft)
+            composer.show(room.input.draft)
 
     def _edit_unsent(self, room: RoomModel, mode: EditingUnsent, text: str) -> None:
         """Give a message in the outbox another text; if that is refused, the text stays in the input."""
         text = text.strip("\n")
         if text == mode.content or self._screen.runtime.edit_unsent(mode.key, text):
-            room.history.add(text)
-            room.leave_mode()
-            self._screen.composer.show(room.draft)
+            room.input.history.add(text)
+            room.input.leave_mode()
+            self._screen.composer.show(room.input.draft)
 
     def insert_line_feed(self) -> None:
         self._screen.composer.type("\n")
 
     def complete(self) -> None:
-        rooms = dict.fromkeys([*(room.name for room in self._model.in_order()), *self._model.listed_rooms])
-        known = dict.fromkeys([*self._model.people(), *self._model.known_people])
+        rooms = dict.fromkeys([*(room.name for room in self._model.in_order()), *self._model.directory.listed])
+        known = dict.fromkeys([*self._model.active_people(), *self._model.known_people])
         people = [inert(name) for name in known if name != self._model.status.username]
         self._screen.composer.complete(
             CompletionSources(list(SLASHES), people, list(map(inert, rooms)), inert(self._model.room.topic))
         )
 
     def show_older_text(self) -> None:
-        self._show(self._model.room.history.previous(self._screen.composer.text))
+        self._show(self._model.room.input.history.previous(self._screen.composer.text))
 
     def show_newer_text(self) -> None:
-        self._show(self._model.room.history.next())
+        self._show(self._model.room.input.history.next())
 
     def _show(self, text: str | None) -> None:
         if text is not None:
@@ -86,7 +86,7 @@ class ComposerHandlers:
         composer = self._screen.composer
         if not composer.text:
             self._screen.show_status(f"To quit: {self._screen.key_of('quit') or '/quit'}")
-        self._model.room.history.add(composer.text)
+        self._model.room.input.history.add(composer.text)
         composer.show("")
 
     def open_editor(self) -> None:

@@ -143,7 +143,7 @@ class HistorySearch:
         else:
             self._turns += 1
             if self._turns % RETRY_TURNS == 0:
-                self._model.room.retry_refused_pages()
+                self._model.room.pages.retry_refused()
                 self._model.load_older()
             if self._turns >= GIVE_UP_TURNS:
                 self._pages_left = 0

@@ -68,13 +68,13 @@ class MessageHandlers:
     def leave(self) -> None:
         """Leave an edit, whose text goes to the input history, or a reply, whose text stays."""
         room = self._model.room
-        if not isinstance(room.mode, Replying):
-            room.history.add(room.draft)
-        room.leave_mode()
+        if not isinstance(room.input.mode, Replying):
+            room.input.history.add(room.input.draft)
+        room.input.leave_mode()
         self._show_draft()
 
     def _show_draft(self) -> None:
-        self._screen.composer.show(self._model.room.draft)
+        self._screen.composer.show(self._model.room.input.draft)
 
     def delete(self) -> None:
         """Erase the selected message, after a question."""

@@ -7,6 +7,7 @@ from chatterbox.wire.frames import ReadHistory
 from client.core.events import CommandRequested
 from client.faces.messages.message_reference import request_for
 from client.faces.slash_parser import LocalCommand, LocalCommandName, UsageMistake
+from client.screen.actions.room_handlers import show_profile
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.layout import picker_items
 from client.screen.model.messages.compose_mode import Replying
@@ -64,10 +65,10 @@ class ProgramHandlers:
     def _take_back(self, key: str, _: str) -> None:
         if key and (entry := self._screen.runtime.take_back(key)) is not None:
             self._model.open_room(entry.room)
-            self._model.room.return_unsent(entry.content)
+            self._model.room.input.return_unsent(entry.content)
             if entry.reply_to:
-                self._model.room.begin_reply(Replying(entry.reply_to))
-            self._screen.composer.show(self._model.room.draft)
+                self._model.room.input.begin_reply(Replying(entry.reply_to))
+            self._screen.composer.show(self._model.room.input.draft)
 
     def try_now(self) -> None:
         if self._model.status.live:
@@ -85,6 +86,8 @@ class ProgramHandlers:
         match command:
             case LocalCommand(LocalCommandName.MEMBERS, room):
                 server_sheets.members(self._screen, room)
+            case LocalCommand(LocalCommandName.WHOIS, name) if name:
+                show_profile(self._screen, name)
             case LocalCommand(LocalCommandName.SESSIONS):
                 server_sheets.sessions(self._screen)
             case LocalCommand(LocalCommandName.HELP, ""):

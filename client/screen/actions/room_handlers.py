@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
-from client.core.direct_rooms import is_direct
+from client.core.direct_rooms import is_direct, peer_of, room_with
 from client.faces.slash_parser import LocalCommand, LocalCommandName
 from client.failures import UsageError
 from client.screen.actions.action_table import ROOM_NUMBERS
@@ -31,7 +31,7 @@ class RoomHandlers:
             "pin-room": self.pin,
             "topic": self.edit_topic,
             "notifications": self.choose_notifications,
-            "members": self.list_members,
+            "members": self.show_people,
             "toggle-rooms": partial(screen.toggle_pane, "rooms"),
             "toggle-people": partial(screen.toggle_pane, "people"),
         }
@@ -72,8 +72,8 @@ class RoomHandlers:
         model = self._model
         if not model.room.member:
             self._screen.show_status("You are not in this room.")
-        elif not model.order.move(model.room.name, by):
-            kind = "pinned" if model.room.name in model.order.pinned else "unpinned"
+        elif not model.directory.order.move(model.room.name, by):
+            kind = "pinned" if model.room.name in model.directory.order.pinned else "unpinned"
             what = "conversations" if is_direct(model.room.name) else "rooms"
             self._screen.show_status(f"This is the {'first' if by < 0 else 'last'} of the {kind} {what}.")
 
@@ -81,7 +81,7 @@ class RoomHandlers:
         model, name = self._model, shown_room(self._model.room.name)
         if not model.room.member:
             self._screen.show_status("You are not in this room.")
-        elif model.order.toggle_pin(model.room.name):
+        elif model.directory.order.toggle_pin(model.room.name):
             self._screen.show_status(f"{name} is pinned to the top of the list.")
         else:
             self._screen.show_status(f"{name} is no longer pinned.")
@@ -111,10 +111,28 @@ class RoomHandlers:
             choose,
         )
 
-    def list_members(self) -> None:
+    def show_people(self) -> None:
+        """Show the profile of who wrote the selected message, or of the user written to here; else list the members."""
         from client.screen.actions import server_sheets  # it imports the HTTP client
 
-        server_sheets.members(self._screen, self._model.room.name)
+        message = self._model.selected_message()
+        self._model.select(None)
+        if message is not None:
+            show_profile(self._screen, message.username)
+        elif is_direct(self._model.room.name):
+            show_profile(self._screen, peer_of(self._model.room.name))
+        else:
+            server_sheets.members(self._screen, self._model.room.name)
+
+
+def show_profile(screen: ScreenInterface, username: str) -> None:
+    """Open the profile of a user; Enter opens the direct conversation with them."""
+
+    def write() -> None:
+        submit.join(screen.model, room_with(username))
+        screen.runtime.settle()
+
+    screen.show_profile(username, write)
 
 
 def _no_room(typed: str) -> str:

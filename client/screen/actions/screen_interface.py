@@ -108,6 +108,9 @@ class ScreenInterface(Protocol):
     def show_help(self, *, commands_first: bool) -> None:
         """Open the help on keys and commands."""
 
+    def show_profile(self, username: str, on_write: Callable[[], None]) -> None:
+        """Open the profile of a user; Enter closes it and calls `on_write`."""
+
     def show_palette(self) -> None:
         """Open the command palette."""
 

@@ -5,33 +5,47 @@ They open before the server answers, so that the keys typed meanwhile go to them
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from client.core.direct_rooms import room_with
 from client.failures import Failure
 from client.net import http_jobs
 from client.net.http_api import SessionInfo
+from client.screen.actions.room_handlers import show_profile
 from client.screen.actions.screen_interface import ScreenInterface
-from client.screen.layout.picker_items import PickerItem, filtered
-from client.screen.model import submit
+from client.screen.layout.picker_items import PickerItem, filtered, member_item
 from client.store.session_file import OTHERS
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
+T = TypeVar("T")
+
 
 def members(screen: ScreenInterface, room: str) -> None:
-    """List the members of a room; Enter writes to the chosen one: it opens the direct conversation."""
-    commands = screen.runtime.slash_commands
+    """List the members of a room, and whether they are here; Enter shows the profile of the chosen one."""
+    commands, people = screen.runtime.slash_commands, screen.model.people
+    active = screen.model.rooms[room].active if room in screen.model.rooms else {}
+    names: list[str] = []
 
-    def fetch() -> list[PickerItem]:
-        active = screen.model.rooms[room].active if room in screen.model.rooms else {}
-        names = http_jobs.members(commands.context, room, commands.cache)
-        return [PickerItem(name, "active here" if name in active else "", name) for name in names]
+    def matching(typed: str) -> list[PickerItem]:
+        return filtered(typed, [member_item(people, name, is_active=name in active) for name in names], fuzzy=False)
 
-    def choose(name: str) -> None:
-        submit.join(screen.model, room_with(name))
+    def choose(name: str, _: str) -> None:
+        if name:
+            show_profile(screen, name)
+
+    title = f"Members of {shown_room(room)} (Enter shows the profile)"
+    picker = screen.pick(title, matching, choose, empty=lambda _: "Loading …")
+
+    async def fill() -> None:
+        found, empty = await asyncio.to_thread(
+            _fetched, lambda: http_jobs.members(commands.context, room, commands.cache)
+        )
+        names.extend(found)
+        people.list_names(names)
         screen.runtime.settle()
+        picker.fill(matching, lambda _: empty)
 
-    _open(screen, f"Members of {shown_room(room)} (Enter writes to them)", fetch, choose)
+    screen.run_in_background(fill())
 
 
 def sessions(screen: ScreenInterface) -> None:
@@ -78,8 +92,8 @@ def _open(
     screen.run_in_background(fill())
 
 
-def _fetched(fetch: Callable[[], list[PickerItem]]) -> tuple[Sequence[PickerItem], str]:
-    """Return the items, and what to show if there are none."""
+def _fetched(fetch: Callable[[], list[T]]) -> tuple[Sequence[T], str]:
+    """Return what was fetched, and what to show if that is nothing."""
     try:
         return fetch(), "No match."
     except Failure as failure:

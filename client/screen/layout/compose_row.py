@@ -18,7 +18,7 @@ def mode_row(model: ChatModel, leave_key: str, columns: int, *, back_key: str = 
 
     `leave_key` leaves an edit or a reply, `back_key` a thread.
     """
-    if (mode := model.room.mode) is not None:
+    if (mode := model.room.input.mode) is not None:
         what, leave = _what(model, mode), f", {leave_key} leaves it" if leave_key else ""
     elif model.thread is not None:
         what = "replying in this thread"

@@ -6,9 +6,10 @@ from typing import TypeAlias, assert_never
 from chatterbox.wire.frames import Message
 from client.core.outbox_entry import OutboxEntry
 from client.screen.layout import message_rows
+from client.screen.layout.people.receipt_row import SeenBy, receipt_row
 from client.screen.layout.spans import Row, SpanRole
 from client.screen.model.messages.thread_model import ThreadModel
-from client.screen.model.room_model import RoomModel
+from client.screen.model.rooms.room_model import RoomModel
 from client.screen.model.scroll_position import TOP, BlockKey, BlockKind, message_key
 from client.text.local_time import time_of
 from client.text.note_text import NOT_SENT
@@ -32,13 +33,14 @@ class MessageBlocks:
         self._cache: dict[int, tuple[Message | None, frozenset[str], list[Row]]] = {}
         """By offset: the message that this one answers, the user's own reactions to it, and its rows."""
         self._cache_key: _CacheKey | None = None
+        self._seen: SeenBy | None = None
 
-    def show(self, room: RoomModel | ThreadModel, style: message_rows.RowStyle) -> None:
-        """Switch to this room, or thread, and style."""
+    def show(self, room: RoomModel | ThreadModel, style: message_rows.RowStyle, seen: SeenBy | None = None) -> None:
+        """Switch to this room, or thread, and style. `seen`: who has seen the user's last message."""
         cache_key = (room.name, room.log.epoch, id(room.log), room.log.replaced, style)
         if cache_key != self._cache_key or len(self._cache) > CACHE_LIMIT:
             self._cache, self._cache_key = {}, cache_key
-        self.room, self.style = room, style
+        self.room, self.style, self._seen = room, style, seen
 
     @property
     def count(self) -> int:
@@ -75,7 +77,12 @@ class MessageBlocks:
             entry, mark, state = self._outgoing()[index - len(log) - 1]
             return message_rows.entry_rows(entry, self.style, mark=mark, state=state)
         offset = log.offsets[index - 1]
-        return [*self._rules(index - 1, offset), *self._message(offset), *self._notices(offset)]
+        return [
+            *self._rules(index - 1, offset),
+            *self._message(offset),
+            *self._receipts(offset),
+            *self._notices(offset),
+        ]
 
     def _message(self, offset: int) -> list[Row]:
         message = self.room.log[offset]
@@ -87,6 +94,11 @@ class MessageBlocks:
             rows = message_rows.message_rows(message, self.style, replied, own, shows_answered=not begins_thread)
             cached = self._cache[offset] = (replied, own, rows)
         return cached[2]
+
+    def _receipts(self, offset: int) -> list[Row]:
+        if self._seen is None or self._seen.offset != offset:
+            return []
+        return [message_rows.below(receipt_row(self._seen.names, self.style.text_columns), self.style)]
 
     def _rules(self, index: int, offset: int) -> list[Row]:
         """The rules above a message: for a gap, a new day, and the first unread message."""
@@ -132,7 +144,7 @@ class MessageBlocks:
         return [row for offset in sorted(offsets) for row in self._notices(offset)]
 
     def _notices(self, offset: int) -> list[Row]:
-        texts = self.room.notices.get(offset, ())
+        texts = self.room.notices.below(offset)
         return [row for text in texts for row in message_rows.notice_rows(text, self.style, _role_of(text))]
 
     def _outgoing(self) -> list[tuple[OutboxEntry, str, str]]:

@@ -80,6 +80,12 @@ def message_rows(
     ]
 
 
+def below(row: Row, style: RowStyle) -> Row:
+    """Put a row of marks below the text of a message."""
+    columns = len("00:00 ") + style.name_columns + len(" ✓")
+    return (Span(" " * columns, SpanRole.TIME), Span(MARKS_BAR, SpanRole.BAR), *row)
+
+
 def _time(message: Message, style: RowStyle) -> str:
     at = time_of(message.timestamp, style.zone)
     return f"{at:%H:%M} " if at else "--:-- "

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from chatterbox.wire.frames import Message, Reaction
+from chatterbox.wire.people import PresenceState
 from chatterbox.wire.read_state import ReadState
 from client.core.direct_rooms import is_direct, room_with
 from client.faces.slash_parser import LEVELS
 from client.screen.input.emoji_names import EMOJI
 from client.screen.input.fuzzy_match import best
 from client.screen.layout.message_marks import first_words
+from client.screen.layout.people.presence_marks import presence_mark
 from client.screen.model.chat_model import RECENT_EMOJI, ChatModel
 from client.screen.model.messages.links import links
 from client.screen.model.messages.message_actions import has_reacted
 from client.screen.model.messages.message_list import MessageList
-from client.screen.model.room_model import RoomModel
+from client.screen.model.people_view import PeopleView
+from client.screen.model.rooms.room_model import RoomModel
 from client.screen.model.scroll_position import BlockKey, message_key
 from client.text.local_time import time_of
 from client.text.note_text import clock, messages
@@ -56,10 +59,21 @@ def people(model: ChatModel) -> list[PickerItem]:
     direct = sorted((room for room in model.in_order() if is_direct(room.name)), key=lambda room: -room.unread)
     out = [PickerItem(shown_room(room.name), _unread(room.unread), room.name) for room in direct]
     known = {item.value for item in out}
-    others = dict.fromkeys(room_with(name) for name in [*model.people(), *model.known_people])
+    others = dict.fromkeys(room_with(name) for name in [*model.active_people(), *model.known_people])
     me = room_with(model.status.username) if model.status.username else ""
     notes = [PickerItem(shown_room(me), "notes to yourself", me)] if me and me not in known else []
     return [*out, *(PickerItem(shown_room(room), "", room) for room in others if room not in {*known, me}), *notes]
+
+
+def member_item(people: PeopleView, username: str, *, is_active: bool) -> PickerItem:
+    """A member of a room; the note says whether they are here, and whether they have written lately."""
+    state = people.presence(username)
+    mark = presence_mark(state).text
+    name = inert(people.person(username).profile.display_name)
+    words = [state.value] if state is not PresenceState.UNKNOWN else []
+    words += ["active here"] if is_active else []
+    text = f"{mark} {username}" if people.shows.presence else username
+    return PickerItem(f"{text}  {name}" if name else text, ", ".join(words), username)
 
 
 def _unread(count: int) -> str:
@@ -77,7 +91,7 @@ def rooms(model: ChatModel) -> list[PickerItem]:
         shown_room(model.room.name), "you are here" if model.room.member else "not joined", model.room.name
     )
     known = {room.name for room in (*joined, model.room)}
-    unjoined = sorted(name for name in model.listed_rooms if name not in known)
+    unjoined = sorted(name for name in model.directory.listed if name not in known)
     return [*out, here, *(PickerItem(shown_room(name), "not joined", name) for name in unjoined)]
 
 
@@ -170,7 +184,7 @@ _NOTIFY = {
 
 def notify_items(room: RoomModel) -> list[PickerItem]:
     """What a room can notify of; the value is what `/notify` takes. The present level is named."""
-    told = room.told or ReadState()
+    told = room.progress.told or ReadState()
     now = next((word for word, level in LEVELS.items() if level is told.notify), "")
     quiet = time_of(told.until) if told.until else None
     notes = {now: f"now, silent until {quiet:%d %b %H:%M}" if quiet else "now"}
@@ -179,7 +193,7 @@ def notify_items(room: RoomModel) -> list[PickerItem]:
 
 def history_items(model: ChatModel) -> list[PickerItem]:
     """Input history of the open room, without duplicates, the newest first."""
-    texts = dict.fromkeys(reversed(model.room.history.texts))
+    texts = dict.fromkeys(reversed(model.room.input.history.texts))
     return [PickerItem(inert(text), "", text) for text in texts]
 
 

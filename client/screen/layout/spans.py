@@ -24,10 +24,13 @@ class SpanRole(StrEnum):
     DAY = "day"
     UNREAD = "unread"
     GAP = "gap"
+    ONLINE = "online"
+    AWAY = "away"
+    AVATAR = "avatar"
 
 
 class Span(NamedTuple):
-    """A part of a row. `detail` is the username for a name, the address for a link; else empty."""
+    """A part of a row. `detail` is the username for a name or an avatar, the address for a link; else empty."""
 
     text: str
     role: SpanRole

@@ -2,12 +2,47 @@
 
 from collections.abc import Sequence
 
+from client.screen.layout.people.typing_text import typing_columns, typing_text
+from client.screen.layout.side_lists import bar
+from client.screen.layout.spans import Row, SpanRole
+from client.screen.model.chat_model import ChatModel
 from client.screen.model.connection_status import ConnectionStatus
 from client.text.sanitize import inert
 
 DEFAULT_PORT = 8000
 """The gateway's default port. It is not shown."""
 REPLICA_CHARACTERS = 24
+
+
+def row(
+    model: ChatModel,
+    columns: int,
+    *,
+    sentence: str,
+    retry_in_s: float | None,
+    try_key: str,
+    help_key: str,
+    keys: Sequence[str],
+) -> Row:
+    """Lay out the status line: its parts, who is typing, and how to get help. Parameters: as of `parts`."""
+    status = model.status
+    shown = parts(
+        status,
+        sentence=sentence,
+        catch_up=model.catch_up_remaining,
+        below=model.unread_below,
+        above=model.unread_above,
+        elsewhere=model.unread_elsewhere,
+        retry_in_s=retry_in_s,
+        try_key=try_key or "/reconnect",
+        keys=keys,
+        away=model.people.is_away,
+    )
+    hint = f"{help_key} help" if help_key else "/help"
+    is_healthy = status.live and status.silent_s is None and not model.catch_up_remaining
+    role = SpanRole.TEXT if is_healthy else SpanRole.WAITING
+    typing = typing_text(model.people.typing_in(model.room.name), typing_columns(columns))
+    return bar(shown, hint, columns, role, aside=typing)
 
 
 def parts(
@@ -21,12 +56,13 @@ def parts(
     retry_in_s: float | None = None,
     try_key: str = "",
     keys: Sequence[str] = (),
+    away: bool = False,
 ) -> list[str]:
     """Return the parts of the status line, the most important first.
 
     `sentence`: the result of the user's last key; `catch_up`: missed messages still to come; `retry_in_s`: until the
     next attempt to connect; `try_key`: what connects at once; `below`, `above`, `elsewhere`: unread messages around the
-    screen; `keys`: what can be done now, with which key.
+    screen; `keys`: what can be done now, with which key; `away`: others see that the user is away.
     """
     out = [sentence] if sentence else []
     if not status.live:
@@ -38,6 +74,8 @@ def parts(
             out.append(f"no answer for {status.silent_s:.0f} s")
     if status.unsent:
         out.append(f"{status.unsent} unsent")
+    if away:
+        out.append("you are away")
     out += keys
     if below:
         out.append(f"↓ {below} new below")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from client.screen.layout.message_blocks import MessageBlocks
 from client.screen.layout.message_rows import SELECTED_BARS, RowStyle
+from client.screen.layout.people.receipt_row import seen_by
 from client.screen.layout.spans import Row, SpanRole
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.scroll_position import BlockKey, ScrollPosition, message_key
@@ -72,7 +73,7 @@ class TimelineView:
 
     def scroll(self, by: int) -> None:
         """Scroll up (negative) or down by `by` rows."""
-        self._model.room.retry_refused_pages()
+        self._model.room.pages.retry_refused()
         self._laid_out().scroll(self._blocks, self._height, by)
 
     def scroll_page(self, direction: int) -> None:
@@ -97,7 +98,7 @@ class TimelineView:
 
     def _laid_out(self) -> Viewport:
         """The viewport, over the rows of the open room, or of a thread, and after a pending jump."""
-        self._blocks.show(self._model.shown, self._style)
+        self._blocks.show(self._model.shown, self._style, seen_by(self._model))
         if (target := self._model.position.take_target()) is not None:
             self._viewport.show(self._blocks, self._height, target)
         return self._viewport

@@ -7,36 +7,30 @@ connection are collected in `requests`; `client.screen.runtime` carries them out
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from msgspec import UNSET
-
 from chatterbox.wire import frames
-from client.core.direct_rooms import is_direct
 from client.core.events import CommandRequested, Request, RoomRead, RoomRequested, SendRequested
-from client.core.message_changes import HeldMessages
 from client.core.notes import MessageChanged, MessageShown, Note
 from client.core.outbox_entry import OutboxEntry
 from client.core.read_state.room_read_state import RoomReadState
 from client.faces.slash_parser import LocalCommand
 from client.screen.model.connection_status import ConnectionStatus
-from client.screen.model.mention_backfill import MentionBackfill
 from client.screen.model.messages.compose_mode import Replying
 from client.screen.model.messages.message_list import MessageList
 from client.screen.model.messages.own_reactions import RANGE, OwnReactionsWanted
 from client.screen.model.messages.thread_model import ThreadModel
-from client.screen.model.room_model import RoomModel, SavedRoom, page_key
-from client.screen.model.room_order import OrderedRooms, RoomOrder
-from client.screen.model.scroll_position import TOP, BlockKey, ScrollPosition, message_key
-from client.screen.model.totals import Totals
+from client.screen.model.people_view import PeopleView
+from client.screen.model.rooms.history_pages import HistoryPages
+from client.screen.model.rooms.mention_backfill import MentionBackfill
+from client.screen.model.rooms.room_directory import RoomDirectory
+from client.screen.model.rooms.room_list_requests import RoomListRequests
+from client.screen.model.rooms.room_model import RoomModel
+from client.screen.model.rooms.room_order import OrderedRooms
+from client.screen.model.scroll_position import BlockKey, ScrollPosition, message_key
 from client.text.note_text import NOT_SENT
 from client.text.sanitize import inert
-from client.text.suggestions import RoomCommand
 
-PAGE = 100
-"""Messages requested at once while scrolling."""
 RECENT_EMOJI = 8
 """Emoji of the user's last reactions that are remembered."""
-SEARCH_PAGE = 200
-"""Messages requested at once while searching."""
 
 ScreenRequest: TypeAlias = Request | LocalCommand | OwnReactionsWanted
 """What the runtime carries out: a request to the core, a slash command without one, or a question over HTTP."""
@@ -47,21 +41,16 @@ class ChatModel:
 
     def __init__(self, server: str, room: str) -> None:
         self.server = server
-        self.rooms: dict[str, RoomModel] = {}
-        self.totals = Totals()
-        self.order = RoomOrder()
-        self._members_changed = 0
-        """How often the user came into a room or left one, or a room was added."""
-        self._ordered: tuple[object, OrderedRooms] | None = None
-        """The rooms in order, and what they depend on."""
-        self._with_outbox: set[str] = set()
-        """Rooms that had unsent messages."""
+        self.directory = RoomDirectory()
         self.room = self.ensure_room(room)
         self.previous_room = room
         """Name of the room that was open before this one."""
         self.position = ScrollPosition()
         self.status = ConnectionStatus()
+        self.history_pages = HistoryPages(self.status, self.request)
+        self.room_lists = RoomListRequests(self.request)
         self.backfill = MentionBackfill()
+        self.people = PeopleView()
         self.requests: list[ScreenRequest] = []
         """Carried out in order, each before the next note is applied."""
         self.focused = True
@@ -69,14 +58,8 @@ class ChatModel:
         self.selected: BlockKey | None = None
         self.known_people: Sequence[str] = ()
         """Usernames from the name cache, the most relevant first."""
-        self.listed_rooms: dict[str, bool] = {}
-        """Rooms in the server's last list, and whether the user is a member."""
         self.joining: str | None = room
         """Room to open once the server confirms that the user is a member."""
-        self.lists_rooms = False
-        """Whether the user waits for the list of rooms."""
-        self._unknown_room: RoomCommand | None = None
-        """A command that was refused because its room does not exist; the list of rooms will show which was meant."""
         self.recent_emoji: list[str] = []
         """Emoji of the user's reactions, the last one first."""
         self.listing: MessageList | None = None
@@ -87,10 +70,13 @@ class ChatModel:
         """How far each room is read, as the core knows."""
         self._asks_for_reactions = False
         """Whether the server was asked for the user's reactions and has not answered."""
-        self._seeking: int | None = None
-        """Offset to show once it is loaded."""
         self._bottom = 0
         """Offset of the last message on the screen."""
+
+    @property
+    def rooms(self) -> dict[str, RoomModel]:
+        """The rooms by name, also those that the user has left."""
+        return self.directory.rooms
 
     # Requests to the connection.
 
@@ -101,29 +87,6 @@ class ChatModel:
         """Remove the requests one by one, also those added meanwhile."""
         while self.requests:
             yield self.requests.pop(0)
-
-    def list_rooms(self) -> None:
-        """Request the list of rooms for the user."""
-        self.lists_rooms = True
-        self.refresh_rooms()
-
-    def refresh_rooms(self) -> None:
-        """Request the list of rooms for completion and the room picker."""
-        self.request(CommandRequested(frames.ListRooms(id=0)))
-
-    def look_up_room(self, refused: RoomCommand) -> None:
-        """Request the list of rooms to find the one that a refused command meant."""
-        self._unknown_room = refused
-        self.refresh_rooms()
-
-    def take_unknown_room(self) -> RoomCommand | None:
-        """Return the refused command that waits for the list of rooms, and forget it."""
-        command, self._unknown_room = self._unknown_room, None
-        return command
-
-    def finish_list(self) -> None:
-        """The list of rooms was shown."""
-        self.lists_rooms = False
 
     def join(self, name: str) -> None:
         """Request to join a room, and open it after the server's reply."""
@@ -144,66 +107,26 @@ class ChatModel:
 
     def set_outbox(self, unsent: Mapping[str, tuple[OutboxEntry, ...]], in_flight: Mapping[str, int]) -> None:
         """Take over the core's outbox: the unsent messages and the message in flight of each room."""
-        for name in self._with_outbox.union(unsent):
-            self.ensure_room(name).set_outbox(unsent.get(name, ()), in_flight=name in in_flight)
-        self._with_outbox = set(unsent)
+        self.directory.set_outbox(unsent, in_flight)
         self.status.set_unsent(sum(map(len, unsent.values())))
-
-    def held_messages(self) -> dict[str, HeldMessages]:
-        """Return what is loaded or saved of each room, for the core to bring up to date."""
-        return {
-            room.name: HeldMessages(first, room.log.epoch, room.rev)
-            for room in self.rooms.values()
-            if (first := room.first_held) is not None
-        }
-
-    def set_revs(self, revs: Mapping[str, int | None]) -> None:
-        """Take over up to which rev of each room the core has reported changes; None: not known."""
-        for name, rev in revs.items():
-            if rev is not None and name in self.rooms:
-                self.rooms[name].set_rev(rev)
-
-    def set_member(self, name: str, member: bool, *, private: bool | None = None) -> None:
-        """The user is in a room, which is listed last if it is new, or is not."""
-        room = self.ensure_room(name, member=member)
-        self._members_changed += room.member is not member
-        room.set_member(member, private=private)
-        if member:
-            self.order.add(name)
-        else:
-            self.order.remove(name)
-
-    def restore_room(self, name: str, saved: SavedRoom, me: str) -> None:
-        """Take over what an earlier run saved of a room."""
-        self.ensure_room(name).restore(saved, me)
-        self._members_changed += 1
-        if saved.member:
-            self.order.add(name)
 
     def set_known_people(self, names: Sequence[str]) -> None:
         self.known_people = names
 
-    def set_listed_rooms(self, rooms: Sequence[frames.RoomSummary]) -> None:
-        self.listed_rooms = {room.room: room.member for room in rooms}
-        for room in rooms:
-            if room.room in self.rooms:
-                self.rooms[room.room].set_private(room.private)
-
     def return_unsent(self, message: SendRequested, reason: str) -> None:
         """The outbox refused a message: put its text back into the input."""
         room = self.ensure_room(message.room)
-        room.return_unsent(message.content)
+        room.input.return_unsent(message.content)
         if message.reply_to:
-            room.begin_reply(Replying(message.reply_to))
+            room.input.begin_reply(Replying(message.reply_to))
         self.notice(f"{NOT_SENT}: {inert(reason)} Your text is still in the input.")
 
     def adjust_position(self, was_first: int | None) -> None:
         """A page of the open room was loaded; `was_first` is the offset of the first message before that."""
         if self.thread is None:
             self.position.keep_first_message(was_first)
-        if self._seeking is not None and self._seeking in self.room.log:
-            offset, self._seeking = self._seeking, None
-            self.position.jump_to(message_key(offset))
+        if (found := self.history_pages.take_found(self.room)) is not None:
+            self.position.jump_to(message_key(found))
 
     # What the user does.
 
@@ -252,17 +175,17 @@ class ChatModel:
 
     def mark_all_read(self) -> None:
         """Mark every message of the open room as read, also those that were never on the screen."""
-        self.room.mark_all_read()
+        self.room.progress.mark_all_read()
         self.report_read(self.room)
 
     def mark_unread(self, offset: int) -> None:
         """Mark the message at `offset` of the open room, and those after it, as unread, on all devices."""
-        self.room.mark_unread(offset, self.status.username)
+        self.room.progress.mark_unread(offset, self.status.username)
         self.report_read(self.room)
 
     def report_read(self, room: RoomModel) -> None:
         """Tell the core how far a room is read, unless it knows. It tells the server, now or later."""
-        turn, offset = mark = room.read_mark
+        turn, offset = mark = room.progress.read_mark
         if room.member and mark != self._reported.get(room.name, (0, 0)):
             self._reported[room.name] = mark
             self.request(RoomRead(room.name, offset, turn))
@@ -272,16 +195,15 @@ class ChatModel:
         room = self.ensure_room(name)
         if state.told is None:
             return
-        room.take_told(state.told, self.status.username, is_open=room is self.room)
+        room.progress.take_told(state.told, self.status.username, is_open=room is self.room)
         self._reported[name] = state.mark
-        if room.read_mark > state.mark:
+        if room.progress.read_mark > state.mark:
             self.report_read(room)
 
     def seek(self, offset: int) -> None:
         """Load the message at `offset` and those after it, then show it."""
         self.close_thread()
-        self._seeking = offset
-        self._request_page("after", offset - 1)
+        self.history_pages.seek(self.room, offset)
 
     def go_to(self, offset: int) -> None:
         """Show the message at `offset`; if it is not loaded, load it with those around it."""
@@ -290,13 +212,7 @@ class ChatModel:
         if offset in self.shown.log:
             self.position.jump_to(message_key(offset))
         else:
-            self._seeking = offset
-            self._request_page("around", offset)
-
-    def give_up_seeking(self, request: frames.ReadHistory) -> None:
-        """The page with the message to show was refused."""
-        if request.around is not UNSET or request.after is not None:
-            self._seeking = None
+            self.history_pages.seek_around(self.room, offset)
 
     def show_listing(self, listing: MessageList) -> None:
         """The pins are listed from now on."""
@@ -328,11 +244,13 @@ class ChatModel:
         self._bottom = offsets[-1] if offsets else 0
         if self.thread is not None:
             for page in self.thread.missing([key for key, _ in rows]):
-                self._request(page)
-            self.room.mark_drawn_in_thread(offsets if self.focused else [], self.status.username)
+                self.history_pages.request(self.room, page)
+            self.room.progress.mark_drawn_in_thread(offsets if self.focused else [], self.status.username)
         else:
-            self._request_missing(rows)
-            self.room.mark_drawn(offsets if self.focused else [], self.status.username)
+            if self.joining != self.room.name:
+                self.history_pages.request_newest(self.room)
+            self.history_pages.request_missing(self.room, rows, follows=self.position.follows)
+            self.room.progress.mark_drawn(offsets if self.focused else [], self.status.username)
         self.report_read(self.room)
         self._ask_for_own_reactions(offsets)
 
@@ -352,60 +270,20 @@ class ChatModel:
         if found is not None and asked.room in self.rooms:
             self.rooms[asked.room].own_reactions.receive(asked.first, asked.last, found)
 
-    def _request_missing(self, rows: Sequence[tuple[BlockKey, int]]) -> None:
-        """Request pages for the newest messages, those above the first row, and gaps on the screen."""
-        log = self.room.log
-        if log and log.last < self.room.head and self.joining != self.room.name:
-            self._request_page("before", 0)
-        for row, (key, number) in enumerate(rows):
-            if key == TOP and not log.complete and not log.is_full:
-                self._request_page("before", log.first or 0)
-            elif key.is_message and number == 0:
-                index = log.index_at(key.number)
-                if not log.gap_before(index) or log.is_lost(key.number):
-                    continue
-                if row and not self.position.follows:  # the user reads down to the gap: its first messages are next
-                    self._request_page("after", log.offsets[index - 1])
-                else:
-                    self._request_page("before", key.number)
-
     @property
     def can_load_older(self) -> bool:
         """Whether messages before those that are loaded without a gap can be requested."""
-        log = self.room.log
-        return self.status.live and self.room.member and not log.is_whole and not log.is_full
+        return self.history_pages.can_load_older(self.room)
 
     def load_older(self) -> None:
         """Request the page before the messages that are loaded without a gap."""
-        self._request_page("before", self.room.log.unbroken_from or 0, SEARCH_PAGE)
-
-    def _request_page(self, direction: str, offset: int, limit: int = PAGE) -> None:
-        before = offset if offset and direction == "before" else None
-        after = offset if direction == "after" else None
-        around = offset if direction == "around" else UNSET
-        name = self.room.name
-        self._request(frames.ReadHistory(id=0, room=name, limit=limit, before=before, after=after, around=around))
-
-    def _request(self, page: frames.ReadHistory) -> None:
-        """Request a page of the open room, unless that is not possible now, or was done."""
-        if self.status.live and self.room.member and self.room.request_page(page_key(page)):
-            self.request(CommandRequested(page))
+        self.history_pages.load_older(self.room)
 
     # What is shown.
 
     def selected_message(self) -> frames.Message | None:
         key, log = self.selected, self.shown.log
         return log[key.number] if key is not None and key.is_message and key.number in log else None
-
-    @property
-    def replaced(self) -> int:
-        """How often a message was replaced by a later state of it."""
-        return self.totals.replaced
-
-    @property
-    def forgotten(self) -> int:
-        """How often a text of the user was removed from the input history, because its message was erased or edited."""
-        return self.totals.forgotten
 
     def related(self, note: Note) -> frames.Message | None:
         """Return a changed message as it is before `note`, or the message that a new one answers, if it is loaded."""
@@ -425,19 +303,8 @@ class ChatModel:
 
     @property
     def ordered(self) -> OrderedRooms:
-        """The room list: the rooms that the user is in, and the open room. Direct conversations come first.
-
-        It is made again only when it changes, not for each draw.
-        """
-        depends_on = (self.order.version, self._members_changed, len(self.rooms), self.room.name)
-        if self._ordered is None or self._ordered[0] != depends_on:
-            shown = (room for room in self.rooms.values() if room.member or room is self.room)
-            place = self.order.place
-            rooms = sorted(shown, key=lambda room: (not is_direct(room.name), place(room.name), room.name))
-            directs = sum(is_direct(room.name) for room in rooms)
-            places = {room.name: number for number, room in enumerate(rooms)}
-            self._ordered = (depends_on, OrderedRooms(rooms, directs, places))
-        return self._ordered[1]
+        """The room list: the rooms that the user is in, and the open room. Direct conversations come first."""
+        return self.directory.ordered(self.room)
 
     def in_order(self) -> Sequence[RoomModel]:
         """The rooms in the order of the room list."""
@@ -452,7 +319,7 @@ class ChatModel:
         others = [room for room in self.in_order() if room is not self.room and room.unread]
         return max(others, key=lambda room: (room.mentions, room.unread)).name if others else None
 
-    def people(self) -> list[str]:
+    def active_people(self) -> list[str]:
         """People active in the open room, the most recent first."""
         return list(reversed(self.room.active))
 
@@ -461,24 +328,24 @@ class ChatModel:
         """Unread messages below the screen."""
         if self.position.follows or not self.room.unread or self.thread is not None:
             return 0
-        below = self.room.marker.below(self.room.log, self._bottom)
+        below = self.room.progress.marker.below(self.room.log, self._bottom)
         return sum(message.username != self.status.username for message in below)
 
     @property
     def unread_above(self) -> int:
         """Unread messages above the screen; 0 when those on the screen are unread too: without focus, or marked so."""
-        if not self.focused or self.thread is not None or self.room.keeps_unread:
+        if not self.focused or self.thread is not None or self.room.progress.keeps_unread:
             return 0
         return max(0, self.room.unread - self.unread_below)
 
     @property
     def unread_elsewhere(self) -> int:
         """Unread messages of other rooms; while a thread is shown, also those of its room."""
-        return self.totals.unread - (self.room.unread if self.thread is None else 0)
+        return self.directory.totals.unread - (self.room.unread if self.thread is None else 0)
 
     @property
     def catch_up_remaining(self) -> int:
-        return self.totals.catch_up
+        return self.directory.totals.catch_up
 
     def shows(self, message: frames.Message) -> bool:
         """Whether a new message appears on the screen, if that is not scrolled up."""
@@ -497,9 +364,7 @@ class ChatModel:
 
     def ensure_room(self, name: str, *, member: bool = True) -> RoomModel:
         """Return the room of that name; create it if there is none."""
-        if name not in self.rooms:
-            self.rooms[name] = RoomModel(name, member, totals=self.totals)
-        return self.rooms[name]
+        return self.directory.ensure(name, member=member)
 
     def notice(self, text: str | None, room: str | None = None) -> None:
         """Show a line of the client's own in a room, or in the open one if that is not listed; `text` is inert."""

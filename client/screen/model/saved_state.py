@@ -3,7 +3,7 @@
 import msgspec
 
 from client.screen.model.chat_model import ChatModel
-from client.screen.model.room_model import SavedRoom
+from client.screen.model.rooms.saved_room import SavedRoom
 
 ROOMS_WITH_MESSAGES = 20
 """Most recently active rooms of which messages are saved."""
@@ -26,10 +26,10 @@ def encode_state(model: ChatModel, theme: str = "") -> bytes:
     """Return the bytes to save."""
     by_activity = sorted(model.rooms.values(), key=lambda room: max(room.active.values(), default=""), reverse=True)
     with_messages = {room.name for room in by_activity[:ROOMS_WITH_MESSAGES]}
-    saved = [room for room in model.rooms.values() if room.member or room.draft]
+    saved = [room for room in model.rooms.values() if room.member or room.input.draft]
     rooms = {room.name: room.save(with_messages=room.name in with_messages) for room in saved}
     open_room = model.room.name if model.room.member else ""
-    order = model.order
+    order = model.directory.order
     pinned = sorted(order.pinned)
     saved_state = SavedState(open_room, model.status.username, theme, rooms, model.recent_emoji, order.names, pinned)
     return msgspec.json.encode(saved_state)
@@ -50,9 +50,9 @@ def restore_state(model: ChatModel, data: bytes) -> str:
     except msgspec.MsgspecError:
         return ""
     model.status.log_in(saved.username)
-    model.order.restore(saved.order, saved.pinned)
+    model.directory.order.restore(saved.order, saved.pinned)
     for emoji in reversed(saved.emoji):
         model.use_emoji(emoji)
     for name, room in sorted(saved.rooms.items()):
-        model.restore_room(name, room, saved.username)
+        model.directory.restore(name, room, saved.username)
     return saved.theme

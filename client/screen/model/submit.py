@@ -17,10 +17,10 @@ from client.text.sanitize import inert
 def submit(model: ChatModel, text: str) -> bool:
     """Submit `text`; False if nothing was done, and the text should stay in the input."""
     text = text.strip("\n")
-    if isinstance(model.room.mode, Editing):
-        return send_edit(model, model.room.mode, text)
-    model.room.history.add(text)
-    model.room.set_draft("")
+    if isinstance(model.room.input.mode, Editing):
+        return send_edit(model, model.room.input.mode, text)
+    model.room.input.history.add(text)
+    model.room.input.set_draft("")
     done = _submit(model, text)
     if done:
         model.follow()
@@ -40,7 +40,7 @@ def _submit(model: ChatModel, text: str) -> bool:
         case RoomRequested(room):
             join(model, room)
         case CommandRequested(frames.ListRooms()):
-            model.list_rooms()
+            model.room_lists.list_rooms()
         case CommandRequested(frames.ReadHistory() as request):
             list_requested(model, request)
         case (CommandRequested() | QuitRequested() | LocalCommand()) as request:
@@ -54,7 +54,7 @@ def _submit(model: ChatModel, text: str) -> bool:
 
 def _as_reply(model: ChatModel, message: SendRequested) -> SendRequested:
     """The message as the answer to the one that the input answers, or to the one that began the open thread."""
-    mode = model.room.mode
+    mode = model.room.input.mode
     if isinstance(mode, Replying):
         return replace(message, reply_to=mode.offset)
     return replace(message, reply_to=model.thread.root) if model.thread and not message.reply_to else message
@@ -64,9 +64,9 @@ def _send(model: ChatModel, message: SendRequested) -> bool:
     if not model.room.member and model.status.live and model.joining != model.room.name:
         model.notice("You are not in this room. /join joins it, Ctrl+K lists all rooms.")
         return False
-    model.room.hide_unread_line()
-    model.room.stop_keeping_unread()
-    model.room.leave_mode()
+    model.room.progress.hide_unread_line()
+    model.room.progress.stop_keeping_unread()
+    model.room.input.leave_mode()
     model.request(message)
     return True
 
@@ -75,7 +75,7 @@ def send_parts(model: ChatModel, parts: Sequence[str]) -> bool:
     """Send several messages to the open room, as they are; False if nothing was sent."""
     done = all(_send(model, _as_reply(model, SendRequested(model.room.name, part))) for part in parts)
     if done:
-        model.room.set_draft("")
+        model.room.input.set_draft("")
         model.follow()
     return done
 

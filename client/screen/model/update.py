@@ -14,7 +14,7 @@ from client.screen.model.messages.compose_mode import Editing
 from client.screen.model.messages.message_actions import refuse_edit
 from client.screen.model.messages.message_list import is_of_pins
 from client.screen.model.messages.thread_model import is_of_thread
-from client.screen.model.room_model import is_told
+from client.screen.model.rooms.read_progress import is_told
 from client.screen.model.scroll_position import message_key
 from client.text import note_text
 from client.text.sanitize import inert
@@ -100,9 +100,9 @@ def _change_message(model: ChatModel, message: frames.Message) -> None:
         model.listing.change(message)
     if (room := model.rooms.get(message.room)) is None:
         return
-    was_edited = isinstance(room.mode, Editing) and room.mode.offset == message.at.offset
+    was_edited = isinstance(room.input.mode, Editing) and room.input.mode.offset == message.at.offset
     room.change_message(message, model.status.username)
-    if was_edited and room.mode is None:
+    if was_edited and room.input.mode is None:
         model.notice("The message that you were editing was deleted.", room.name)
 
 
@@ -125,7 +125,7 @@ def _apply_connection(model: ChatModel, note: _ConnectionNote) -> None:
         case notes.Disconnected(reason, retry_s):
             model.status.mark_disconnected(reason, retry_s)
             for room in model.rooms.values():
-                room.forget_page_requests()
+                room.pages.forget()
         case notes.Reconnecting():
             model.status.mark_moving()
         case notes.SessionOver(_, reason):
@@ -140,18 +140,18 @@ def _connect(model: ChatModel, note: notes.WelcomeReceived) -> None:
     for room in model.rooms.values():
         was_member = room.member
         if room.name not in members:
-            model.set_member(room.name, False)
+            model.directory.set_member(room.name, False)
         if was_member and not room.member and not note.again and room.name != model.joining:
             _show(model, notes.RoomGone(room.name))  # after a reconnect the core itself reports it
         room.stop_catch_up()
         room.own_reactions.ask_again()
-        room.forget_page_requests()
+        room.pages.forget()
     is_first_run = not any(room.log.epoch for room in model.rooms.values())
     for state in note.rooms:
-        model.set_member(state.room, True, private=state.private)
+        model.directory.set_member(state.room, True, private=state.private)
         if not note.again or not model.rooms[state.room].log.epoch:
             _resume(model, state, is_new=is_direct(state.room) and not is_first_run)
-    model.refresh_rooms()
+    model.room_lists.refresh()
     if not note.again:
         rooms = (state.room for state in note.rooms if not is_told(state))
         model.backfill.start(name for name in rooms if model.rooms[name].unread)
@@ -202,7 +202,7 @@ def _apply_room(model: ChatModel, note: _RoomNote) -> None:
 
 def _leave(model: ChatModel, name: str, *, deleted: bool) -> None:
     """The user is no longer in a room. The messages of a deleted one are dropped: another may be created."""
-    model.set_member(name, False)
+    model.directory.set_member(name, False)
     if deleted:
         model.ensure_room(name).reset()
 
@@ -214,13 +214,13 @@ def _enter(model: ChatModel, note: notes.RoomEntered) -> None:
         room.reset(messages[0].at.epoch)  # another room of this name, created while this client did not know
     was_member = room.member
     is_new = not (was_member and room.log.epoch)
-    model.set_member(name, True)
+    model.directory.set_member(name, True)
     room.add_page(messages, begins=not messages)
     if is_new:
-        room.mark_all_read()
+        room.progress.mark_all_read()
         model.report_read(room)
     else:
-        room.recount(model.status.username)
+        room.progress.recount(model.status.username)
     if not was_member:
         _show(model, note, name)
     if model.joining == name:
@@ -232,7 +232,7 @@ def _change_member(model: ChatModel, change: frames.Membership, *, mine: bool) -
     by_user = change.by == model.status.username or (mine and change.by is None)
     awaits_reply = by_user and change.member and model.joining == change.room
     if mine and not awaits_reply:
-        model.set_member(change.room, change.member, private=change.private if change.member else None)
+        model.directory.set_member(change.room, change.member, private=change.private if change.member else None)
         if change.member and change.at is not None:
             _begin(model, change.room, change.at, change.read)
     if mine or change.room in model.rooms:
@@ -246,7 +246,7 @@ def _begin(model: ChatModel, name: str, at: Position, read: int) -> None:
         room.reset()
     if not room.log.epoch:
         room.log.set_epoch(at.epoch)
-        room.begin(at.offset, read)
+        room.progress.begin(at.offset, read)
 
 
 # Replies to commands.
@@ -268,7 +268,7 @@ def _apply_reply(model: ChatModel, note: _Reply) -> None:
         case notes.CommandAnswered(command, frames.Changed()):
             _finish_change(model, command)
         case notes.CommandAnswered(_, frames.Created(room=name, private=private)):
-            model.set_member(name, True, private=private)
+            model.directory.set_member(name, True, private=private)
             model.join(name)  # the creator is a member already; this opens the room
             _show(model, note, name)
         case notes.CommandAnswered(_, reply):
@@ -281,10 +281,10 @@ def _apply_reply(model: ChatModel, note: _Reply) -> None:
         case notes.CommandRefused(frames.ReadHistory() as request):
             if request.around is not UNSET or is_of_thread(request):
                 _show(model, note, request.room)
-            model.give_up_seeking(request)
-            model.ensure_room(request.room).refuse_page(request)
+            model.history_pages.give_up(request)
+            model.ensure_room(request.room).pages.refuse(request)
             _finish_backfill_page(model, request)
-        case notes.CommandRefused(frames.ListRooms() | frames.Ping()) if not model.lists_rooms:
+        case notes.CommandRefused(frames.ListRooms() | frames.Ping()) if not model.room_lists.waits:
             pass  # the client asked for it by itself
         case notes.CommandRefused():
             _refuse(model, note)
@@ -322,7 +322,7 @@ def _finish_change(model: ChatModel, command: frames.Command) -> None:
     """The server stored a change; the push that follows shows it."""
     match command:
         case frames.Edit(room=name, offset=offset):
-            model.ensure_room(name).finish_edit(offset)
+            model.ensure_room(name).input.finish_edit(offset)
         case frames.React(room=name, offset=offset, emoji=emoji, remove=remove):
             model.ensure_room(name).own_reactions.note(offset, emoji, removed=remove)
         case _:
@@ -335,13 +335,13 @@ def _finish_backfill_page(model: ChatModel, request: frames.ReadHistory) -> None
 
 
 def _receive_rooms(model: ChatModel, rooms: list[frames.RoomSummary]) -> None:
-    model.set_listed_rooms(rooms)
-    if (command := model.take_unknown_room()) is not None:
+    model.directory.set_listed(rooms)
+    if (command := model.room_lists.take_unknown()) is not None:
         room = model.rooms.get(command.room)
         was_left = room is not None and room.private and not room.member
         model.notice(unknown_room(command, command.room, [room.room for room in rooms], left=was_left))
-    elif model.lists_rooms:
-        model.finish_list()
+    elif model.room_lists.waits:
+        model.room_lists.finish()
         for text in note_text.room_lines(rooms):
             model.notice(text)
 
@@ -353,13 +353,13 @@ def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
         case (
             frames.Join() | frames.Leave() | frames.Invite() | frames.Remove() | frames.DeleteRoom() | frames.SetTopic()
         ) as command, Code.ROOM_UNKNOWN:
-            model.look_up_room(command)
+            model.room_lists.look_up(command)
         case frames.Leave(room=room), Code.LAST_MEMBER:
             model.notice(how_to_confirm(refusal.detail, room))
         case frames.Invite(username=username) | frames.Remove(username=username), Code.USER_UNKNOWN:
-            model.notice(unknown_user(sentence or "", username, [*model.people(), *model.known_people]))
+            model.notice(unknown_user(sentence or "", username, [*model.active_people(), *model.known_people]))
         case frames.Join(room=room), Code.USER_UNKNOWN:
-            model.notice(unknown_user(sentence or "", peer_of(room), [*model.people(), *model.known_people]))
+            model.notice(unknown_user(sentence or "", peer_of(room), [*model.active_people(), *model.known_people]))
         case frames.Edit() as command, code:
             refuse_edit(model, command, inert(refusal.detail), changed=code == Code.CHANGED_MEANWHILE)
         case _:
@@ -371,4 +371,4 @@ def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
 def _fail_join(model: ChatModel, name: str) -> None:
     model.cancel_join(name)
     if name in model.rooms and not model.rooms[name].log:
-        model.set_member(name, False)
+        model.directory.set_member(name, False)

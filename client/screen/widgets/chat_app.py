@@ -14,7 +14,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 from textual.screen import Screen
 
-from client.config.config_schema import Config, NotificationSettings
+from client.config.config_schema import Config, NotificationSettings, PeopleSettings
 from client.config.live_config import EffectiveConfig, LiveConfig
 from client.screen.actions.action_table import ACTIONS, Action, with_keys
 from client.screen.input.pasted_text import clean, removed
@@ -57,7 +57,7 @@ class ChatApp(ThemedApp):
         config = live_config.now.config if live_config is not None else Config()
         self.chat = ChatScreen(runtime, dict(actions), zone, uses_mouse=config.mouse)
         self.chat.use_open_command(config.open_command)
-        self._configured_mouse = config.mouse
+        self._configured_mouse, self._people = config.mouse, config.people
         self._runtime, self._state_file, self._live_config = runtime, state_file, live_config
         self._configure_notifications: Callable[[NotificationSettings], None] = lambda _: None
         self._configured_theme = live_config.now.theme if live_config is not None else None
@@ -82,6 +82,8 @@ class ChatApp(ThemedApp):
         if isinstance(event, events.Key) and self.chat.is_key_of("suspend", event):
             self.chat.stop_job()
             return
+        if isinstance(event, events.Key | events.Paste | events.MouseEvent):
+            self._runtime.people.use()
         if isinstance(event, events.Key | events.Paste):
             if isinstance(self.screen, Picker):
                 await self.screen.ready.wait()
@@ -109,6 +111,7 @@ class ChatApp(ThemedApp):
         if isinstance(event, events.Key):
             return self.chat.press(event)
         self.chat.composer.paste(event.text, self._runtime.connection.state.limits.content_chars)
+        self.chat.report_typing()
         return True
 
     @property
@@ -145,6 +148,8 @@ class ChatApp(ThemedApp):
         self.app_resume_signal.subscribe(self, self._draw_again)
         if isinstance(self._driver, TerminalDriver):
             self._driver.on_not_stopped = partial(self.chat.show_status, "Can't suspend: no shell to return to.")
+        self._configure_people(self._people)
+        self._runtime.people.use()
         self._runtime.start(self.exit)
         if self._live_config is not None:
             self.run_worker(self._live_config.follow(self.apply_config), group="configuration")
@@ -165,9 +170,14 @@ class ChatApp(ThemedApp):
             self.chat.use_mouse(uses=now.config.mouse)
             self._configured_mouse = now.config.mouse
         self._configure_notifications(now.config.notices)
+        self._configure_people(now.config.people)
         for sentence in now.sentences:
             self._runtime.model.notice(sentence)
         self.chat.changed()
+
+    def _configure_people(self, settings: PeopleSettings) -> None:
+        self._runtime.model.people.configure(settings)
+        self._runtime.people.configure(settings)
 
     async def save_state(self) -> None:
         """Save the state, in a thread: it waits for the disk."""
@@ -183,6 +193,8 @@ class ChatApp(ThemedApp):
 
     def _set_focus(self, *, focused: bool) -> None:
         self._runtime.model.set_focus(focused=focused)
+        if focused:
+            self._runtime.people.use()
         self._runtime.settle()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002 - Textual's

@@ -13,25 +13,20 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.timer import Timer
 
+from client.core.people.people_state import PeopleState
 from client.job_control import stop_job
-from client.screen.actions.action_table import (
-    OWN_KEYS,
-    Action,
-    ActionScope,
-    found_hints,
-    key_labels,
-    keymap,
-    selection_hints,
-)
+from client.screen.actions.action_table import Action
 from client.screen.actions.handlers import ActionHandlers
 from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
+from client.screen.actions.screen_keys import ScreenKeys
 from client.screen.input.pasted_text import removed
 from client.screen.layout import status_line
 from client.screen.layout.compose_row import mode_row
 from client.screen.layout.header_row import heading
 from client.screen.layout.message_rows import RowStyle
-from client.screen.layout.side_lists import bar, open_room_line, people_rows, room_at, room_rows
-from client.screen.layout.spans import SpanRole
+from client.screen.layout.people.names_on_screen import names_on_screen
+from client.screen.layout.side_lists import open_room_line, people_rows, room_at, room_rows
+from client.screen.layout.side_panes import SidePanes
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.model.messages.compose_mode import ComposeMode
 from client.screen.runtime import ScreenRuntime
@@ -41,6 +36,7 @@ from client.screen.widgets.composer import Composer
 from client.screen.widgets.key_names import name_of, typed_text
 from client.screen.widgets.picker import Picker
 from client.screen.widgets.row_widget import RowWidget
+from client.screen.widgets.sheet_opener import SheetOpener
 from client.screen.widgets.themed_app import ThemedApp
 from client.screen.widgets.timeline import Timeline
 from client.text.line_wrap import width_of
@@ -48,10 +44,6 @@ from client.text.room_names import shown_room
 
 DRAW_S = 1 / 30
 """Shortest time between two draws (seconds). Keys are handled between them, however much arrives."""
-ROOMS_FROM_COLUMNS, PEOPLE_FROM_COLUMNS = 72, 110
-"""Terminal widths from which a pane is shown by default."""
-BOTH_FROM_COLUMNS = 80
-"""Below this width, opening one pane closes the other, to leave room for messages."""
 STATUS_S = 4.0
 """How long a sentence stays in the status line (seconds). Over the timeline it would cover the newest message."""
 
@@ -85,8 +77,7 @@ class ChatScreen(Screen[None]):
         self.timeline_view = TimelineView(runtime.model)
         self.bind_keys(actions)
         self.handlers = ActionHandlers(self)
-        self._pane_shown: dict[str, bool | None] = {"rooms": None, "people": None}
-        """Whether the user shows a pane; None: by the width of the terminal."""
+        self._panes = SidePanes()
         self._zone = zone
         self._draw_is_due = False
         self._open_command: Sequence[str] = ()
@@ -96,8 +87,11 @@ class ChatScreen(Screen[None]):
         self._status_timer: Timer | None = None
         self._mode: tuple[ComposeMode | None, int] = (None, 0)
         """What the composer is for, and the beginning of the thread that is open, as it is shown."""
-        self._replaced = self._forgotten = 0
-        """The model's counts of replaced messages and forgotten texts, as far as they were followed."""
+        self._shown: tuple[int, PeopleState] = (0, self.model.people.known)
+        """The count of replaced messages, and what is known of users, as an open picker shows them."""
+        self._forgotten = 0
+        """The model's count of forgotten texts, as far as it was followed."""
+        self._sheets = SheetOpener(self.model, zone)
         self._draft_of: tuple[str, int] = ("", 0)
         """The room, and the beginning of its open thread, whose draft is in the composer."""
 
@@ -128,26 +122,20 @@ class ChatScreen(Screen[None]):
     def bind_keys(self, actions: dict[str, Action]) -> None:
         """Use the keys of this table from now on."""
         self.actions = actions
-        self._keys = keymap(actions, set(ActionScope) - OWN_KEYS)
-        self._keys_in_thread = keymap(actions, set(ActionScope) - OWN_KEYS, {ActionScope.THREAD})
-        self._keys_composing = keymap(actions, set(ActionScope) - OWN_KEYS, {ActionScope.COMPOSING})
-        self._edit_keys = keymap(actions, {ActionScope.EDITING})
-        self._keys_selecting = keymap(
-            actions, {ActionScope.ROOMS, ActionScope.READING, ActionScope.PROGRAM}, {ActionScope.SELECTING}
-        )
+        self._keys = ScreenKeys(actions)
 
     def key_of(self, action: str) -> str:
         """The first key of an action as written on keyboards; empty if it has none."""
-        return key_labels(self.actions[action].keys[:1])
+        return self._keys.label(action)
 
     def is_key_of(self, action: str, event: events.Key) -> bool:
         """Whether this key is bound to an action, while no message is selected."""
-        return self._keys.get(name_of(event.key, event.character)) == action
+        return self._keys.usual_action(name_of(event.key, event.character)) == action
 
     def press(self, event: events.Key) -> bool:
         """Handle a key; False if it has no meaning here."""
         selecting = self.model.selected is not None
-        action = self._present_keys().get(name_of(event.key, event.character))
+        action = self._keys.action(name_of(event.key, event.character), self.model)
         if action is not None:
             self.perform(action)
         elif selecting and event.character and event.character.isdecimal():
@@ -158,18 +146,12 @@ class ChatScreen(Screen[None]):
                 self.perform("unselect")
             self.composer.type(typed)
             self._keep_draft()
+            self.report_typing()
         elif event.character and unicodedata.category(event.character[0]) != "Cc" and removed(event.character):
             self.show_status(removed(event.character))
         else:
             return False
         return True
-
-    def _present_keys(self) -> Mapping[str, str]:
-        if self.model.selected is not None:
-            return self._keys_selecting
-        if self.model.room.mode is not None:
-            return self._keys_composing
-        return self._keys if self.model.thread is None else self._keys_in_thread
 
     def perform(self, action: str) -> None:
         """Perform an action of the table, by its name."""
@@ -205,23 +187,24 @@ class ChatScreen(Screen[None]):
         empty: EmptyText = no_match,
         keys: Mapping[str, Callable[[], None]] = NO_KEYS,
     ) -> Picker:
-        picker = Picker(title, items, on_choice, edit_keys=self._edit_keys, typed=typed, empty=empty, keys=keys)
+        picker = Picker(title, items, on_choice, edit_keys=self._keys.editing, typed=typed, empty=empty, keys=keys)
         self.app.push_screen(picker)
         return picker
 
     def confirm(self, question: str, yes: str, on_yes: Callable[[], object]) -> None:
-        from client.screen.widgets.sheets import QuestionSheet  # imported on first use: the screen opens faster
-
-        def answered(answer: bool | None) -> None:
-            if answer:
-                on_yes()
-
-        self.app.push_screen(QuestionSheet(question, yes), answered)
+        self._sheets.ask(self.app, question, yes, on_yes)
 
     def show_help(self, *, commands_first: bool) -> None:
-        from client.screen.widgets.sheets import HelpSheet
+        self._sheets.show_help(self.app, self.actions, commands_first=commands_first)
 
-        self.app.push_screen(HelpSheet(self.actions, commands_first=commands_first))
+    def show_profile(self, username: str, on_write: Callable[[], None]) -> None:
+        def closed(writes: bool) -> None:
+            if writes:
+                on_write()
+            self.changed()
+
+        self._sheets.show_profile(self.app, username, closed)
+        self.changed()
 
     def show_palette(self) -> None:
         self.app.action_command_palette()
@@ -251,9 +234,7 @@ class ChatScreen(Screen[None]):
         return self.app.next_theme() if isinstance(self.app, ThemedApp) else self.app.theme
 
     def toggle_pane(self, pane: str) -> None:
-        shown = self._pane_shown[pane] = not self.query_one(f"#{pane}").display
-        if shown and self.size.width < BOTH_FROM_COLUMNS:
-            self._pane_shown["people" if pane == "rooms" else "rooms"] = False
+        self._panes.toggle(pane, self.size.width)
         self._place_panes(self.size.width)
         self.call_after_refresh(self.draw)
 
@@ -276,25 +257,30 @@ class ChatScreen(Screen[None]):
         """Draw soon, once for all changes until then. The composer and an open picker follow at once."""
         if not self.is_running:
             return
-        self._forget_replaced()
+        self._update_pickers()
+        self._sheets.draw_profile()
         if (listing := self.model.take_listing()) is not None:
             self.handlers.messages.show_list(listing)
         if self._place() != self._draft_of:
             self._load_draft()
-        elif (self.model.room.mode, self._draft_of[1]) != self._mode:
+        elif (self.model.room.input.mode, self._draft_of[1]) != self._mode:
             self._show_mode()
         if not self._draw_is_due:
             self._draw_is_due = True
             self.set_timer(DRAW_S, self.draw)
 
-    def _forget_replaced(self) -> None:
-        """Take texts that were erased or edited out of an open picker and out of the composer's memory."""
-        if (replaced := self.model.replaced) != self._replaced:
-            self._replaced = replaced
+    def _update_pickers(self) -> None:
+        """Take texts that were erased or edited out of an open picker and out of the composer's memory.
+
+        The presence of users in a picker is brought up to date, too.
+        """
+        shown = (self.model.directory.totals.replaced, self.model.people.known)
+        if shown != self._shown:
+            self._shown = shown
             for screen in self.app.screen_stack:
                 if isinstance(screen, Picker):
                     screen.update_items()
-        if (forgotten := self.model.forgotten) != self._forgotten:
+        if (forgotten := self.model.directory.totals.forgotten) != self._forgotten:
             self._forgotten = forgotten
             self.composer.forget()
 
@@ -319,35 +305,29 @@ class ChatScreen(Screen[None]):
         rooms, people = self.query_one("#rooms", RowWidget), self.query_one("#people", RowWidget)
         self.query_one("#heading", RowWidget).show([heading(model, self.size.width)])
         height = rooms.content_size.height
+        self._report_names(rooms, people)
         rooms.show(room_rows(model, rooms.content_size.width, height), open_room_line(model, height))
         people.show(people_rows(model, people.content_size.width, people.content_size.height))
         self._draw_status()
 
     def _draw_status(self) -> None:
-        model = self.model
-        parts = status_line.parts(
-            model.status,
+        row = status_line.row(
+            self.model,
+            self.size.width,
             sentence=self._status,
-            catch_up=model.catch_up_remaining,
-            below=model.unread_below,
-            above=model.unread_above,
-            elsewhere=model.unread_elsewhere,
             retry_in_s=self.runtime.retry_in_s,
-            try_key=self.key_of("try-now") or "/reconnect",
-            keys=self._key_hints(),
+            try_key=self.key_of("try-now"),
+            help_key=self.key_of("help"),
+            keys=self._keys.hints(self.model, self.handlers.reading.search),
         )
-        hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"
-        is_healthy = model.status.live and model.status.silent_s is None and not model.catch_up_remaining
-        role = SpanRole.TEXT if is_healthy else SpanRole.WAITING
-        self.query_one("#status", RowWidget).show([bar(parts, hint, self.size.width, role)])
+        self.query_one("#status", RowWidget).show([row])
 
-    def _key_hints(self) -> list[str]:
-        """The keys for the selected message, or for the one that was found."""
-        if (message := self.model.selected_message()) is not None:
-            in_thread = self.model.thread is not None
-            return selection_hints(self.actions, message, self.model.status.username, in_thread=in_thread)
-        search = self.handlers.reading.search
-        return found_hints(self.actions, searched=bool(search.text)) if search.found is not None else []
+    def _report_names(self, rooms: RowWidget, people: RowWidget) -> None:
+        """Say which names are on the screen now."""
+        if not isinstance(self.app.screen, Picker):
+            self.model.people.list_names(())
+        rooms_height, people_height = (pane.content_size.height if pane.display else 0 for pane in (rooms, people))
+        self.runtime.people.show(names_on_screen(self.model, rooms_height=rooms_height, people_height=people_height))
 
     def _tick(self) -> None:
         """Update the countdown to the next attempt, and how long the server has not answered."""
@@ -357,9 +337,8 @@ class ChatScreen(Screen[None]):
             self._draw_status()
 
     def _place_panes(self, columns: int) -> None:
-        for pane, from_columns in (("rooms", ROOMS_FROM_COLUMNS), ("people", PEOPLE_FROM_COLUMNS)):
-            shown = self._pane_shown[pane]
-            self.query_one(f"#{pane}").display = columns >= from_columns if shown is None else shown
+        for pane, shown in self._panes.shown(columns).items():
+            self.query_one(f"#{pane}").display = shown
 
     # Drafts, paste and mouse.
 
@@ -369,9 +348,9 @@ class ChatScreen(Screen[None]):
 
     def _show_mode(self) -> None:
         """Show what the input is for, with its text."""
-        self._mode = (self.model.room.mode, self._draft_of[1])
-        if self.composer.text != self.model.room.draft:
-            self.composer.show(self.model.room.draft)
+        self._mode = (self.model.room.input.mode, self._draft_of[1])
+        if self.composer.text != self.model.room.input.draft:
+            self.composer.show(self.model.room.input.draft)
         row = self.query_one("#mode", RowWidget)
         back = self.key_of("leave-thread")
         shown = mode_row(self.model, self.key_of("leave-edit"), self.size.width, back_key=back)
@@ -386,14 +365,17 @@ class ChatScreen(Screen[None]):
         self._draft_of = self._place()
         to = shown_room(room.name) if self.model.thread is None else "this thread"
         placeholder = f"Message {to} ({self.key_of('help') or '/help'}: help)"
-        self.composer.load_draft(room.draft, placeholder)
+        self.composer.load_draft(room.input.draft, placeholder)
         self._show_mode()
 
     @on(Composer.Changed)
     def _keep_draft(self) -> None:
         """Store the text of the composer as a draft at once: the next key may open another room."""
         if self._draft_of == self._place():
-            self.model.room.set_draft(self.composer.text)
+            self.model.room.input.set_draft(self.composer.text)
+
+    def report_typing(self) -> None:
+        self.runtime.people.type(self.model.room.name, self.composer.text)
 
     @on(Composer.Pasted)
     def _pasted(self, pasted: Composer.Pasted) -> None:

@@ -25,6 +25,8 @@ def style_of(span: Span, theme: Theme) -> Style:
         return _style(person_colour(span.detail, theme), bold=True)
     if span.role is SpanRole.LINK:
         return _link(theme.accent, span.detail)
+    if span.role is SpanRole.AVATAR:
+        return _style(person_colour(span.detail, theme), bold=True, reverse=True)
     return _of_role(span.role, theme)
 
 
@@ -43,8 +45,10 @@ def _of_role(role: SpanRole, theme: Theme) -> Style:
             return _style(theme.unread, bold=True)
         case SpanRole.FOUND:
             return _style(theme.text, reverse=True, bold=True)
-        case SpanRole.STORED:
+        case SpanRole.STORED | SpanRole.ONLINE:
             return _style(theme.good)
+        case SpanRole.AWAY:
+            return _style(theme.warning)
         case SpanRole.WAITING:
             return _style(theme.warning, italic=True)
         case SpanRole.ERROR:
@@ -53,7 +57,9 @@ def _of_role(role: SpanRole, theme: Theme) -> Style:
             return _style(theme.dim, italic=True)
         case SpanRole.BAR:
             return _style(theme.border)
-        case SpanRole.TIME | SpanRole.MARK | SpanRole.DAY | SpanRole.GAP | SpanRole.NAME | SpanRole.LINK:
+        case SpanRole.TIME | SpanRole.MARK | SpanRole.DAY | SpanRole.GAP:
+            return _style(theme.dim)
+        case SpanRole.NAME | SpanRole.LINK | SpanRole.AVATAR:
             return _style(theme.dim)
         case _:
             assert_never(role)

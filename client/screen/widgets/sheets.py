@@ -1,12 +1,14 @@
-"""Modal sheets: help on keys and commands, and a yes-or-no question."""
+"""Modal sheets: help on keys and commands, the profile of a user, and a yes-or-no question."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.css.query import NoMatches
 from textual.screen import ModalScreen
 
 from client.faces.slash_parser import help_lines
@@ -87,6 +89,51 @@ def _entry(keys: str, description: str, columns: int) -> list[Row]:
         (Span(prefix, SpanRole.TITLE), Span(first, SpanRole.TEXT)),
         *((Span(line, SpanRole.TEXT),) for line in others),
     ]
+
+
+class ProfileSheet(ModalScreen[bool]):
+    """The profile of a user, laid out by `rows` for a number of columns; the result is whether to write to them."""
+
+    DEFAULT_CSS = """
+    ProfileSheet { align: center middle; }
+    ProfileSheet Vertical { width: 96%; max-width: 64; height: auto; max-height: 94%; }
+    ProfileSheet Vertical { background: $panel; border: round $accent; }
+    ProfileSheet RowWidget { padding: 0 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,f5,ctrl+c", "dismiss(False)", show=False, priority=True),
+        Binding("enter", "dismiss(True)", show=False, priority=True),
+        Binding("up,k", "move(-1)", show=False, priority=True),
+        Binding("down,j", "move(1)", show=False, priority=True),
+    ]
+
+    def __init__(self, rows: Callable[[int], list[Row]]) -> None:
+        super().__init__()
+        self._rows = rows
+        self._at = 0
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = "Profile"
+            box.border_subtitle = "Enter: write · Esc: close"
+            yield RowWidget()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.draw)
+
+    def action_move(self, by: int) -> None:
+        self._at = max(0, self._at + by)
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw what is known now."""
+        with suppress(NoMatches):  # not composed yet, or being closed with the app
+            area = self.query_one(RowWidget)
+            rows = self._rows(area.content_size.width)
+            area.styles.height = len(rows)
+            area.styles.max_height = self.size.height - 4
+            self._at = min(self._at, max(0, len(rows) - max(1, self.size.height - 4)))
+            area.show(rows[self._at :])
 
 
 class QuestionSheet(ModalScreen[bool]):

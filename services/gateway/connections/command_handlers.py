@@ -261,11 +261,9 @@ class CommandHandlers:
 
     async def _notify(self, connection: Connection, member: Member, command: frames.Notify) -> None:
         room = await self._room_of(member, command.room)
-        state = await self._history.set_notify(
-            room.name, member, command.level, command.until, self._read_states.origin
-        )
-        connection.send(frames.NotifySet(id=command.id, room=room.name, level=state.notify, until=state.until))
-        self._read_states.tell(member.user_id, room.room_id, state, exclude={connection})
+        with self._read_states.hold(connection, member, room.room_id):
+            state = await self._history.set_notify(room.name, member, command.level, command.until)
+            connection.send(frames.NotifySet(id=command.id, room=room.name, level=state.notify, until=state.until))
 
     async def _leave(self, connection: Connection, member: Member, command: frames.Leave) -> None:
         room = await self._room_of(member, command.room)

@@ -29,6 +29,8 @@ log = logging.getLogger("chatterbox.welcome")
 
 WELCOMES_PER_TURN = rate_limits.WELCOMES_PER_TURN.bound.limit
 """Connections that are welcomed per event-loop turn: less than a millisecond's work."""
+UNKNOWN = ReadState()
+"""Fields with these values are not sent: what history did not tell."""
 _CLOSE_CODES = {
     Code.SESSION_ENDED: CloseCode.SESSION_ENDED,
     Code.TOKEN_EXPIRED: CloseCode.TOKEN_EXPIRED,
@@ -171,17 +173,27 @@ def _held_changes(held: ResumePoint | None) -> HeldChanges | None:
 
 def _room_state(room: Room, held: ResumePoint | None, read: ReadState | None, *, reset: bool) -> frames.RoomState:
     """The position and rev after which pushes follow (the client's, if they are valid), and how far it is read."""
-    at = room.at
-    return frames.RoomState(
+    stream = room.opened
+    head = stream.head
+    people = direct_names.people(room.name)
+    known = UNKNOWN if read is None else read
+    return frames.RoomState(  # without dictionaries of fields: they would take as long as all the rest
         room=room.name,
-        at=Position(at.epoch, read_state_feed.first_push(at.offset, read) if held is None else held.offset),
-        head=at.offset,
+        at=Position(stream.epoch, read_state_feed.first_push(head, read) if held is None else held.offset),
+        head=head,
         private=room.private,
         reset=reset,
         topic=room.topic or "",
         rev=room.rev if held is None or held.rev is None else held.rev,
-        **direct_names.fields(room.name),
-        **read_state_feed.fields(read),
+        kind=direct_names.KIND if people else "",
+        with_=people,
+        read=known.read,
+        turn=known.turn,
+        unread=known.unread,
+        mentions=known.mentions,
+        counted=known.counted,
+        notify=known.notify,
+        until=known.until,
     )
 
 

@@ -63,7 +63,7 @@ class TypingFeed:
         """By room id: when its lookers are told again what they were told."""
         self._every_s = limits.typing_every_s
         self._told: dict[WatchingConnection, bytes] = {}
-        """The last frame that each looker was told; absent: that nobody is typing."""
+        """The last frame that each looker was told; absent: that no one is typing."""
         self._tasks = TaskSet()
 
     def type(self, member: Member, room: Room) -> None:
@@ -85,7 +85,7 @@ class TypingFeed:
             self.table.note(signal.room_id, signal.username, self._clock())
 
     def on_messages(self, room_id: int, payloads: Sequence[bytes]) -> None:
-        """Messages in a room in which somebody is typing: their senders have ended."""
+        """Messages in a room in which a user is typing: their senders have ended."""
         for payload in payloads:
             self.table.end(room_id, _author(payload).username)
 
@@ -113,7 +113,7 @@ class TypingFeed:
     async def tick(self) -> None:
         """Tell the lookers of each room that is due who is typing.
 
-        While somebody goes on, that is told again from time to time: a client forgets what is not.
+        While a user goes on, that is told again from time to time: a client forgets what is not.
         """
         if not (self.table.rooms or self.table.changed or self._due_s):
             return
@@ -142,7 +142,7 @@ class TypingFeed:
                 await asyncio.sleep(0)
 
     def _frames(self, room: Room) -> dict[str, bytes]:
-        """The frame for each user who is typing, and under an empty name the one for all others; empty: nobody is."""
+        """The frame for each user who is typing, and under an empty name that for all others; empty: no one types."""
         who = self.table.who(room.room_id)
         told = {viewer: shown(who, viewer) for viewer in ("", *who)}
         return {viewer: _frame(room, *others) if others[0] else b"" for viewer, others in told.items()}

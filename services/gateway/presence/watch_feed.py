@@ -15,8 +15,7 @@ from chatterbox.wire import codec, frames
 from chatterbox.wire.broker_events import PersonChanged
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.history_api import StoredPerson
-from chatterbox.wire.last_seen import last_seen
-from chatterbox.wire.people import PresenceState, Privacy, Profile
+from chatterbox.wire.people import PresenceState, Privacy, Profile, last_seen
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.presence.core.watch_registry import WatchRegistry

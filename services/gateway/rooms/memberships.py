@@ -228,7 +228,7 @@ class Memberships:
             known = self._revision
             answer = await self._history.memberships(users)
             try:
-                rooms = {room.room_id: room for room in await self._feed.open_all(answer.rooms)}
+                rooms = {room.room_id: room for room in await self._feed.open_all(answer.rooms, answer.cursor)}
             except ChatError as problem:
                 if problem.code is Code.ROOM_UNKNOWN:  # deleted since the answer was given
                     continue

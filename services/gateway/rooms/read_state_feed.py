@@ -65,6 +65,8 @@ class ReadStateFeed:
         self._metrics = metrics or GatewayMetrics()
         self._told: dict[int, list[dict[int, ReadState]]] = {}
         """By user id: who collects what is told (see `collect`)."""
+        self._held: list[tuple[RoomConnection, int]] = []
+        """Connections that are told nothing of a room (by id) for now (see `hold`)."""
         self._missed: dict[RoomConnection, dict[str, bytes]] = {}
         """Of connections whose socket is full: by room, the last frame that they were not written."""
         self._askers: dict[int, str] = {}
@@ -91,6 +93,8 @@ class ReadStateFeed:
             return
         for told in self._told.get(user_id, ()):
             told[room_id] = state
+        if self._held:
+            exclude = {*exclude, *(connection for connection, held in self._held if held == room_id)}
         self._send(member, {room_id: state}, exclude)
 
     def _send(self, member: Member, states: Mapping[int, ReadState], exclude: Collection[RoomConnection] = ()) -> None:
@@ -112,6 +116,22 @@ class ReadStateFeed:
             else:
                 connection.write(joined)
                 self._metrics.own_told.inc(len(finished))
+
+    @contextmanager
+    def hold(self, connection: RoomConnection, member: Member, room_id: int) -> Iterator[None]:
+        """Tell a connection the last state of a room after the block instead of each during it.
+
+        The reply that is sent at the end of the block may be older than what is told meanwhile.
+        """
+        place = connection, room_id
+        self._held.append(place)
+        try:
+            with self.collect(member.user_id) as told:
+                yield
+        finally:
+            self._held.remove(place)
+        if (last := told.get(room_id)) is not None:
+            self._send(member, {room_id: last}, exclude=member.connections - {connection})
 
     def send_missed(self, connection: RoomConnection) -> None:
         """Send a connection whose socket is no longer full what it was not sent meanwhile."""

@@ -10,6 +10,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Container, Iterable, Sequence
 
+import msgspec
+
 from chatterbox.chassis.broker import Broker, BrokerError, Subscriber
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import history_api
@@ -112,8 +114,13 @@ class RoomFeed:
         [room] = await self.open_all([info])
         return room
 
-    async def open_all(self, infos: Iterable[history_api.RoomInfo]) -> list[Room]:
+    async def open_all(
+        self, infos: Iterable[history_api.RoomInfo], since: history_api.HeadsCursor | None = None
+    ) -> list[Room]:
         """Return rooms with complete streams from their heads on; those that are not open yet are opened together.
+
+        With `since`, `infos` have the heads and topics as of this cursor or later: then history is asked only which of
+        them have changed. Without it, `infos` need not be recent.
 
         Raises `room_unknown` if one was deleted meanwhile, `unavailable` if history is.
         """
@@ -127,7 +134,7 @@ class RoomFeed:
                 new.append((room, info))
             rooms.append(room)
         for start in range(0, len(new), ROOMS_PER_CALL):
-            opening = self._tasks.spawn(self._open(new[start : start + ROOMS_PER_CALL]))
+            opening = self._tasks.spawn(self._open(new[start : start + ROOMS_PER_CALL], since))
             self._opening.update((room, opening) for room, _ in new[start : start + ROOMS_PER_CALL])
         await self._wait_opened(rooms)
         return rooms
@@ -145,7 +152,9 @@ class RoomFeed:
         if closed:
             raise ChatError(Code.UNAVAILABLE, retry_after_s=1)
 
-    async def _open(self, new: Sequence[tuple[Room, history_api.RoomInfo]]) -> dict[Room, Code]:
+    async def _open(
+        self, new: Sequence[tuple[Room, history_api.RoomInfo]], since: history_api.HeadsCursor | None
+    ) -> dict[Room, Code]:
         """Subscribe first, then read heads: payloads published in between are held and applied after.
 
         Memory starts empty. Returns the rooms that could not be opened, and why.
@@ -156,7 +165,7 @@ class RoomFeed:
             async with self._subscriptions:
                 await self._subscribe(by_channel)
             async with self._calls:
-                answer = await self._history.heads([room.room_id for room, _ in new], topics=True)
+                answer = await self._heads_of([info for _, info in new], since)
             unknown = [room for room, _ in new if room.room_id not in answer.heads]
             for room, info in new:
                 if (head := answer.heads.get(room.room_id)) is not None:
@@ -173,6 +182,22 @@ class RoomFeed:
         finally:
             for room, _ in new:
                 self._opening.pop(room, None)
+
+    async def _heads_of(
+        self, infos: Sequence[history_api.RoomInfo], since: history_api.HeadsCursor | None
+    ) -> history_api.Heads:
+        """The heads of rooms: those of `infos`, except where history has later ones; all from history if need be.
+
+        A room that was deleted after `since` is still among them. The event of its deletion is applied after the rooms
+        are open.
+        """
+        if since is not None:
+            later = await self._history.heads_since(since)
+            if later.comparable and later.cursor is not None:
+                heads = {info.room_id: history_api.RoomHead(info.epoch, info.head, info.rev) for info in infos}
+                heads.update((room_id, later.heads[room_id]) for room_id in later.heads.keys() & heads.keys())
+                return msgspec.structs.replace(later, heads=heads)
+        return await self._history.heads([info.room_id for info in infos], topics=True)
 
     def _begin(self, room: Room, at: history_api.RoomHead, topic: str) -> None:
         stream = RoomStream.at(at.epoch, at.head, (), self._recent_messages)

@@ -105,11 +105,13 @@ class HistoryClient:
     async def read_states(self, users: dict[int, str]) -> history_api.ReadStates:
         return await self._call("/internal/read-states", history_api.UserIds(users), history_api.ReadStates)
 
-    async def set_notify(
-        self, room: str, member: Requester, level: NotificationLevel, until: str, origin: str
-    ) -> ReadState:
-        """Set of what a room notifies a user; returns the room's state. `origin` tells its own connections."""
-        body = history_api.NotifyCall(room, member.user_id, member.username, level, until, origin)
+    async def set_notify(self, room: str, member: Requester, level: NotificationLevel, until: str) -> ReadState:
+        """Set of what a room notifies a user; returns the room's state.
+
+        All of the user's connections are told by signals, also those of this gateway: only history knows which of two
+        levels was set last.
+        """
+        body = history_api.NotifyCall(room, member.user_id, member.username, level, until)
         return await self._call("/internal/notify", body, ReadState)
 
     async def receipts(self, room_id: int) -> dict[str, int]:

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 from chatterbox.wire import text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.history_api import StoredPerson
-from chatterbox.wire.last_seen import last_seen
-from chatterbox.wire.people import Audience, Audiences, Person, Privacy, Profile
+from chatterbox.wire.people import Audience, Audiences, Person, Privacy, Profile, last_seen
 from chatterbox.wire.user_settings import Writers
 
 EVERYONE = frozenset({Audience.EVERYONE})

@@ -58,6 +58,20 @@ class RoomActivity:
         self._run = self._new_run()
         self._numbers.clear()
 
+    def are_unchanged(self, room_ids: Iterable[int], cursor: HeadsCursor) -> bool:
+        """Whether none of these rooms was noted after `cursor`.
+
+        >>> activity = RoomActivity(lambda: "r")
+        >>> before = activity.cursor
+        >>> activity.note([7])
+        >>> activity.are_unchanged([8], before), activity.are_unchanged([7, 8], before)
+        (True, False)
+        """
+        if cursor.run != self._run:
+            return False
+        numbers, number = self._numbers, cursor.number
+        return number == self._last or all(numbers.get(room_id, 0) <= number for room_id in room_ids)
+
     def since(self, cursor: HeadsCursor) -> list[int] | None:
         """The rooms noted after `cursor`, the last one first; None if it is of another run."""
         if cursor.run != self._run:

@@ -1,8 +1,8 @@
-"""Applies the ledger of deleted messages to databases that still have their texts: backups and kept copies."""
+"""Removes texts that were deleted or edited away from databases that still have them: backups and kept copies."""
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,6 +10,9 @@ import msgspec
 
 from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.sqlite.database import delete_securely
+from services.history.erasure import page_erasure
+from services.history.erasure.edited_texts import EditedText
+from services.history.erasure.page_erasure import TextRow
 from services.history.schema import MIGRATIONS
 
 CHANGES_VERSION = 6
@@ -40,6 +43,13 @@ _BLANK = """
     UPDATE messages SET content = '' WHERE content <> '' AND id IN (
         SELECT json_extract(value, '$[0]') FROM json_each('{erased}'));
 """
+_WITH_TEXT = "SELECT id FROM messages WHERE content <> '' AND id IN (SELECT value FROM json_each(?))"
+_FILE_ROWS = "SELECT id FROM files WHERE message_id IN (SELECT value FROM json_each(?))"
+_REPLACE = """
+    UPDATE messages SET content = :content, edited_ms = :edited_ms
+    WHERE id = :id AND deleted_ms IS NULL AND content <> :content AND (:always OR coalesce(edited_ms, 0) < :edited_ms)
+"""
+_REPLACE_IN_OLD = "UPDATE messages SET content = :content WHERE id = :id AND content NOT IN ('', :content)"
 _HAS_ERASED = "SELECT 1 FROM messages WHERE deleted_ms IS NOT NULL LIMIT 1"
 
 
@@ -68,24 +78,63 @@ def kept_copies(database: Path) -> list[Path]:
     return sorted(copy for name in names for copy in database.parent.glob(name))
 
 
-def scrub(database: Path, erased: Mapping[int, int]) -> Iterator[tuple[Path, str]]:
-    """Delete these messages from the kept copies of `database`; yields each copy, and why that failed (or nothing)."""
+def scrub(
+    database: Path, erased: Mapping[int, int], edited: Sequence[EditedText] = (), *, is_latest: bool = True
+) -> Iterator[tuple[Path, str]]:
+    """Delete and replace texts in the kept copies of `database`: of messages `erased` (times by id), and `edited`.
+
+    `is_latest`: no copy can have a later text of these messages; else one that was edited later stays. Yields each
+    copy, and why that failed (or nothing).
+    """
     for copy in kept_copies(database):
         try:
-            _scrub(copy, erased)
-        except (sqlite3.Error, OperatorError) as problem:
+            _scrub(copy, erased, edited, is_latest=is_latest)
+        except (sqlite3.Error, OSError, OperatorError) as problem:
             yield copy, str(problem)
         else:
             yield copy, ""
 
 
-def _scrub(copy: Path, erased: Mapping[int, int]) -> None:
+def _scrub(copy: Path, erased: Mapping[int, int], edited: Iterable[EditedText], *, is_latest: bool) -> None:
     with contextlib.closing(_open(copy, "rw")) as connection:
         delete_securely(connection)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if not 1 <= version <= len(MIGRATIONS):
             raise OperatorError(f"its schema version is {version}")
+        ids = msgspec.json.encode(list(erased)).decode()
+        rewritten = page_erasure.of_messages(each for (each,) in connection.execute(_WITH_TEXT, (ids,)))
+        if version >= FILES_VERSION:
+            rewritten += [TextRow(page_erasure.FILES, row_id) for (row_id,) in connection.execute(_FILE_ROWS, (ids,))]
         connection.executescript(f"BEGIN IMMEDIATE;\n{script(version, erased)}\nCOMMIT;")
+        rewritten += page_erasure.of_messages(_replace(connection, version, edited, is_latest=is_latest))
+        if rewritten:
+            _clear_free_bytes(connection, version, rewritten)
+
+
+def _replace(
+    connection: sqlite3.Connection, version: int, edited: Iterable[EditedText], *, is_latest: bool
+) -> list[int]:
+    """Replace texts that were edited since; returns the ids of those messages."""
+    replace = _REPLACE if version >= CHANGES_VERSION else _REPLACE_IN_OLD
+    connection.execute("BEGIN IMMEDIATE")
+    replaced = [
+        text.message_id
+        for text in edited
+        if connection.execute(
+            replace,
+            {"id": text.message_id, "content": text.content, "edited_ms": text.edited_ms, "always": is_latest},
+        ).rowcount
+    ]
+    connection.execute("COMMIT")
+    return replaced
+
+
+def _clear_free_bytes(connection: sqlite3.Connection, version: int, rows: Sequence[TextRow]) -> None:
+    """Remove what SQLite left of the texts in the log and in the free bytes of pages."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if version < CHANGES_VERSION:
+        connection.execute("VACUUM")
+    elif page_erasure.clear(connection, rows):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

@@ -38,6 +38,11 @@ MESSAGES = TextTable("messages", "extra")
 FILES = TextTable("files", "name")
 
 
+def of_messages(message_ids: Iterable[int]) -> list[TextRow]:
+    """The rows of these messages."""
+    return [TextRow(MESSAGES, message_id) for message_id in message_ids]
+
+
 def clear(db: sqlite3.Connection, rows: Iterable[TextRow]) -> int:
     """Clear the free bytes of the pages around these rows; returns how many pages had old content.
 

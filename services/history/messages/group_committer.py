@@ -10,19 +10,23 @@ from functools import partial
 import aiosqlite
 
 from chatterbox.chassis.sqlite.database import checkpoint, run_on_connection
-from chatterbox.wire.broker_events import RoomDeleted
+from chatterbox.wire import direct_names
+from chatterbox.wire.broker_events import MembershipChanged, RoomDeleted, RoomEvent
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
+from services.history.core.change_plan import ChangePlan
 from services.history.core.room_activity import RoomActivity
 from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.page_erasure import TextRow
+from services.history.erasure.pending_erasures import PendingErasures
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.member_names import MemberNames
 from services.history.messages.send_limits import SendLimits
 from services.history.messages.write_queue import ChangeJob
 from services.history.messages.write_transaction import WriteTransaction, last_message_id, store
+from services.history.reads.read_activity import ReadActivity
 
 log = logging.getLogger("chatterbox.history.group_committer")
 
@@ -41,17 +45,22 @@ class GroupCommitter:
         now_ms: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
         ledger: ErasureLedger | None = None,
+        pending: PendingErasures | None = None,
     ) -> None:
-        """`now_ms` is milliseconds since 1970, `clock` monotonic seconds. `ledger` records deleted messages."""
+        """`now_ms` is milliseconds since 1970, `clock` monotonic seconds. `ledger` records deleted messages, `pending`
+        those whose texts are overwritten.
+        """
         self._db = db
         self._limits = limits
         self._now_ms = now_ms
         self._send_limits = SendLimits(limits, clock)
         self._names = MemberNames(limits)
         self._ledger = ledger
+        self._pending = pending
         self._last_id: int | None = None
         """The last message id ever given; None: to be read from the database."""
         self.activity = RoomActivity(lambda: secrets.token_hex(8))
+        self.read_activity = ReadActivity(lambda: secrets.token_hex(8))
         self.revision: int | None = None
         """The membership revision of the last commit that had one; None: to be read from the database."""
 
@@ -93,13 +102,20 @@ class GroupCommitter:
         return CommittedChanges(transaction.events, plan)
 
     def _note(self, transaction: WriteTransaction, plan: AppendPlan) -> None:
-        """Note which rooms changed, now that it can be read."""
+        """Note which rooms and read states changed, now that it can be read."""
         changed = plan.changes.changed if plan.changes is not None else None
         if plan.tails or changed:
             self.activity.note({**plan.tails, **changed} if changed else plan.tails)
         for event in transaction.events:
             if isinstance(event, RoomDeleted):
                 self.activity.forget(event.room_id)
+        readers = transaction.readers.union(
+            event.user_id for event in transaction.events if isinstance(event, MembershipChanged)
+        )
+        if readers:
+            self.read_activity.note(readers)
+        if (plan.changes is not None and plan.changes.mentions) or any(map(_concerns_others, transaction.events)):
+            self.read_activity.note_all()
 
     def store_and_commit(
         self, db: sqlite3.Connection, group: CommitGroup, transaction: WriteTransaction, last_id: int
@@ -130,16 +146,17 @@ class GroupCommitter:
             member_ids=partial(self._names.user_ids, db),
         )
         plan.erased_files += transaction.erased_files
-        if plan.changes is not None and plan.changes.erased:
-            self._record(plan.changes.erased, transaction.now_ms)
+        if plan.changes is not None and plan.changes.rewritten:
+            self._record(plan.changes, transaction.now_ms)
         return plan
 
-    def _record(self, message_ids: Sequence[int], at_ms: int) -> None:
-        """Record deleted messages before the commit. A ledger that can't be written is a failure of the disk."""
-        if self._ledger is None:
-            return
+    def _record(self, changes: ChangePlan, at_ms: int) -> None:
+        """Record which texts are erased before the commit. A file that can't be written is a failure of the disk."""
         try:
-            self._ledger.record(message_ids, at_ms)
+            if self._pending is not None:
+                self._pending.add(changes.rewritten)
+            if self._ledger is not None and changes.erased:
+                self._ledger.record(changes.erased, at_ms)
         except OSError as problem:
             raise sqlite3.OperationalError(f"the ledger of deleted messages can't be written: {problem}") from problem
 
@@ -148,11 +165,19 @@ class GroupCommitter:
         self._last_id = self.revision = None
         self._names.forget()
         self.activity.restart()
+        self.read_activity.restart()
         try:
             if self._db.in_transaction:
                 await self._db.execute("ROLLBACK")
         except sqlite3.Error:
             log.exception("rollback.failed")
+
+
+def _concerns_others(event: RoomEvent) -> bool:
+    """Whether an event changes read states of users whom it does not name: mentions are counted otherwise in notes."""
+    return isinstance(event, RoomDeleted) or (
+        isinstance(event, MembershipChanged) and bool(direct_names.people(event.room))
+    )
 
 
 async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:

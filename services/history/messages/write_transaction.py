@@ -78,6 +78,8 @@ class WriteTransaction:
     """To be published after the commit."""
     erased_files: list[int] = field(default_factory=list)
     """The ids of rows of files that were deleted."""
+    readers: set[int] = field(default_factory=set)
+    """Users whose read states change, by id."""
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         return [tuple(row) for row in await self.db.execute_fetchall(sql, parameters)]

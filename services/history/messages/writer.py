@@ -31,12 +31,14 @@ from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.log_erasure import LogErasure
 from services.history.erasure.page_erasure import TextRow
+from services.history.erasure.pending_erasures import PendingErasures
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.group_committer import GroupCommitter
 from services.history.messages.write_queue import RETRY_AFTER_S, AppendJob, ChangeJob, Job, QueueBounds, WriteQueue
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.metrics import HistoryMetrics
+from services.history.reads.read_activity import ReadActivity
 
 log = logging.getLogger("chatterbox.history.writer")
 
@@ -63,15 +65,20 @@ class Writer:
         damage: DamageRecord,
         committer: GroupCommitter | None = None,
         ledger: ErasureLedger | None = None,
-        on_erased: Callable[[], None] = lambda: None,
+        pending: PendingErasures | None = None,
+        on_erased: Callable[[Sequence[int]], None] = lambda _: None,
         on_failed: Callable[[], None] = lambda: None,
     ) -> None:
         """`publish` is called after every commit, before its callers learn of it, and must not block. `on_failed` is
         called when a commit failed: what it stored is not known. `committer` writes to `db`.
 
-        `ledger` records deleted messages; `on_erased` is called when deleted texts are gone from the database.
+        `ledger` records deleted messages, `pending` those whose texts are overwritten; `on_erased` is called with the
+        ids of messages whose old texts are gone from the database.
         """
-        self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock, ledger=ledger)
+        self._committer = committer or GroupCommitter(
+            db, limits=limits, now_ms=now_ms, clock=clock, ledger=ledger, pending=pending
+        )
+        self._pending = pending
         self._publish = publish
         self._reserve = reserve
         self._damage = damage
@@ -99,6 +106,11 @@ class Writer:
         """Which rooms the commits of this process changed."""
         return self._committer.activity
 
+    @property
+    def read_activity(self) -> ReadActivity:
+        """Whose read states the commits of this process changed."""
+        return self._committer.read_activity
+
     async def append(self, messages: Sequence[Append]) -> list[Outcome]:
         """Store messages in this order in one transaction; on return they are durable. One outcome per message.
 
@@ -125,7 +137,8 @@ class Writer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Writer"]:
         """Write while the block runs; at its end refuse new jobs and commit the accepted ones."""
-        self._log_erasure.request()  # an earlier process may have ended before it truncated the log
+        # an earlier process may have ended before it removed the old texts
+        self._log_erasure.request(page_erasure.of_messages(self._pending.message_ids if self._pending else ()))
         async with background(self._run(), "history.writer"):
             try:
                 yield self
@@ -172,7 +185,7 @@ class Writer:
             return False
         self._erasure_incident.recover()
         if is_done:
-            self._on_erased()
+            self._on_erased([row.row_id for row in rows if row.table is page_erasure.MESSAGES])
         return is_done
 
     async def _commit(self, jobs: list[Job]) -> None:
@@ -254,7 +267,7 @@ def _overwritten(plan: AppendPlan) -> list[TextRow]:
     """The rows whose texts were overwritten or deleted."""
     message_ids = plan.changes.rewritten if plan.changes is not None else ()
     files = [TextRow(page_erasure.FILES, row_id) for row_id in plan.erased_files]
-    return [TextRow(page_erasure.MESSAGES, message_id) for message_id in message_ids] + files
+    return page_erasure.of_messages(message_ids) + files
 
 
 def _log_fields(plan: AppendPlan) -> dict[str, int | str]:

@@ -26,4 +26,6 @@ async def store(
     """
     info = (await room_queries.find(transaction, room, user.user_id, limits)).require_member()
     changed = await transaction.rows(_SET, (level, quiet_until_ms, info.room_id, user.user_id))
+    if changed:
+        transaction.readers.add(user.user_id)
     return info, bool(changed)

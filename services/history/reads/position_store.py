@@ -32,6 +32,7 @@ async def store(transaction: WriteTransaction, positions: Sequence[ReadPosition]
         if point != stored:
             grown[room_id, user_id] = point
     if grown:
+        transaction.readers |= {user_id for _, user_id in grown}
         await transaction.rows(_ADVANCE, (_json([(*place, *point) for place, point in grown.items()]),))
     return list(grown)
 

@@ -81,6 +81,8 @@ class ReadStateReader:
         self._senders = senders
         self._fill_s = fill_s
         self._filling = asyncio.Lock()
+        self.estimates = 0
+        """States that were told as if the user had sent no message, for want of time."""
 
     async def of_users(self, user_ids: Sequence[int]) -> dict[int, dict[int, ReadState]]:
         """The states of all rooms of these users: by user id, then by room id."""
@@ -145,7 +147,10 @@ class ReadStateReader:
         run = runs.get(reading.room_id)
         own = None if run is None else run.count(reading.user_id, reading.read, reading.head)
         count = self._unread(reading) if own is None else unread(reading.head - reading.read, own)
-        return reading, _state(reading, unread(reading.head - reading.read, 0) if count is None else count)
+        if count is None:
+            self.estimates += 1
+            count = unread(reading.head - reading.read, 0)
+        return reading, _state(reading, count)
 
     async def _fill(self, readings: Sequence[StoredReading]) -> dict[int, SenderRun]:
         """Read who sent the messages that these users have not read, by room id, and remember it."""

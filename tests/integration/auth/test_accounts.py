@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import unicodedata
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -260,18 +261,37 @@ class TestLoginRate:
         assert (await site.try_login()).status_code == 200
 
     async def test_logins_from_another_address_pass_while_one_address_fills_the_hashing_queue(
-        self, tmp_path: Path
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """The first password is hashed only when the queue is full and the other address waits in it, too."""
+        may_hash, verify, order = threading.Event(), PasswordHasher._verify, list[str]()
+
+        def verify_in_time(hasher: PasswordHasher, password: str, hashed: str) -> tuple[bool, str | None]:
+            may_hash.wait()
+            order.append(password)
+            return verify(hasher, password, hashed)
+
         async with running(tmp_path, hash_concurrency=1, hash_waiting=8, login_failures=100) as site:
             await site.register("mallory")
-            await site.register()
+            await site.register("alice", OTHER)
+            monkeypatch.setattr(PasswordHasher, "_verify", verify_in_time)
             flood = [asyncio.create_task(site.try_login("mallory")) for _ in range(40)]
-            await until(lambda: site.auth.accounts._hasher.waiting == 8, most_s=10)
-            async with site.at("192.0.2.1") as home:
-                response = await home.post("/login", json={"username": "alice", "password": PASSWORD})
-            assert response.status_code == 200
-            assert not all(task.done() for task in flood)
-            assert {response.status_code for response in await asyncio.gather(*flood)} == {200, 503}
+            hasher = site.auth.accounts._hasher
+            try:
+                await until(lambda: sum(task.done() for task in flood) == 31, most_s=60)
+                assert (hasher.running, hasher.waiting) == (1, 8)
+                async with site.at("192.0.2.1") as home:
+                    body = {"username": "alice", "password": OTHER}
+                    login = asyncio.create_task(home.post("/login", json=body))
+                    await until(lambda: sum(task.done() for task in flood) == 32, most_s=60)
+                    may_hash.set()
+                    assert (await login).status_code == 200
+            finally:
+                may_hash.set()
+                responses = await asyncio.gather(*flood)
+        assert order.index(OTHER) <= 2
+        assert order.count(PASSWORD) == 8
+        assert Counter(response.status_code for response in responses) == {200: 8, 503: 32}
 
 
 class TestConcurrentLogins:

@@ -36,6 +36,10 @@ FIRING: dict[str, dict[str, str]] = {
     },
     "BrokerDoubts": {f"chatterbox_gateway_broker_possible_losses_total{{{GATEWAY}}}": RISING},
     "GatewayDeaf": {f"chatterbox_gateway_broker_silences_total{{{GATEWAY}}}": RISING},
+    "SignalsCostly": {
+        f"chatterbox_gateway_signals_bytes_total{{{GATEWAY}}}": "0+600000x240",
+        f"chatterbox_gateway_message_bytes_total{{{GATEWAY}}}": RISING,
+    },
     "FanOutSlow": {
         f'chatterbox_gateway_fan_out_seconds_bucket{{le="0.1",{GATEWAY}}}': STEADY,
         f'chatterbox_gateway_fan_out_seconds_bucket{{le="+Inf",{GATEWAY}}}': RISING,

@@ -1,5 +1,6 @@
 """Read state at a gateway: all connections of a user agree, and a stop loses no position."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import ReadStates
+from chatterbox.wire.read_state import ReadState
 from services.gateway.upstream.history_client import HistoryClient
 from tests.support.server import Server, running
 from tests.support.talker import Talker
@@ -131,6 +133,31 @@ async def test_reading_a_room_that_one_is_not_in_is_refused(server: Server) -> N
             fields: dict[str, Any] = {"offset": 1} if command == "read" else {"level": "all"}
             assert (await ada.ask(command, room="ops", **fields))["code"] == "not_a_member"
             assert (await ada.ask(command, room="secret", **fields))["code"] == "room_unknown"
+
+
+async def test_devices_agree_on_the_level_that_was_set_last_although_its_reply_is_the_first(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply to the first device is late: by then, the other has set another level."""
+    set_notify, may_reply = HistoryClient.set_notify, asyncio.Event()
+
+    async def late_once(self: HistoryClient, *command: Any) -> ReadState:
+        monkeypatch.setattr(HistoryClient, "set_notify", set_notify)
+        answer = await set_notify(self, *command)
+        await may_reply.wait()
+        return answer
+
+    token = await server.newcomer("ada")
+    async with server.talker(token) as one, server.talker(token) as other:
+        monkeypatch.setattr(HistoryClient, "set_notify", late_once)
+        await one.say({"type": "notify", "id": 50, "room": "general", "level": "none"})
+        assert (await other.push("own", room="general"))["notify"] == "none"
+        await other.ask("notify", room="general", level="all")
+        assert (await other.push("own", room="general"))["notify"] == "all"
+        may_reply.set()
+        assert (await one.first(id=50))["level"] == "none"
+        assert one.inbox == [], "nothing was told before the reply that the reply takes back"
+        assert (await one.push("own", room="general", notify="all"))["notify"] == "all"
 
 
 @pytest.mark.parametrize("fields", [{"level": "loud"}, {"level": "all", "until": "tomorrow"}])

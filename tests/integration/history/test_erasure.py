@@ -1,5 +1,6 @@
 """Deleted texts are gone: from the database, its log and its copies, and from restored backups."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -12,9 +13,11 @@ from chatterbox.chassis.sqlite.backup import BackupError, backup
 from chatterbox.wire.errors import ChatError, Code
 from services.history.erasure import log_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger, add, merge, read
-from services.history.restore import ledger_summary, restore
+from services.history.erasure.pending_erasures import PendingErasures
+from services.history.restore import ledger_summary, restore, scrub_copies
 from services.history.schema import SCHEMA
 from tests.integration.history.test_changes import change, delete, edit, react
+from tests.integration.history.test_page_erasure import changed_messages, filled
 from tests.support.history import START_MS, FakeAuth, Service, Start
 from tests.support.waiting import MOST_S, proves_absence, until
 
@@ -71,6 +74,53 @@ class TestFiles:
         await until(lambda: not files_with(data, CANARY), MOST_S)
         assert files_with(data, "stays")[:2] == [copy.name for copy in copies]
 
+    async def test_copies_lose_a_text_that_was_edited_away_and_get_the_new_one(self, history: Service) -> None:
+        await history.append(history.message(CANARY, "k1"), history.message("stays", "k2"))
+        data, database = history.settings.data, history.settings.database
+        copies = [data / f"history.before-{event}.sqlite" for event in ("migration-5", "restore-1")]
+        for copy in copies:
+            backup(database, copy)
+        await change(history, edit(history, 1, "replaced"))
+        await until(lambda: not files_with(data, CANARY), MOST_S)
+        assert files_with(data, "replaced")[:2] == [copy.name for copy in copies]
+
+    async def test_copies_lose_a_text_that_was_edited_away_by_a_process_that_was_killed(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(log_erasure, "DELAY_S", 3600)
+        async with start() as history:
+            await history.greet("alice")
+            await history.append(history.message(CANARY, "k1"))
+            data = history.settings.data
+            backup(history.settings.database, data / "history.before-restore-1.sqlite")
+            await change(history, edit(history, 1, "replaced"))
+        assert files_with(data, CANARY) == ["history.before-restore-1.sqlite"]
+        monkeypatch.setattr(log_erasure, "DELAY_S", 0.05)
+        async with start():
+            await until(lambda: not files_with(data, CANARY), MOST_S)
+
+    async def test_messages_with_old_texts_are_listed_in_a_file_until_the_texts_are_gone(
+        self, history: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await history.append(history.message(CANARY, "k1"), history.message("other", "k2"))
+        monkeypatch.setattr(log_erasure, "DELAY_S", 0.5)
+        listed = history.settings.data / "erasing.log"
+        await change(history, edit(history, 1, "replaced"), delete(history, 2))
+        assert listed.read_text().split() == ["1", "2"]
+        await until(lambda: not listed.exists(), MOST_S)
+        assert files_with(history.settings.data, CANARY) == []
+
+    async def test_a_start_erases_what_a_process_that_was_killed_left_in_pages(
+        self, start: Start, tmp_path: Path
+    ) -> None:
+        data = tmp_path / "data"
+        data.mkdir()
+        gone = filled(data / "history.sqlite")
+        PendingErasures(data).add(changed_messages(data / "history.sqlite"))
+        assert _left(data / "history.sqlite", gone) or sqlite3.sqlite_version_info[:2] != (3, 40)
+        async with start():
+            await until(lambda: not _left(data / "history.sqlite", gone), MOST_S)
+
     async def test_a_start_erases_what_a_process_that_was_killed_left_in_the_log(
         self, start: Start, auth: FakeAuth
     ) -> None:
@@ -85,6 +135,56 @@ class TestFiles:
         assert files_with(data, CANARY)
         async with start():
             await until(lambda: not files_with(data, CANARY), MOST_S)
+
+
+def _left(database: Path, gone: list[str]) -> list[str]:
+    """The words of erased texts that a database still has."""
+    data = database.read_bytes()
+    return [word for word in gone if word.encode() in data]
+
+
+def test_the_database_that_a_restore_keeps_has_no_erased_text(tmp_path: Path) -> None:
+    database = tmp_path / "history.sqlite"
+    gone = filled(database)
+    assert _left(database, gone) or sqlite3.sqlite_version_info[:2] != (3, 40)
+    backup(database, tmp_path / "copy.sqlite")
+    add(tmp_path / "erased.log", [])
+    kept = restore(database, tmp_path / "copy.sqlite")
+    assert kept is not None
+    assert _left(kept, gone) == []
+    assert changed_messages(kept) == changed_messages(tmp_path / "copy.sqlite")
+
+
+def test_an_older_copy_loses_a_text_edited_away_before_a_restore_and_a_newer_one_keeps_its_text(
+    tmp_path: Path,
+) -> None:
+    """What the last process had not erased yet is erased by the restore; the kept database is as it was."""
+    database = tmp_path / "history.sqlite"
+    _with_text(database, CANARY, edited_ms=None)
+    for name in ("history.before-migration-7.sqlite", "copy.sqlite"):
+        backup(database, tmp_path / name)
+    _with_text(database, "replaced", edited_ms=START_MS)
+    PendingErasures(tmp_path).add([1])
+    kept = restore(database, tmp_path / "copy.sqlite")
+    assert files_with(tmp_path, CANARY) == ["copy.sqlite", "history.sqlite"]
+    assert kept is not None
+    assert files_with(tmp_path, "replaced") == ["history.before-migration-7.sqlite", kept.name]
+    assert not (tmp_path / "erasing.log").exists()
+
+
+def _with_text(database: Path, text: str, *, edited_ms: int | None) -> None:
+    """A database with one message."""
+    database.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        for script in SCHEMA.migrations:
+            db.executescript(script)
+        db.execute(
+            "INSERT INTO messages (id, room_id, offset, user_id, username, content, timestamp, rev, edited_ms)"
+            " VALUES (1, 1, 1, 1, 'alice', ?, 0, ?, ?)",
+            (text, int(edited_ms is not None), edited_ms),
+        )
+        db.execute(f"PRAGMA user_version = {len(SCHEMA.migrations)}")
+        db.commit()
 
 
 def _delete_and_die(database: Path) -> None:
@@ -235,7 +335,19 @@ def test_scrub_removes_deleted_messages_from_copies(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "services.history", "scrub"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     first, second, last = done.stdout.splitlines()
-    assert first.endswith("has no deleted message any more")
+    assert first.endswith("has no erased text any more")
     assert "can't be scrubbed" in second
     assert last.endswith("names 1 deleted message, the last of 2026-09-21 (UTC)")
     assert files_with(tmp_path, CANARY) == []
+
+
+def test_scrub_removes_texts_that_were_edited_away_from_copies(tmp_path: Path) -> None:
+    database, copy = tmp_path / "history.sqlite", tmp_path / "history.before-migration-7.sqlite"
+    _with_text(copy, CANARY, edited_ms=None)
+    _with_text(database, "replaced", edited_ms=START_MS)
+    newer = tmp_path / "history.before-restore-1.sqlite"
+    _with_text(newer, "replaced later", edited_ms=START_MS + 1)
+    assert all(line.endswith("has no erased text any more") for line in scrub_copies(database))
+    assert files_with(tmp_path, CANARY) == []
+    assert files_with(tmp_path, "replaced") == [copy.name, newer.name, database.name]
+    assert files_with(tmp_path, "replaced later") == [newer.name]

@@ -54,6 +54,30 @@ def run(db: sqlite3.Connection, seed: int) -> tuple[list[str], list[str]]:
     return list(live.values()), gone
 
 
+def filled(path: Path) -> list[str]:
+    """A database in whose pages SQLite 3.40 leaves old texts; returns the words of all old texts."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for script in SCHEMA.migrations:
+            db.executescript(script)
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=OFF",
+            "secure_delete=ON",
+            f"user_version={len(SCHEMA.migrations)}",
+        ):
+            db.execute(f"PRAGMA {pragma}")
+        db.execute("INSERT INTO memberships (room_id, user_id, username, joined_ms) VALUES (1, 1, 'ada', 0)")
+        _, gone = run(db, SEEDS_WITH_COPIES[-1])
+        truncate_log(db)
+    return gone
+
+
+def changed_messages(path: Path) -> list[int]:
+    """The ids of the messages that were changed."""
+    with closing(sqlite3.connect(path)) as db:
+        return [message_id for (message_id,) in db.execute("SELECT id FROM messages WHERE rev > 0 ORDER BY id")]
+
+
 def truncate_log(db: sqlite3.Connection) -> None:
     assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
 

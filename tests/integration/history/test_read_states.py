@@ -1,20 +1,23 @@
 """Read state: positions, unread counts, mentions and notification levels, as gateways ask for them."""
 
+import asyncio
 import contextlib
 import sqlite3
+from collections.abc import Sequence
 
 import pytest
 
 from chatterbox.wire import history_api
-from chatterbox.wire.broker_events import CONTROL, SIGNALS, MembershipChanged, decode_control, decode_signal
+from chatterbox.wire.broker_events import CONTROL, SIGNALS, MembershipChanged, decode_control
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import ReadOutcomes, ReadPosition, ReadPositions
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.recent_senders import PER_ROOM
 from services.history.history import MAX_READ_POSITIONS
+from services.history.reads.read_states import ReadStateReader
 from tests.support import waiting
-from tests.support.history import Service, Start, code, until
+from tests.support.history import Service, Start, code, read_signal, until
 
 
 async def state(history: Service, user: str = "bob", room_id: int = 1) -> ReadState:
@@ -277,10 +280,10 @@ class TestSignals:
         await mark(history, 1, origin="g-2")
         await mark(history, 2)
         await until(lambda: len(heard) >= 2)
-        told = [decode_signal(payload) for _, payload in heard]
+        told = [read_signal(payload) for _, payload in heard]
         assert [(signal.origin, signal.states) for signal in told] == [
-            ("g-1", [(2, 1, ReadState(read=1, unread=1, counted=2))]),
-            ("", [(2, 1, ReadState(read=2, counted=2))]),
+            ("g-1", [(2, 1, ReadState(read=1, unread=1, counted=2), "bob")]),
+            ("", [(2, 1, ReadState(read=2, counted=2), "bob")]),
         ]
 
 
@@ -296,7 +299,37 @@ class TestNotify:
         assert await state(history) == expected
         assert await state(history, "alice") == ReadState()
         await until(lambda: bool(heard))
-        assert [decode_signal(payload).states for _, payload in heard] == [[(2, 1, expected)]]
+        assert [read_signal(payload).states for _, payload in heard] == [[(2, 1, expected, "")]]
+
+    async def test_the_level_that_was_set_last_is_told_last(
+        self, history: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first of two devices is slow: its state is read before the other's level is set, and told after it."""
+        heard = await history.listening(SIGNALS)
+        of_members, has_read, may_go_on = ReadStateReader.of_members, asyncio.Event(), asyncio.Event()
+
+        async def slow_once(
+            self: ReadStateReader, members: Sequence[tuple[int, int]]
+        ) -> dict[tuple[int, int], ReadState]:
+            states = await of_members(self, members)
+            if not has_read.is_set():
+                has_read.set()
+                await may_go_on.wait()
+            return states
+
+        monkeypatch.setattr(ReadStateReader, "of_members", slow_once)
+        bodies = [
+            history_api.NotifyCall("general", 2, "bob", level, origin=f"g-{level}")
+            for level in (NotificationLevel.NONE, NotificationLevel.ALL)
+        ]
+        slow = asyncio.ensure_future(history.ask("notify", bodies[0], ReadState))
+        await has_read.wait()
+        await history.ask("notify", bodies[1], ReadState)
+        may_go_on.set()
+        await slow
+        await until(lambda: len(heard) >= 2)
+        told = [read_signal(payload).states[0][2].notify for _, payload in heard]
+        assert told[-1] is (await state(history)).notify is NotificationLevel.ALL
 
     async def test_a_level_is_cleared(self, history: Service) -> None:
         body = history_api.NotifyCall("general", 2, "bob", NotificationLevel.NONE, "2026-12-01T08:00:00Z")
@@ -331,7 +364,7 @@ class TestPublicRoutes:
             "read": 0, "turn": 1, "unread": 3, "mentions": 1, "notify": "", "until": ""
         }  # fmt: skip
         await until(lambda: len(heard) >= 2)
-        assert [decode_signal(payload).origin for _, payload in heard] == ["", ""]
+        assert [read_signal(payload).origin for _, payload in heard] == ["", ""]
 
     async def test_a_level_is_set(self, history: Service) -> None:
         wanted = {"level": "none", "until": "2026-12-01T07:00:00Z"}

@@ -3,7 +3,7 @@
 import random
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +12,7 @@ from chatterbox.chassis.broker import Broker, OnMissed, OnPayload, Subscriber
 from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import canary_channel
 from services.gateway.app import GatewayApp, create_app
+from services.gateway.settings import GatewaySettings
 from services.gateway.transport.handshake import Handshake
 from services.gateway.transport.live_socket import LiveSocket
 from services.gateway.upstream.history_client import AppendFunction, Outcome
@@ -196,10 +197,15 @@ class GatewaySabotage(NamedTuple):
     broker: Callable[[Broker], Broker] = lambda broker: broker
     append: Callable[[AppendFunction], AppendFunction] = lambda append: append
     handshake_class: type[Handshake] = Handshake
+    settings: Mapping[str, object] = {}
+    """Settings by name, with values that no operator can give them."""
 
-    def create_app(self, *args: Any, broker: Broker, append: AppendFunction, **ports: Any) -> GatewayApp:
+    def create_app(
+        self, settings: GatewaySettings, *args: Any, broker: Broker, append: AppendFunction, **ports: Any
+    ) -> GatewayApp:
         """The gateway's own `create_app`, on these ports."""
-        return create_app(*args, broker=self.broker(broker), append=self.append(append), **ports)
+        given = settings.model_copy(update=dict(self.settings))
+        return create_app(given, *args, broker=self.broker(broker), append=self.append(append), **ports)
 
 
 NO_SABOTAGE = GatewaySabotage()
@@ -210,4 +216,5 @@ SABOTAGES = {
     "drop_frames": GatewaySabotage(handshake_class=LossyHandshake),
     "frame_budget_off": GatewaySabotage(handshake_class=GreedyHandshake),
     "lose_changes": GatewaySabotage(handshake_class=ChangeLosingHandshake),
+    "no_grace": GatewaySabotage(settings={"presence_grace_s": 0.0}),
 }

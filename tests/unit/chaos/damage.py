@@ -15,6 +15,7 @@ from tests.chaos.operations import (
     Acked,
     AnyOperation,
     Began,
+    Came,
     ChangeAcked,
     ChangeInvoked,
     ChangePushed,
@@ -26,15 +27,18 @@ from tests.chaos.operations import (
     Kept,
     Opened,
     Operation,
+    Present,
     ReadInvoked,
     ReadTold,
     Refused,
     Restored,
+    Shown,
     Stored,
     StoredRead,
     Traced,
     Unknown,
     Used,
+    Went,
 )
 from tests.support.traceable_words import word_in
 from tests.unit.chaos.histories import History
@@ -395,6 +399,11 @@ def keep_an_erased_text_in_a_file(history: History, rng: random.Random) -> Histo
     return [*history, Traced(at_s=at_s + 61, word=word, kind="file", place="history.sqlite-wal")]
 
 
+def keep_an_erased_text_in_an_object(history: History, rng: random.Random) -> History:
+    word, at_s = rng.choice(list(erased_words(history).items()))
+    return [*history, Traced(at_s=at_s + 61, word=word, kind="object", place="gateway-1")]
+
+
 def remember_erased_texts(history: History, rng: random.Random) -> History:
     at_s = history[-1].at_s + 61
     words = erased_words(history)
@@ -513,3 +522,19 @@ def leak_memory(history: History, rng: random.Random) -> History:
 def leak_descriptors(history: History, rng: random.Random) -> History:
     used = rng.choice([one for one in each(history, Used) if one.after])
     return instead(history, used, replace(used, descriptors=used.descriptors + 9))
+
+
+def show_a_connected_user_offline(history: History, rng: random.Random) -> History:
+    came = Came(at_s=0, connection="ada/1", username="ada")
+    return [*history, came, Shown(at_s=rng.uniform(16, 60), connection="bob/1", username="ada", state="offline")]
+
+
+def show_a_user_offline_within_the_grace(history: History, rng: random.Random) -> History:
+    came, went = Came(at_s=0, connection="ada/1", username="ada"), Went(at_s=20, connection="ada/1")
+    shown_s = 20 + rng.uniform(0, 2)
+    return [*history, came, went, Shown(at_s=shown_s, connection="bob/1", username="ada", state="offline")]
+
+
+def show_an_absent_user_online_in_the_end(history: History, rng: random.Random) -> History:
+    told = Shown(at_s=rng.uniform(0, 60), connection="bob/1", username="ada", state="online")
+    return [*history, told, Present(at_s=90, username="ada", state="offline")]

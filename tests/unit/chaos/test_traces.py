@@ -20,7 +20,7 @@ def test_word_is_found_in_each_file_but_the_backup(tmp_path: Path) -> None:
     for name in ("copy.sqlite", "log", "data/history.sqlite"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"\0" * 5000 + word.encode())
-    found = traces.in_files(tmp_path, without="copy")
+    found = traces.in_files(tmp_path, without=("copy",))
     assert found == {"log": {word}, "data/history.sqlite": {word}}
 
 

@@ -12,7 +12,7 @@ from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.compose_mode import Editing, EditingUnsent, Replying
 from client.screen.model.messages.message_list import MessageList
 from client.screen.model.messages.own_reactions import is_own
-from client.screen.model.room_model import RoomModel
+from client.screen.model.rooms.room_model import RoomModel
 from client.text.note_text import clock
 from client.text.sanitize import inert
 
@@ -27,7 +27,7 @@ def edit(model: ChatModel, message: frames.Message) -> str:
     if message.deleted:
         return DELETED
     content = clean(message.content)
-    model.room.begin_edit(Editing(message.at.offset, message.rev, content), content)
+    model.room.input.begin_edit(Editing(message.at.offset, message.rev, content), content)
     return ""
 
 
@@ -36,7 +36,7 @@ def edit_last(model: ChatModel) -> str:
     shown = model.shown
     if shown.outbox:
         entry = shown.outbox[-1]
-        model.room.begin_edit(EditingUnsent(entry.key, entry.content), entry.content)
+        model.room.input.begin_edit(EditingUnsent(entry.key, entry.content), entry.content)
         return ""
     for offset in reversed(shown.log.offsets):
         message = shown.log[offset]
@@ -51,10 +51,10 @@ def send_edit(model: ChatModel, mode: Editing, text: str) -> bool:
     if not text.strip():
         model.notice("A message can't be empty. To delete it, leave the edit and select it.")
         return False
-    room.history.add(text)
-    room.leave_mode()
+    room.input.history.add(text)
+    room.input.leave_mode()
     if text != mode.content:
-        room.edits_sent[mode.offset] = mode.content
+        room.input.note_edit(mode)
         command = frames.Edit(id=0, room=room.name, offset=mode.offset, content=text, rev=mode.rev)
         model.request(CommandRequested(command))
     return True
@@ -66,17 +66,17 @@ def refuse_edit(model: ChatModel, command: frames.Edit, sentence: str, *, change
     `changed`: the message has changed since the user saw it. If its text has not, the edit is sent again.
     """
     room = model.ensure_room(command.room)
-    seen, held = room.edits_sent.pop(command.offset, None), room.held(command.offset)
+    seen, held = room.input.finish_edit(command.offset), room.held(command.offset)
     if changed and held is not None and held.rev > (command.rev or 0) and clean(held.content) == seen:
-        room.edits_sent[command.offset] = seen
+        room.input.note_edit(Editing(command.offset, held.rev, seen))
         again = frames.Edit(id=0, room=room.name, offset=command.offset, content=command.content, rev=held.rev)
         model.request(CommandRequested(again))
         return
-    if held is None or held.deleted or room.mode is not None:
-        room.return_unsent(command.content)
+    if held is None or held.deleted or room.input.mode is not None:
+        room.input.return_unsent(command.content)
         model.notice(f"NOT CHANGED: {sentence} Your text is in the input.", room.name)
         return
-    room.begin_edit(Editing(command.offset, held.rev, clean(held.content)), command.content)
+    room.input.begin_edit(Editing(command.offset, held.rev, clean(held.content)), command.content)
     if changed:  # a notice must not repeat the text: it would stay when the message is erased
         why = f"Your message of {clock(held.timestamp)} was changed meanwhile; the log shows it as it is now."
         model.notice(f"NOT CHANGED: {why} Your text is in the input: Enter replaces it, Esc leaves it.", room.name)
@@ -88,7 +88,7 @@ def reply(model: ChatModel, message: frames.Message) -> str:
     """Answer a message with what is in the input."""
     if message.deleted:
         return DELETED
-    model.room.begin_reply(Replying(message.at.offset))
+    model.room.input.begin_reply(Replying(message.at.offset))
     return ""
 
 

@@ -9,6 +9,7 @@ from chatterbox.wire.frames import Message, Page, ReadHistory
 from client.core.outbox_entry import OutboxEntry
 from client.screen.model.message_log import MessageLog
 from client.screen.model.messages.own_reactions import OwnReactions
+from client.screen.model.rooms.room_notices import RoomNotices
 from client.screen.model.scroll_position import BlockKey
 
 PAGE = 100
@@ -53,7 +54,7 @@ class ThreadModel:
     own_reactions: OwnReactions = field(default_factory=OwnReactions)
     came_from: tuple[BlockKey, int] | None = None
     """Where the room was scrolled to when the thread was opened; None: it followed the newest message."""
-    notices: dict[int, list[str]] = field(default_factory=dict)
+    notices: RoomNotices = field(default_factory=RoomNotices)
     outbox: tuple[OutboxEntry, ...] = ()
     in_flight: bool = False
     acked: dict[int, OutboxEntry] = field(default_factory=dict)
@@ -133,9 +134,7 @@ class ThreadModel:
 
     def add_notice(self, text: str) -> None:
         """Show a line of the client's own below the last message, unless the last one is equal."""
-        here = self.notices.setdefault(self.log.last, [])
-        if here[-1:] != [text]:
-            here.append(text)
+        self.notices.add(text, last=self.log.last)
 
     def _is_answered_by(self, entry: OutboxEntry) -> bool:
         return entry.reply_to != 0 and (entry.reply_to == self.root or entry.reply_to in self.log)

@@ -54,7 +54,7 @@ class Announcements:
         )
 
     def _apply(self, is_away: Callable[[int], bool | None]) -> dict[int, bool | None]:
-        """Take over how the noted users are now; returns those of whom something else was told."""
+        """Take over the current state of the noted users; returns the states that differ from what was told."""
         dirty, self._dirty = self._dirty, set()
         changed: dict[int, bool | None] = {}
         for user_id in dirty:

@@ -1,7 +1,7 @@
-"""Leases of the users at this gateway: who is online or away here, also a while after a connection broke. Pure.
+"""Leases of the users at this gateway: who is online or away here, or was until a moment ago. Pure.
 
 A user is as awake as the most awake of their connections. A connection that is closed counts for the grace, in which
-its client usually comes back; then nobody notices that it was gone. A logout ends it at once.
+its client usually comes back, so its disconnect is not noticed. A logout ends it at once.
 """
 
 from collections.abc import Collection, Iterator

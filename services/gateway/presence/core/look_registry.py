@@ -14,7 +14,7 @@ class LookRegistry(Generic[ConnectionT]):
         self._lookers: dict[int, dict[ConnectionT, None]] = {}
 
     def __contains__(self, room_id: int) -> bool:
-        """Whether anybody looks at the room."""
+        """Whether a connection looks at the room."""
         return room_id in self._lookers
 
     def __len__(self) -> int:

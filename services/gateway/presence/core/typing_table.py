@@ -19,7 +19,7 @@ class TypingTable:
         """By room id, users in the order in which they began, with the time when it ends. Only to be read."""
         self._published_s: dict[tuple[int, str], float] = {}
         self.changed: set[int] = set()
-        """Rooms in which somebody began or ended since the set was cleared."""
+        """Rooms in which a user began or ended since the set was cleared."""
 
     def who(self, room_id: int) -> Collection[str]:
         """The users who are typing in a room, who began first first."""

@@ -25,12 +25,12 @@ class WatchRegistry(Generic[ConnectionT]):
 
     @property
     def connections(self) -> int:
-        """Connections that watch anybody."""
+        """Connections that watch users."""
         return len(self._watched)
 
     @property
     def users(self) -> Collection[int]:
-        """Users whom anybody watches."""
+        """Users whom a connection watches."""
         return self._watchers.keys()
 
     def watchers(self, user_id: int) -> Collection[ConnectionT]:
@@ -39,7 +39,7 @@ class WatchRegistry(Generic[ConnectionT]):
     def watch(self, connection: ConnectionT, states: Mapping[int, PresenceState]) -> set[int]:
         """A connection watches these users instead of those until now, and is told these states of them.
 
-        Returns the users whom nobody watches any more.
+        Returns the users who are no longer watched.
         """
         before, now = self._watched.get(connection, frozenset()), frozenset(states)
         self._missed.pop(connection, None)
@@ -57,7 +57,7 @@ class WatchRegistry(Generic[ConnectionT]):
         return self._leave(connection, before - now)
 
     def forget(self, connection: ConnectionT) -> set[int]:
-        """The connection is closed; returns the users whom nobody watches any more."""
+        """The connection is closed; returns the users who are no longer watched."""
         self._missed.pop(connection, None)
         return self._leave(connection, self._watched.pop(connection, frozenset()))
 

@@ -8,10 +8,12 @@ from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 from textual import events
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from chatterbox.wire import frames
 from client.config.live_config import LiveConfig
@@ -19,13 +21,20 @@ from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.events import (
+    AwaySet,
     CommandRequested,
+    DeviceUsed,
+    PeopleRequest,
+    PeopleShown,
     QuitRequested,
     Request,
+    RoomLooked,
     RoomMarkedUnread,
     RoomRead,
     RoomRequested,
     SendRequested,
+    TypingShared,
+    UserTyped,
 )
 from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
@@ -52,6 +61,8 @@ class RecordingConnection(ChatConnection):
         self.requested: list[object] = []
         self.read: list[RoomRead | RoomMarkedUnread] = []
         """How far rooms were read."""
+        self.reported: list[PeopleRequest] = []
+        """What the screen said of itself and of its user."""
         self.held: Callable[[], Mapping[str, HeldMessages]] = dict
         self._refusal: Exception | None = None
         self.over = asyncio.Event()
@@ -73,11 +84,13 @@ class RecordingConnection(ChatConnection):
     def try_now(self) -> None:
         self.requested.append("try now")
 
-    def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
+    def send(
+        self, room: str, content: str, reply_to: int = 0, files: tuple[frames.AttachedFile, ...] = ()
+    ) -> OutboxEntry:
         if self._refusal:
             raise self._refusal
         self.requested.append((room, content, reply_to) if reply_to else (room, content))
-        entry = OutboxEntry(f"key{len(self.requested)}", room, content, reply_to)
+        entry = OutboxEntry(f"key{len(self.requested)}", room, content, reply_to, files=files)
         self.state = ClientState(
             phase=ConnectionPhase.LIVE, username=ME, unsent={room: (*self.state.unsent.get(room, ()), entry)}
         )
@@ -110,6 +123,8 @@ class RecordingConnection(ChatConnection):
                 self.requested.append(f"enter {room}")
             case RoomRead() | RoomMarkedUnread():
                 self.read.append(request)
+            case PeopleShown() | RoomLooked() | UserTyped() | TypingShared() | DeviceUsed() | AwaySet():
+                self.reported.append(request)
             case QuitRequested():
                 self.over.set()
 
@@ -187,6 +202,10 @@ class Harness:
 
     def pane(self, name: str) -> list[str]:
         return plain(self.chat.query_one(f"#{name}", RowWidget).rows)
+
+    def pane_of(self, screen: Screen[Any]) -> list[str]:
+        """The rows of a sheet."""
+        return plain(screen.query_one(RowWidget).rows)
 
     def status(self) -> str:
         return self.pane("status")[0]

@@ -89,7 +89,7 @@ class ScreenWorld(World):
     def check_read_messages(self) -> None:
         """Only drawn messages are read."""
         for room in self.model.rooms.values():
-            unread, missing = room.marker.unread(room.log, room.head)
+            unread, missing = room.progress.marker.unread(room.log, room.progress.head)
             read = set(room.log.offsets) - {message.at.offset for message in unread}
             others = {offset for offset in read if room.log[offset].username != ME}
             assert others <= self.drawn[room.name]
@@ -97,13 +97,13 @@ class ScreenWorld(World):
             assert room.unread >= loaded
             if len(self.screens) == 1:  # of those that are not loaded, the server knows which are the user's own
                 assert room.unread <= missing + loaded
-                assert room.told is not None or room.unread == missing + loaded
+                assert room.progress.told is not None or room.unread == missing + loaded
 
     def check_drafts(self) -> None:
         """No draft is lost."""
         for name, draft in self.drafts.items():
             room = self.model.rooms.get(name)
-            assert room is None or room.thread is not None or room.draft == draft
+            assert room is None or room.thread is not None or room.input.draft == draft
 
     def step(self, name: str, argument: object) -> None:
         match name, argument:
@@ -135,14 +135,14 @@ class ScreenWorld(World):
             case "newest", _:
                 self.model.follow()
             case "mark_read", _:
-                self.drawn[room.name] |= set(range(max(room.log.last, room.head) + 1))
+                self.drawn[room.name] |= set(range(max(room.log.last, room.progress.head) + 1))
                 self.model.mark_all_read()
             case "first_unread", _:
                 self.view.show_first_unread()
             case "draft", str(text):
                 if room.thread is None:
                     self.drafts[room.name] = text
-                room.set_draft(text)
+                room.input.set_draft(text)
             case "thread", int(root):
                 self.model.open_thread(root)
             case "leave_thread", _:
@@ -175,7 +175,7 @@ def test_screen_shows_only_stored_messages_as_stored_and_loses_no_text_in_any_or
     for room in world.model.rooms.values():
         assert not room.outbox
         assert not room.catch_up_remaining
-        is_loaded = room.log and room.log.last >= room.head  # requested pages are not answered here
+        is_loaded = room.log and room.log.last >= room.progress.head  # requested pages are not answered here
         assert not room.acked or not is_loaded
     for name, log in world.logs.items():
         assert [message.content for message in log if message.username == ME] == world.wrote[name]

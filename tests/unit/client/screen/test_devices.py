@@ -39,14 +39,14 @@ class Device:
         self.at = 0
         """Up to which message it has been pushed."""
         self.unsaid = ReadMark()
-        self.highest = self.model.room.read_mark
+        self.highest = self.model.room.progress.read_mark
 
     def collect(self) -> None:
         """Take what the model tells its core. Its mark never falls."""
         for request in self.model.take_requests():
             if isinstance(request, RoomRead) and request.room == ROOM:
                 self.unsaid = max(self.unsaid, ReadMark(request.turn or 0, request.offset))
-        mark = self.model.rooms[ROOM].read_mark
+        mark = self.model.rooms[ROOM].progress.read_mark
         assert mark >= self.highest
         self.highest = mark
 
@@ -152,7 +152,7 @@ def test_all_screens_of_a_user_agree_at_rest_and_count_what_is_unread(steps: lis
     unread = world.state().unread
     for device in world.devices:
         room = device.model.rooms[ROOM]
-        assert room.read_mark == world.mark
-        in_run = room.unread if room.marker.run is None else unread
+        assert room.progress.read_mark == world.mark
+        in_run = room.unread if room.progress.marker.run is None else unread
         assert in_run == unread
-        assert device.model.totals.unread == sum(each.unread for each in device.model.rooms.values())
+        assert device.model.directory.totals.unread == sum(each.unread for each in device.model.rooms.values())

@@ -140,9 +140,9 @@ def test_everything_is_read_on_a_first_run() -> None:
 def test_drafts_and_order_of_conversations_are_saved() -> None:
     before = ChatModel("http://x", ROOM)
     update.apply(before, welcome(room_state(0), room_state(0, room="@bob"), room_state(0, room="@eve")))
-    before.order.move("@eve", -1)
-    before.rooms["@bob"].set_draft("half a thought")
+    before.directory.order.move("@eve", -1)
+    before.rooms["@bob"].input.set_draft("half a thought")
     model = ChatModel("http://x", ROOM)
     restore_state(model, encode_state(before))
     assert [room.name for room in model.in_order()] == ["@eve", "@bob", ROOM]
-    assert model.rooms["@bob"].draft == "half a thought"
+    assert model.rooms["@bob"].input.draft == "half a thought"

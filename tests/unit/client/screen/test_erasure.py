@@ -24,7 +24,7 @@ def is_anywhere(ui: Harness) -> bool:
     rows = [*ui.chat.timeline.rows, *ui.chat.timeline_view._blocks._cache.values(), *ui.chat.timeline_view._drawn]
     remembered = [undo.undo_stack, undo.redo_stack, ui.chat.composer._killed, rows, *map(vars, ui.model.rooms.values())]
     logs = [vars(room.log) for room in ui.model.rooms.values()]
-    held = repr([remembered, logs, ui.model.listing, ui.model.room.history.texts])
+    held = repr([remembered, logs, ui.model.listing, ui.model.room.input.history.texts])
     return SECRET in ui.everything() or SECRET.encode() in encode_state(ui.model) or SECRET in held
 
 
@@ -57,7 +57,7 @@ async def test_erased_message_leaves_an_open_picker() -> None:
         async with running_screen() as ui:
             pinned = msgspec.structs.replace(message(4, username=ME), content=f"https://{SECRET}", rev=1, pinned=True)
             await ui.show(notes.MessageShown(pinned, mine=True))
-            ui.model.room.history.add(pinned.content)
+            ui.model.room.input.history.add(pinned.content)
             await ui.burst(*keys)
             picker = ui.app.screen
             assert isinstance(picker, Picker)
@@ -80,7 +80,7 @@ async def test_erased_text_is_gone_when_a_page_is_the_first_to_tell() -> None:
     async with running_screen() as ui:
         await ui.show(message_note(4, content=SECRET))
         asked = frames.ReadHistory(id=0, room=ROOM)
-        ui.model.room.request_page(("before", 0))
+        ui.model.room.pages.request(("before", 0))
         page = frames.Page(id=1, room=ROOM, messages=[message(3), erased(4).message], more=True)
         await ui.show(notes.CommandAnswered(asked, page))
         assert not is_anywhere(ui)

@@ -4,19 +4,23 @@ import difflib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from textual.widgets import OptionList
 
 from chatterbox.wire import frames
+from chatterbox.wire.people import PresenceState, Profile
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.user_settings import NotificationLevel
 from client.config.builtin_themes import BUILT_IN
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.outbox_entry import OutboxEntry
+from client.core.people.people_state import DeviceUse, KnownPerson, PeopleState, TypingUsers
 from client.core.read_state.room_read_state import RoomReadState
 from tests.unit.client.screen.drawing import drawn
 from tests.unit.client.screen.harness import Harness, message_note, running_screen, welcome_note
@@ -240,8 +244,8 @@ async def room_picker_with_typed_letters(ui: Harness) -> None:
 
 @scene()
 async def input_history_picker(ui: Harness) -> None:
-    ui.model.room.history.add("deploy 1")
-    ui.model.room.history.add("and then\nthis")
+    ui.model.room.input.history.add("deploy 1")
+    ui.model.room.input.history.add("and then\nthis")
     await ui.burst("ctrl+r")
 
 
@@ -285,6 +289,50 @@ async def command_palette(ui: Harness) -> None:
 @scene()
 async def paste_confirmation(ui: Harness) -> None:
     ui.chat.composer.paste("\n".join("abcdefghij"), 4000)
+
+
+@scene(size=(120, 24))
+async def people_who_are_here(ui: Harness) -> None:
+    """Presence in both panes, somebody typing, receipts, and the user away."""
+    await ui.show(
+        welcome_note("ops", "@eve", "@grace"),
+        message_note(4, content="Shall we deploy at noon?", username="eve"),
+        message_note(5, content="Yes", username="grace"),
+        message_note(6, content="Then so be it", username=ME),
+        message_note(7, content="On my way"),
+    )
+    _tell(ui, room=ROOM, typing=TypingUsers(("grace",)), read_by={"bob": 7, "eve": 6})
+
+
+@scene()
+async def people_on_a_usual_screen(ui: Harness) -> None:
+    await people_who_are_here(ui)
+    away = DeviceUse(is_set_away=True)
+    _tell(ui, room=ROOM, typing=TypingUsers(("grace", "eve")), read_by={"bob": 7}, device=away)
+
+
+@scene()
+async def a_profile(ui: Harness) -> None:
+    await people_who_are_here(ui)
+    await ui.press("alt+m", "up", "up", "f5")
+
+
+@scene(size=(40, 12))
+async def a_profile_on_a_small_screen(ui: Harness) -> None:
+    await a_profile(ui)
+
+
+def _tell(ui: Harness, **state: Any) -> None:
+    """What the core knows of other users."""
+    engineer = Profile(display_name="Grace Hopper", bio="Compilers, and the ships that need them.", status="at sea")
+    people = {
+        "bob": KnownPerson(PresenceState.AWAY),
+        "eve": KnownPerson(PresenceState.OFFLINE, "2026-11-01T10:00:00Z"),
+        "grace": KnownPerson(PresenceState.ONLINE, profile=engineer),
+    }
+    known = PeopleState(people=people, **state)
+    ui.connection.set_state(replace(ui.connection.state, people=known))
+    ui.runtime.settle()
 
 
 @scene()

@@ -233,7 +233,7 @@ class TestWhileOpen:
             await ui.type("half")
             await ui.show(notes.RoomReset(ROOM, message(1).at))
             assert (ui.model.thread, ui.text) == (None, "")
-            assert ui.model.room.thread_drafts == {2: "half"}
+            assert ui.model.room.input.thread_drafts == {2: "half"}
 
 
 class TestGoingBack:
@@ -269,9 +269,9 @@ class TestGoingBack:
             saved = encode_state(ui.model)
         model = ChatModel("http://x", ROOM)
         restore_state(model, saved)
-        assert model.room.draft == "to all"
+        assert model.room.input.draft == "to all"
         model.open_thread(2)
-        assert model.room.draft == "to some"
+        assert model.room.input.draft == "to some"
 
     async def test_place_of_a_search_or_a_pin_is_shown_in_the_room(self) -> None:
         async with running_screen() as ui:
@@ -320,4 +320,4 @@ class TestReading:
             newest = asked(ui)[-1]
             await answer(ui, newest, reply(450, 400), reply(500, 400))
             ui.model.room.log.trim(1)
-            assert ui.model.held_messages()[ROOM].first == 450
+            assert ui.model.directory.held_messages()[ROOM].first == 450

@@ -159,6 +159,38 @@ class TestOpening:
         room = await scene.feed.open(msgspec.structs.replace(scene.history.infos[0], topic="engines"))
         assert room.topic == "engines"
 
+    async def test_heads_that_came_with_the_rooms_are_not_asked_for_again(self) -> None:
+        scene = Scene(rooms=50)
+        scene.history.say("one", "two", room_id=7)
+        infos, since = scene.history.infos, scene.history.stored.activity.cursor
+        scene.history.say("three", room_id=7)
+        scene.history.say("one", room_id=9)
+        scene.history.edit(1, "changed", room_id=9)
+        rooms = await scene.feed.open_all(infos, since)
+        assert scene.history.calls == ["heads since"]
+        assert [(room.room_id, room.at.offset, room.rev) for room in rooms if room.at.offset] == [(7, 3, 0), (9, 1, 1)]
+        scene.history.say("lost", room_id=7)
+        await scene.feed.compare_heads()
+        await until(lambda: not any(room.has_gap for room in rooms), 1)
+        assert rooms[6].at.offset == 4
+
+    async def test_each_head_is_asked_for_if_history_was_restarted_since(self) -> None:
+        scene = Scene(rooms=3)
+        infos, since = scene.history.infos, scene.history.stored.activity.cursor
+        scene.history.stored.activity.restart()
+        scene.history.say("one", room_id=2)
+        rooms = await scene.feed.open_all(infos, since)
+        assert scene.history.calls == ["heads since", "heads"]
+        assert [room.at.offset for room in rooms] == [0, 1, 0]
+
+    async def test_topic_that_came_with_the_room_is_kept_unless_it_has_changed_meanwhile(self) -> None:
+        scene = Scene(rooms=2)
+        infos = [msgspec.structs.replace(info, topic="engines") for info in scene.history.infos]
+        opening = asyncio.ensure_future(scene.feed.open_all(infos, scene.history.stored.activity.cursor))
+        await until(lambda: len(scene.feed.rooms) == 2, 1)
+        scene.feed.rooms[2].set_topic("wings")
+        assert [room.topic for room in await opening] == ["engines", "wings"]
+
     async def test_idle_rooms_are_closed_together(self) -> None:
         scene = Scene(rooms=50)
         await scene.feed.open_all(scene.history.infos)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker
-from chatterbox.wire.broker_events import OwnReadState, ReadStatesChanged, decode_signal
+from chatterbox.wire.broker_events import OwnReadState, ReadStatesChanged
 from chatterbox.wire.read_state import ReadState
 from services.history.reads.signal_publisher import SignalPublisher
-from tests.support.history import until
+from tests.support.history import read_signal, until
 
 
 class RecordingBroker(MemoryBroker):
@@ -27,7 +27,7 @@ class RecordingBroker(MemoryBroker):
         await self.open.wait()
         if self.is_failing:
             raise BrokerError("gone")
-        self.signals += [decode_signal(payload) for _, payload in items]
+        self.signals += [read_signal(payload) for _, payload in items]
 
     @property
     def user_ids(self) -> list[list[int]]:

@@ -8,6 +8,7 @@ import pytest
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.people import Audiences, Presence, PresenceState, Profile
+from client.config.config_schema import PeopleSettings
 from client.context import ClientContext
 from client.core import events, notes
 from client.core.client_state import ClientState
@@ -116,7 +117,7 @@ class TestWho:
 class TestAboutOneself:
     async def test_away_and_back_are_requested(self, face: Face) -> None:
         await face.type("/away", "/back")
-        assert [one for one in face.connection.people if isinstance(one, events.AwaySet)] == [
+        assert [one for one in face.connection.people if isinstance(one, events.AwaySet)][-2:] == [
             events.AwaySet(True),
             events.AwaySet(False),
         ]
@@ -189,6 +190,11 @@ class TestWhatTheServerIsTold:
         looks = [one.room for one in face.connection.people if isinstance(one, events.RoomLooked)]
         assert looks == ["general", "ops", ""]
 
+    def test_typing_is_shared_as_configured(self, face: Face) -> None:
+        assert events.TypingShared(True) in face.connection.people
+        face.lines.use_people(PeopleSettings(share_typing=False))
+        assert face.connection.people[-1] == events.TypingShared(False)
+
     def test_key_in_a_message_says_that_the_user_is_typing(self, face: Face) -> None:
         face.connection.people.clear()
         face.lines.take_key("hel")
@@ -202,7 +208,10 @@ class TestWhatTheServerIsTold:
 
     async def test_typed_line_says_that_the_device_is_used_if_a_person_types(self, tmp_path: Path) -> None:
         script, user = Face(tmp_path), Face(tmp_path, reads=True)
-        await script.type("/who")
-        await user.type("/who")
+        assert script.connection.people[0] == events.AwaySet(True)
+        assert user.connection.people[0] == events.DeviceUsed()
+        user.connection.people.clear()
+        await script.type("/topic")
+        await user.type("/topic")
         assert events.DeviceUsed() not in script.connection.people
-        assert events.DeviceUsed() in user.connection.people
+        assert user.connection.people == [events.DeviceUsed()]

@@ -57,7 +57,7 @@ async def test_burst_of_keys_is_handled_in_order() -> None:
             (ROOM, "one"),
             frames.CreateRoom(id=0, room="x"),
         ]
-        assert ui.model.rooms[ROOM].draft == "two"
+        assert ui.model.rooms[ROOM].input.draft == "two"
         assert ui.text == "three"
 
 

@@ -121,7 +121,7 @@ async def test_edit_of_a_text_that_changed_meanwhile_is_explained_and_enter_repl
         await ui.press("enter")
         await ui.show(changed(4, username=ME, content="mine elsewhere", did="edit", by=ME))
         await ui.show(notes.CommandRefused(edit_of(4, "mine here", 0), Code.CHANGED_MEANWHILE, "Changed."))
-        (notice,) = [text for texts in ui.model.room.notices.values() for text in texts]
+        (notice,) = ui.model.room.notices.texts
         assert notice.startswith("NOT CHANGED: Your message of 10:00 was changed meanwhile")
         assert "elsewhere" not in notice
         assert ui.text == "mine here"

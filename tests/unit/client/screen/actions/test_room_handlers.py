@@ -65,7 +65,7 @@ async def test_pinned_room_is_marked_stays_on_top_and_is_pinned_in_the_next_run(
         assert listed(ui) == ["ops", ROOM, "alpha"]
         after = ChatModel("http://x", "ops")
         restore_state(after, encode_state(ui.model))
-        assert after.order.pinned == {"ops"}
+        assert after.directory.order.pinned == {"ops"}
         await ui.press("alt+0")
         assert ui.pane("rooms") == ["▸1 #ops", " 2 #general", " 3 #alpha"]
 
@@ -74,7 +74,7 @@ async def test_room_that_the_user_is_not_in_is_neither_moved_nor_pinned() -> Non
     async with running_screen() as ui:
         await ui.show(notes.RoomGone(ROOM))
         await ui.press("alt+0", "alt+shift+up")
-        assert ui.model.order.names == ["ops"]
+        assert ui.model.directory.order.names == ["ops"]
         assert ui.status().startswith(" You are not in this room.")
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from client.screen.widgets.sheets import ProfileSheet
 from tests.unit.client.screen.harness import Harness, running_screen
 from tests.unit.client.screen.server import Server, answered, log_in, served
 
@@ -29,12 +30,14 @@ async def ended(ui: Harness) -> str:
     return notices
 
 
-async def test_the_conversation_with_the_chosen_member_is_opened(ui: Harness) -> None:
+async def test_profile_of_the_chosen_member_leads_to_the_conversation_with_them(ui: Harness) -> None:
     await ui.type("hello ")
     await ui.press("f5")
     lines = await answered(ui)
     assert [line.split()[-1] for line in lines] == ["alice", "here", "mal␛[2J"]
     await ui.press("down", "enter")
+    assert isinstance(ui.app.screen, ProfileSheet)
+    await ui.press("enter")
     assert ui.requested == ["enter @bob"]
     assert ui.text == "hello "
 

@@ -11,7 +11,7 @@ from client.screen.layout.message_blocks import MessageBlocks
 from client.screen.layout.message_rows import RowStyle, message_rows
 from client.screen.layout.spans import Row, SpanRole, text_of
 from client.screen.layout.viewport import Viewport, at_bottom
-from client.screen.model.room_model import RoomModel
+from client.screen.model.rooms.room_model import RoomModel
 from client.screen.model.scroll_position import message_key
 from client.text.line_wrap import width_of
 from client.text.sanitize import is_dangerous

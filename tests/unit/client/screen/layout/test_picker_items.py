@@ -32,7 +32,7 @@ async def test_burst_of_keys_through_a_picker_is_handled_in_order() -> None:
         await ui.show(welcome_note("ops", "dev"))
         to_ops, to_dev = ("ctrl+k", *"opx", "backspace", "enter"), ("ctrl+k", *"dev", "enter")
         await ui.burst(*to_ops, *"half", *to_dev, *"there", "enter")
-        assert ui.model.rooms["ops"].draft == "half"
+        assert ui.model.rooms["ops"].input.draft == "half"
         assert ui.requested == [("dev", "there")]
 
 
@@ -89,7 +89,7 @@ async def test_click_on_a_room_that_was_left_does_not_join_it() -> None:
 async def test_room_picker_joins_a_listed_room_with_a_notice() -> None:
     async with running_screen() as ui:
         dev = frames.RoomSummary(room="dev", private=False, member=False, members=2, at=Position("e1", 0))
-        ui.model.set_listed_rooms([dev])
+        ui.model.directory.set_listed([dev])
         await ui.burst("ctrl+k", *"dev", "enter")
         assert ui.requested == ["enter dev"]
         await ui.show(notes.RoomEntered("dev", tuple(messages(1, 2, room="dev"))))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from client.screen.layout.message_blocks import MessageBlocks
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.viewport import Viewport
-from client.screen.model.room_model import RoomModel
+from client.screen.model.rooms.room_model import RoomModel
 from client.screen.model.scroll_position import BlockKey, message_key
 from tests.unit.client.world import message
 

@@ -70,14 +70,14 @@ def test_message_on_the_screen_is_read() -> None:
     model = connected_model()
     receive(model, 4)
     draw(model)
-    assert (model.room.unread, model.room.marker.read) == (0, 4)
+    assert (model.room.unread, model.room.progress.marker.read) == (0, 4)
 
 
 def test_messages_that_scrolled_past_above_the_screen_stay_unread() -> None:
     model = connected_model()
     receive(model, *range(4, 204))
     draw(model)
-    assert (model.room.marker.read, model.unread_above, model.room.unread_line) == (3, 190, 3)
+    assert (model.room.progress.marker.read, model.unread_above, model.room.unread_line) == (3, 190, 3)
     shown = parts(model.status, catch_up=0, below=0, elsewhere=0, above=model.unread_above)
     assert "↑ 190 unread above" in shown
 
@@ -90,7 +90,7 @@ def test_scrolling_up_over_unread_messages_reads_them() -> None:
         view.draw(STYLE, 10)
         view.scroll(-9)
     view.draw(STYLE, 10)
-    assert (model.room.marker.read, model.room.unread) == (203, 0)
+    assert (model.room.progress.marker.read, model.room.unread) == (203, 0)
 
 
 def test_going_to_the_newest_message_never_marks_skipped_messages_as_read() -> None:
@@ -105,7 +105,7 @@ def test_going_to_the_newest_message_never_marks_skipped_messages_as_read() -> N
         assert model.unread_above
         assert model.room.unread_line is not None
     model.mark_all_read()
-    assert (model.unread_above, model.room.unread_line, model.room.marker.read) == (0, None, 203)
+    assert (model.unread_above, model.room.unread_line, model.room.progress.marker.read) == (0, None, 203)
 
 
 def test_message_received_without_focus_is_unread_until_the_terminal_has_focus() -> None:
@@ -148,7 +148,7 @@ def reopened(*authors: str) -> ChatModel:
     """Message 3 was read in the last run; each of `authors` has sent one since, and these are loaded."""
     model = ChatModel("http://x", ROOM)
     model.room.log.add([message(3)])
-    model.room.marker.set_read(3)
+    model.room.progress.marker.set_read(3)
     connect(model, room_state(3 + len(authors)))
     received = [message(offset, username=username) for offset, username in enumerate(authors, 4)]
     update.apply(model, notes.RoomEntered(ROOM, (message(3), *received)))
@@ -176,7 +176,7 @@ def test_unread_line_is_drawn_below_own_message_before_a_new_one() -> None:
 
 def test_messages_since_the_last_run_are_unread() -> None:
     model = ChatModel("http://x", ROOM)
-    model.ensure_room("ops").marker.set_read(1)
+    model.ensure_room("ops").progress.marker.set_read(1)
     model.ensure_room("ops").log.set_epoch("e1")
     connect(model, room_state(3, room="ops"))
     assert (model.rooms["ops"].unread, model.rooms["ops"].unread_line) == (2, 1)
@@ -184,7 +184,7 @@ def test_messages_since_the_last_run_are_unread() -> None:
 
 def test_nothing_is_unread_after_the_server_got_another_history() -> None:
     model = ChatModel("http://x", ROOM)
-    model.ensure_room("ops").marker.set_read(1)
+    model.ensure_room("ops").progress.marker.set_read(1)
     model.ensure_room("ops").log.set_epoch("another")
     connect(model, room_state(3, room="ops"))
     assert model.rooms["ops"].unread == 0
@@ -196,7 +196,7 @@ def test_nothing_is_unread_after_the_server_got_another_history() -> None:
 def test_messages_since_the_last_run_are_loaded_when_the_room_is_opened() -> None:
     model = ChatModel("http://x", ROOM)
     model.ensure_room("ops").log.add([message(1, room="ops")])
-    model.ensure_room("ops").marker.set_read(1)
+    model.ensure_room("ops").progress.marker.set_read(1)
     connect(model, room_state(3), room_state(3, room="ops"))
     model.open_room("ops")
     draw(model)
@@ -238,7 +238,7 @@ def test_a_refused_page_is_requested_again_after_scrolling() -> None:
 
 def test_an_unread_line_outside_the_log_is_loaded_and_shown() -> None:
     model = connected_model()
-    model.room.marker.set_read(50)
+    model.room.progress.marker.set_read(50)
     receive(model, 900)
     view = TimelineView(model)
     view.draw(STYLE, 10)
@@ -294,9 +294,9 @@ def test_room_reset_removes_the_messages_of_the_old_history() -> None:
 def test_text_refused_by_the_outbox_is_put_above_a_newer_draft() -> None:
     model = connected_model()
     submit.submit(model, "first")
-    model.room.set_draft("second")
+    model.room.input.set_draft("second")
     model.return_unsent(SendRequested(ROOM, "first"), "The disk is full.")
-    assert model.room.draft == "first\nsecond"
+    assert model.room.input.draft == "first\nsecond"
 
 
 def test_text_typed_in_a_room_that_the_user_left_is_not_sent() -> None:

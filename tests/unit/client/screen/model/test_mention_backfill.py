@@ -8,8 +8,9 @@ from client.core import notes
 from client.core.events import CommandRequested
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.viewport import TimelineView
-from client.screen.model import mention_backfill, update
+from client.screen.model import update
 from client.screen.model.chat_model import ChatModel
+from client.screen.model.rooms import mention_backfill
 from tests.unit.client.world import ME, ROOM, message, room_state
 
 
@@ -19,7 +20,7 @@ def opened(*rooms: frames.RoomState, read: int = 3) -> ChatModel:
     for state in rooms:
         room = model.ensure_room(state.room)
         room.log.set_epoch(state.at.epoch)
-        room.marker.set_read(read)
+        room.progress.marker.set_read(read)
     update.apply(model, notes.WelcomeReceived(ME, (room_state(3), *rooms), 0, again=False))
     return model
 

@@ -119,7 +119,7 @@ class TestCounts:
         draw(model)
         model.mark_all_read()
         assert model.unread_elsewhere == 7
-        assert model.totals.unread == sum(room.unread for room in model.rooms.values())
+        assert model.directory.totals.unread == sum(room.unread for room in model.rooms.values())
 
 
 class TestReadElsewhere:
@@ -141,7 +141,7 @@ class TestReadElsewhere:
     def test_late_position_of_an_earlier_turn_changes_nothing(self) -> None:
         model = connected(new_model(), {ROOM: 3, "ops": 90}, told("ops", 50, 31, counted=90, turn=2))
         update.apply(model, notes.ReadStateTold("ops", RoomReadState(ReadState(90, 1, 0, 0, 90), ReadMark(2, 50))))
-        assert model.rooms["ops"].read_mark == (2, 50)
+        assert model.rooms["ops"].progress.read_mark == (2, 50)
 
     def test_room_joined_on_another_device_begins_where_the_server_says(self) -> None:
         model = connected(new_model(), {ROOM: 3})
@@ -180,8 +180,8 @@ class TestReporting:
         again = new_model()
         restore_state(again, saved)
         connected(again, {ROOM: 12, "ops": 9}, told(ROOM, 11, 1, counted=12), told("ops", 3, 6, counted=9))
-        assert again.rooms[ROOM].read_mark == (0, 11)
-        assert again.rooms["ops"].read_mark == (0, 9)
+        assert again.rooms[ROOM].progress.read_mark == (0, 11)
+        assert again.rooms["ops"].progress.read_mark == (0, 9)
         assert counts(again, "ops") == (0, 0)
         assert RoomRead("ops", 9, 0) in again.requests
 
@@ -192,7 +192,7 @@ class TestReporting:
         again = new_model()
         restore_state(again, encode_state(model))
         connected(again, {ROOM: 5}, told(ROOM, 5, counted=5, turn=3))
-        assert again.room.read_mark == (4, 2)
+        assert again.room.progress.read_mark == (4, 2)
         assert RoomRead(ROOM, 2, 4) in again.requests
 
 
@@ -239,7 +239,7 @@ class TestManyRooms:
         assert plain(room_rows(model, 22, 5))[0].startswith("▸1 #general")
         assert model.ordered is before
         model.open_room("room998")
-        model.order.move("room998", -1)
+        model.directory.order.move("room998", -1)
         assert model.ordered is not before
         assert [line.split()[0] for line in plain(room_rows(model, 22, 3))] == ["#room996", "▸", "#room997"]
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.screen.model.room_order import RoomOrder
+from client.screen.model.rooms.room_order import RoomOrder
 
 NAMES = st.sampled_from("abcde")
 STEPS = st.lists(

@@ -74,7 +74,7 @@ def opened(epoch: str) -> ChatModel:
     """Messages 1 to 3 are read; then a backup that ends with message 2 is restored."""
     before = ChatModel("http://x", ROOM)
     before.room.add_page(messages(1, 3), begins=True)
-    before.room.mark_all_read()
+    before.room.progress.mark_all_read()
     model = ChatModel("http://x", ROOM)
     restore_state(model, encode_state(before))
     update.apply(model, notes.WelcomeReceived(ME, (room_state(2, epoch=epoch),), 0, again=False))
@@ -184,7 +184,7 @@ def test_leaving_as_the_last_member_says_how_to_confirm() -> None:
 async def test_removal_since_the_last_run_is_shown_at_the_start() -> None:
     before = ChatModel("http://x", ROOM)
     before.ensure_room("ops")
-    before.ensure_room("dev", member=False).set_draft("half")
+    before.ensure_room("dev", member=False).input.set_draft("half")
     model = ChatModel("http://x", ROOM)
     restore_state(model, encode_state(before))
     async with running_screen(size=(130, 24), connect=False, model=model) as ui:
@@ -211,4 +211,4 @@ def test_joined_room_is_announced_with_and_without_a_topic(topic: str) -> None:
     for note in shown(core.came(joined)):
         update.apply(model, note)
     assert model.rooms["ops"].topic == topic
-    assert [text for texts in model.rooms["ops"].notices.values() for text in texts] == ["You joined #ops."]
+    assert model.rooms["ops"].notices.texts == ["You joined #ops."]

@@ -114,7 +114,7 @@ async def test_draft_is_saved_to_the_state_file(tmp_path: Path) -> None:
         await ui.app.save_state()
     restored = ChatModel("http://x", ROOM)
     restore_state(restored, StateFile(tmp_path, "http://x", ME).load())
-    assert restored.room.draft == "half"
+    assert restored.room.input.draft == "half"
 
 
 async def test_end_of_the_session_ends_the_app() -> None:

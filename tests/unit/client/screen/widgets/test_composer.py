@@ -48,8 +48,8 @@ async def test_repeated_tab_inserts_the_next_completion() -> None:
 async def test_burst_of_keys_across_rooms_loses_no_draft() -> None:
     async with running_screen() as ui:
         await ui.burst(*"one", "alt+2", *"two", "alt+1", "ctrl+c", *"/join ops", "enter", *"three", "alt+1", *"four")
-        assert ui.model.rooms["ops"].draft == "twothree"
-        assert ui.text == ui.model.rooms[ROOM].draft == "four"
+        assert ui.model.rooms["ops"].input.draft == "twothree"
+        assert ui.text == ui.model.rooms[ROOM].input.draft == "four"
 
 
 async def test_readline_keys_cut_and_insert_text() -> None:

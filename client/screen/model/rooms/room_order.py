@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from client.core.direct_rooms import is_direct
-from client.screen.model.room_model import RoomModel
+from client.screen.model.rooms.room_model import RoomModel
 
 
 class OrderedRooms(NamedTuple):

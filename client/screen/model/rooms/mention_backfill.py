@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from chatterbox.wire.frames import ReadHistory
-from client.screen.model.room_model import RoomModel, page_key
+from client.screen.model.rooms.requested_pages import page_key
+from client.screen.model.rooms.room_model import RoomModel
 
 PAGE = 200
 """Newest unread messages of each room that are read at once."""
@@ -32,7 +33,7 @@ class MentionBackfill:
             room = rooms[waiting[0]]
             page = self._page_of(room) if room.member and room.unread and room is not open_room else None
             if page is not None:
-                room.request_page(("before", page.before or 0))
+                room.pages.request(("before", page.before or 0))
                 return page
             del waiting[0]
             self._before = None
@@ -43,7 +44,7 @@ class MentionBackfill:
         if self._newest:
             return ReadHistory(id=0, room=room.name, limit=min(room.unread, PAGE))
         first = room.log.unbroken_from or 0
-        missing = first - 1 - room.marker.read
+        missing = first - 1 - room.progress.marker.read
         if missing <= 0 or first == self._before or not self._pages_left or room.log.is_lost(first):
             return None
         return ReadHistory(id=0, room=room.name, before=first, limit=min(missing, PAGE))

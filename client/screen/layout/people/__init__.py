@@ -1,0 +1,1 @@
+"""Rows about other users: presence, typing, receipts, profiles, and whose presence is wanted. Pure."""

@@ -1,0 +1,1 @@
+"""Rooms on the screen: what is loaded, read, written and listed. Pure."""
