@@ -18,6 +18,10 @@ from client.core.notes import PresenceTold, ProfileTold, ReceiptsTold, TypingTol
 from client.core.people.people_state import KnownPerson, PeopleState, TypingUsers
 from client.core.people.screen_rules import watched_names
 
+MOST_NAMED = 5
+"""Typing users who are named, whatever the server sends."""
+MOST_READERS = 1000
+"""Members whose receipts are kept, whatever the server sends."""
 _UNKNOWN = KnownPerson()
 
 
@@ -53,7 +57,8 @@ def take_typing(step: ReducerStep, update: TypingUpdate) -> None:
     if update.room != people.room or not update.room:
         return
     number = people.typing_update + 1
-    _set_typing(step, replace(people, typing=TypingUsers(update.who, update.more), typing_update=number))
+    who, others = update.who[:MOST_NAMED], len(update.who[MOST_NAMED:])
+    _set_typing(step, replace(people, typing=TypingUsers(who, update.more + others), typing_update=number))
     if update.who or update.more:
         step.emit(StartTimer(step.state.limits.typing_for_s, TypingOver(number)))
 
@@ -79,7 +84,8 @@ def take_seen(step: ReducerStep, seen: Seen) -> None:
         return
     read_by = dict(people.read_by)
     for receipt in seen.readers:
-        read_by[receipt.username] = max(receipt.offset, read_by.get(receipt.username, 0))
+        if receipt.username in read_by or len(read_by) < MOST_READERS:
+            read_by[receipt.username] = max(receipt.offset, read_by.get(receipt.username, 0))
     if read_by != people.read_by:
         step.set_state(replace(step.state, people=replace(people, read_by=read_by)))
         step.show(ReceiptsTold(people.room, read_by))

@@ -30,8 +30,8 @@ log = logging.getLogger("chatterbox.read_states")
 
 LOAD_S = 1.0
 """Longest time that a `welcome` waits for read states (seconds); then it leaves without them."""
-LOAD_PAUSE_S = 0.01
-"""Least time between two calls for states of users who are welcomed (seconds); a call costs as much as two welcomes."""
+LOAD_PAUSE_S = 0.02
+"""Least time between two calls for states of users who are welcomed (seconds); a call costs as much as one welcome."""
 USERS_PER_REFRESH = 100
 """Users whose states are read in one call after a possible loss."""
 ENTERED_PER_CALL = 500

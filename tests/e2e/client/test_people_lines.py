@@ -116,6 +116,16 @@ def test_who_tells_who_is_here_and_who_types_and_nothing_is_announced(alice_and_
         assert screen.ends() == ExitCode.OK
 
 
+def test_typing_and_presence_are_told_in_a_direct_conversation(alice_and_bob: list[Person]) -> None:
+    alice, bob = alice_and_bob
+    assert alice.run("send", "@bob", "hi").returncode == ExitCode.OK
+    with terminal(alice, "chat", "@bob", "--lines") as typist, terminal(bob, "chat", "@alice", "--plain") as screen:
+        typist.shows("@bob>")
+        screen.shows("-- Now in @alice.")
+        asks_until(screen, "/who", "alice is typing", meanwhile=lambda: typist.type("n"))
+        screen.shows("alice: online")
+
+
 def test_who_lists_several_members_by_presence(tmp_path: Path, server: Server) -> None:
     with people(tmp_path, server.url, "ada", "bob", "eve") as (ada, bob, eve):
         assert eve.run("rooms").returncode == ExitCode.OK  # the first connection makes her a member

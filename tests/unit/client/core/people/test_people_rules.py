@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from chatterbox.wire import codec, frames
 from chatterbox.wire.people import Presence, PresenceState, Profile
 from client.core import events, frame_decoder, notes
+from client.core.people.people_rules import MOST_READERS
 from client.core.people.people_state import KnownPerson, TypingUsers
 from tests.unit.client.core.people.told_screen import answered, confirmed, looking, run_down, timers
 from tests.unit.client.world import ME, ROOM, Core, message, room_state, shown, transmitted
@@ -110,6 +111,11 @@ class TestTyping:
         assert shown(core.came(typing("bob", more=2))) == [notes.TypingTold(ROOM, ("bob",), 2)]
         assert core.state.people.typing == TypingUsers(("bob",), 2)
 
+    def test_at_most_five_are_named_whatever_the_server_sends(self) -> None:
+        core = looking()
+        core.came(typing(*"abcdefg", more=1))
+        assert core.state.people.typing == TypingUsers(("a", "b", "c", "d", "e"), 3)
+
     def test_direct_room_has_the_name_that_the_client_uses(self) -> None:
         core = looking()
         answered(core, events.RoomLooked("@bob"))
@@ -161,6 +167,12 @@ class TestReceipts:
         core.came(seen(("bob", 4)))
         assert shown(core.came(seen(("bob", 2)))) == []
         assert core.state.people.read_by == {"bob": 4}
+
+    def test_receipts_have_a_bound_whatever_the_server_sends(self) -> None:
+        core = looking()
+        core.came(seen(*((f"u{number}", 1) for number in range(MOST_READERS + 10))), seen(("u1", 5)))
+        assert len(core.state.people.read_by) == MOST_READERS
+        assert core.state.people.read_by["u1"] == 5
 
     def test_receipts_end_with_a_history_that_was_replaced(self) -> None:
         core = looking()
