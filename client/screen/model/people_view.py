@@ -40,8 +40,8 @@ class PeopleView:
 
     def is_unknown(self, username: str) -> bool:
         """Whether the server was asked for a user and knows none of that name."""
-        asked = {folded(name) for name in self.known.queue.told.names}
-        return folded(username) in asked - {folded(name) for name in self.known.people}
+        name = folded(username)
+        return name in self.known.queue.told.names and name not in self.known.people
 
     def presence(self, username: str) -> PresenceState:
         """Whether a user is here, to be shown by a mark."""

@@ -36,6 +36,13 @@ class TestPresence:
         told = [note for note in shown(core.effects) if isinstance(note, notes.PresenceTold)]
         assert [one.username for one in told[0].people] == ["bob", "eve"]
 
+    def test_user_whose_name_has_capitals_is_known_by_the_name_of_their_conversation(self) -> None:
+        core = looking("bob")
+        core.came(frames.PresenceUpdate(people=[presence("Bob", PresenceState.AWAY)]))
+        assert (state_of(core, "bob"), state_of(core, "Bob")) == (PresenceState.AWAY, PresenceState.AWAY)
+        core.came(frames.ProfileUpdate(username="Bob", profile=Profile(bio="engines"), version=2))
+        assert core.state.people.person("Bob").profile.bio == "engines"
+
     def test_change_is_told_once(self) -> None:
         core = looking("bob")
         away = frames.PresenceUpdate(people=[presence("bob", PresenceState.AWAY)])
