@@ -46,10 +46,10 @@ def take_presence(step: ReducerStep, update: PresenceUpdate) -> None:
 
 def take_profile(step: ReducerStep, update: ProfileUpdate) -> None:
     """Take a changed profile, of a user on the screen or of this user."""
-    username = folded(update.username)
-    if username in _interesting(step):
-        before = step.state.people.person(username)
-        _keep(step, {username: replace(before, profile=update.profile, version=update.version)})
+    name = folded(update.username)
+    if name in watched_names(step) or name == folded(step.state.username):
+        before = step.state.people.person(name)
+        _keep(step, {name: replace(before, profile=update.profile, version=update.version)})
 
 
 def take_typing(step: ReducerStep, update: TypingUpdate) -> None:
@@ -114,13 +114,8 @@ def disconnect(step: ReducerStep) -> None:
 
 def _known_of(step: ReducerStep, told: Iterable[Presence]) -> dict[str, KnownPerson]:
     """What was known of those of these users who are on the screen, or are this user."""
-    names = _interesting(step)
+    names = watched_names(step) | {folded(step.state.username)}
     return {name: step.state.people.person(name) for one in told if (name := folded(one.username)) in names}
-
-
-def _interesting(step: ReducerStep) -> frozenset[str]:
-    """The users on the screen, and this user; folded, since a direct conversation is named without capitals."""
-    return watched_names(step) | {folded(step.state.username)}
 
 
 def _keep(step: ReducerStep, known: Mapping[str, KnownPerson]) -> None:

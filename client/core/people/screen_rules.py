@@ -53,7 +53,7 @@ def show_people(step: ReducerStep, usernames: tuple[str, ...]) -> None:
 
 
 def watched_names(step: ReducerStep) -> frozenset[str]:
-    """The names whose presence is wanted, folded: as many as the server allows."""
+    """The folded names whose presence is wanted: as many as the server allows."""
     return frozenset(step.state.people.names[: step.state.limits.watch_people])
 
 
@@ -158,7 +158,7 @@ def _told(told: ScreenFacts, command: Look | Watch | SetStatus) -> ScreenFacts:
         case Look(room=room):
             return replace(told, room=room)
         case Watch(usernames=usernames):
-            return replace(told, names=frozenset(usernames))
+            return replace(told, names=frozenset(map(folded, usernames)))
         case SetStatus(away=away):
             return replace(told, is_away=away)
         case _:

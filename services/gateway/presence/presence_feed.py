@@ -28,6 +28,8 @@ ANSWER_S = 1.0
 """Least time between two beats, and between two requests for beats (seconds)."""
 PROBE_S = 1.0
 """Time between two signals that only prove that the broker delivers, while others may not have been heard (seconds)."""
+DECLARE_S = 0.5
+"""Time in which a new connection of a user who is away can say that it is, too (seconds)."""
 SEEN_S = 300.0
 """Time between two reports to history of the users who are here (seconds)."""
 USERS_PER_REPORT = 10_000
@@ -75,8 +77,13 @@ class PresenceFeed:
     # Connections
 
     def open(self, user_id: int, sid: str, connection: RoomConnection, *, hidden: bool) -> None:
-        """A connection is welcomed; a `hidden` user does not show their presence."""
-        self._leases.open(user_id, sid, connection)
+        """A connection is welcomed; a `hidden` user does not show their presence.
+
+        Who is away and comes back on another connection is not online in between: the client has a moment to say so.
+        """
+        is_away = self.state(user_id) is PresenceState.AWAY
+        away_until_s = self._clock() + DECLARE_S if is_away else None
+        self._leases.open(user_id, sid, connection, away_until_s=away_until_s)
         self.hide(user_id, hidden=hidden)
 
     def close(self, user_id: int, sid: str, connection: RoomConnection) -> None:

@@ -58,7 +58,7 @@ def test_profile_that_one_user_sets_is_what_another_is_shown(alice_and_bob: list
     assert shown[1] == "Display name: Bob B."
     assert shown[2].startswith("Status: lunch (until ")
     assert len(shown) == 3, "the bio is for nobody"
-    told = json.loads(alice.run("whois", "@bob", "--json").stdout)
+    told = json.loads(alice.run("whois", "@BOB", "--json").stdout)
     assert (told["username"], told["profile"]["display_name"]) == ("bob", "Bob B.")
     assert bob.run("me", "--status", "", "--display-name", "").returncode == ExitCode.OK
     assert len(alice.run("whois", "bob").stdout.splitlines()) == 1

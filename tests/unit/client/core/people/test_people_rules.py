@@ -82,6 +82,36 @@ class TestPresence:
         assert frame == frames.PresenceUpdate(people=[presence("bob", PresenceState.UNKNOWN)])
 
 
+class TestSpelling:
+    """The client names direct conversations by folded names; the server spells users as they registered."""
+
+    def watching(self) -> Core:
+        """Bob, whom the screen calls `bob`, is online."""
+        core = Core()
+        core.live(room_state(0))
+        (watch,) = transmitted(core.feed(events.PeopleShown(("bob",))))
+        assert watch.id is not None
+        online = frames.WatchedPerson(username="Bob", state=PresenceState.ONLINE)
+        core.came(frames.Watched(id=watch.id, people=[online]))
+        return core
+
+    def test_user_is_known_in_any_spelling(self) -> None:
+        core = self.watching()
+        assert (state_of(core, "bob"), state_of(core, "Bob")) == (PresenceState.ONLINE, PresenceState.ONLINE)
+
+    def test_pushes_in_the_spelling_of_the_server_are_taken(self) -> None:
+        core = self.watching()
+        core.came(
+            frames.PresenceUpdate(people=[presence("Bob", PresenceState.AWAY)]),
+            frames.ProfileUpdate(username="Bob", profile=Profile(status="lunch"), version=1),
+        )
+        assert core.state.people.person("BOB") == KnownPerson(PresenceState.AWAY, "", Profile(status="lunch"), 1)
+
+    def test_another_spelling_of_the_same_names_is_not_sent_again(self) -> None:
+        core = looking("bob", "eve")
+        assert answered(core, events.PeopleShown(("Bob", "bob", "EVE"))) == []
+
+
 class TestProfiles:
     def test_profile_of_the_reply_is_kept_and_told(self) -> None:
         core = Core()
