@@ -26,7 +26,9 @@ OF_AN_UPLOAD = (
 router = files_router()
 
 RoomQuery = Annotated[str, Query(max_length=256, description="The room that the file is for.")]
-NameQuery = Annotated[str, Query(max_length=4096, description="The file's name; unsafe characters and folders are removed from it.")]
+NameQuery = Annotated[
+    str, Query(max_length=4096, description="The file's name; unsafe characters and folders are removed from it.")
+]
 KeepQuery = Annotated[
     bool,
     Query(
