@@ -177,7 +177,7 @@ class TestProfile:
                 "Name        Bob Babbage",
                 "Status      back at three",
                 "About       Builds engines.",
-                "Writes in   #general",
+                "Rooms       #general",
             ]
 
     async def test_f5_with_a_message_selected_shows_its_author_who_is_watched_meanwhile(self) -> None:
