@@ -29,7 +29,9 @@ async def _nothing(_: Scene) -> AsyncIterator[None]:
 
 
 async def _flooded(folder: Path, sabotage: str | None, ack_s: float) -> Verdict:
-    async with processes(folder, 1, environment={**LIMITS, **NO_RATES}, sabotage=sabotage) as site:
+    async with processes(
+        folder, 1, environment={**LIMITS, **NO_RATES}, sabotages=[sabotage] if sabotage else []
+    ) as site:
         load = Load(users=10, connections=40, sends_per_s=50)
         calm = Fault("none", (FLOODED_S, FLOODED_S), _nothing)
         outcome = await run(
