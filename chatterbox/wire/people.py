@@ -88,7 +88,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: str = ""
     """RFC 3339, rounded down: when the user was last connected. Empty: not shown, or long ago."""
     version: Whole = 0
-    """Changes whenever the profile, or who may see it, changes; 0: neither ever did."""
+    """Changes whenever the profile, who may see it, or the privacy changes; 0: none of them ever did."""
 
 
 def last_seen(seen_ms: int, now_ms: int) -> str:

@@ -152,7 +152,8 @@ def create_all(
     ]
     if files:
         public += [(files, router) for router in PUBLIC_ROUTERS]
-    front.router.default = PublicPaths(public, gateway.asgi)  # not a mount: its pattern leaves out paths with a newline
+    front.router.default = PublicPaths(public)  # not a mount: its pattern leaves out paths with a newline
+    front.add_middleware(WebSocketsPast, gateway.asgi)
     return AllInOne(front, gateway.gateway, apps)
 
 
@@ -235,11 +236,22 @@ async def _state(check: Callable[[], Awaitable[None]]) -> str:
     return "ok"
 
 
+class WebSocketsPast:
+    """Passes WebSocket connections to the gateway, past the routes of the front, which would match each connect too."""
+
+    def __init__(self, app: ASGIApp, gateway: ASGIApp) -> None:
+        self._app = app
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._gateway if scope["type"] == "websocket" else self._app)(scope, receive, send)
+
+
 class PublicPaths:
     """Routes each public path to its app; all other paths are answered with 404."""
 
-    def __init__(self, public: Sequence[tuple[FastAPI, APIRouter]], gateway: ASGIApp) -> None:
-        """`public` pairs each app with a router of its public paths; WebSockets go to `gateway`.
+    def __init__(self, public: Sequence[tuple[FastAPI, APIRouter]]) -> None:
+        """`public` pairs each app with a router of its public paths.
 
         A first segment belongs to the first app that has it; of others, such a path must be without parameters.
         """
@@ -249,12 +261,8 @@ class PublicPaths:
             for path in public_paths(router):
                 if self._apps.setdefault(path.split("/")[1], app) is not app:
                     self._whole[path] = app
-        self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if scope["type"] == "websocket":
-            app: ASGIApp | None = self._gateway
-        else:
-            app = self._whole.get(path) or self._apps.get(path.removeprefix("/").partition("/")[0])
+        app = self._whole.get(path) or self._apps.get(path.removeprefix("/").partition("/")[0])
         await (app or answer(ChatError(Code.NOT_FOUND)))(scope, receive, send)

@@ -159,7 +159,7 @@ class PersonStore(Protocol):
         """Store that users are connected now, other than those who do not show their presence."""
 
     async def users_by_name(self, usernames: Sequence[str]) -> list[UserInfo]:
-        """The users with these names, in this spelling, of those who have been enrolled."""
+        """The users with these names, of those who have been enrolled. Only the case of ASCII letters may differ."""
 
     async def users_by_id(self, user_ids: Sequence[int]) -> list[UserInfo]:
         """The users with these ids, of those who are in any room."""

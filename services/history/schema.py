@@ -205,10 +205,10 @@ MIGRATIONS = (
     ALTER TABLE people ADD COLUMN receipts INTEGER NOT NULL DEFAULT 1;
     -- When the user was last reported to be connected; 0 also for users who do not show their presence.
     ALTER TABLE people ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0;
-    -- Grows with each change of the profile, or of who may see it.
+    -- Grows with each change of the profile, of who may see it, or of the privacy.
     ALTER TABLE people ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
     -- Room 1 is the one that everyone is in, so this finds each user who has ever connected.
-    CREATE INDEX users_by_name ON memberships (username) WHERE room_id = 1;
+    CREATE INDEX users_by_name ON memberships (username COLLATE NOCASE) WHERE room_id = 1;
     """,
     """
     -- Uploaded files, whose bytes the files service has. `message_id`: the message that has the file; NULL: none yet.

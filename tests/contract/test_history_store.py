@@ -361,7 +361,8 @@ class TestPeople:
 
     async def test_users_are_found_by_name_and_id(self, store: HistoryStore) -> None:
         await store.open_direct(ADA, UserInfo(9, "dan"))
-        assert await store.users_by_name(["ada", "nobody", "ADA", "dan"]) == [ADA]
+        assert await store.users_by_name(["ada", "nobody", "dan"]) == [ADA]
+        assert await store.users_by_name(["ADA"]) == [ADA]
         assert await store.users_by_id([2, 9, 99]) == [BOB, UserInfo(9, "dan")]
 
     async def test_users_share_rooms_other_than_the_one_of_everyone(self, store: HistoryStore) -> None:

@@ -56,6 +56,7 @@ PROOFS = {
     18: "tests/unit/gateway/presence/test_presence_feed.py::test_while_the_broker_is_silent_nobody_is_told_offline",
     19: "tests/unit/gateway/core/test_signal_budget.py::"
     "test_bytes_stay_within_the_cap_whatever_changes_and_whoever_types",
+    20: "tests/unit/history/core/test_person_record.py::test_two_records_of_the_same_version_are_seen_alike",
 }
 """By the number of an invariant in ARCHITECTURE.md: a test about it."""
 

@@ -56,8 +56,8 @@ async def users(request: Request, auth: Auth) -> Response:
     names = (await read(request, UserNames)).usernames
     if len(names) > MAX_NAMES:
         raise ChatError(Code.BAD_REQUEST, f"One request has at most {MAX_NAMES} names.")
-    found = [await auth.users.by_name(name) for name in names]
-    return write(Users([UserInfo(user.user_id, user.username) for user in found if user is not None]))
+    found = await auth.users.by_names(names)
+    return write(Users([UserInfo(user.user_id, user.username) for user in found]))
 
 
 @router.post("/display-name", dependencies=_HISTORY)

@@ -61,7 +61,7 @@ class ChangedPerson(NamedTuple):
     @property
     def is_told(self) -> bool:
         """Whether the change concerns others: all but who may write to the user does."""
-        return replace(self.before, writers=self.after.writers) != self.after
+        return self.before.version != self.after.version
 
 
 def current(record: PersonRecord, now_ms: int) -> PersonRecord:
@@ -71,7 +71,7 @@ def current(record: PersonRecord, now_ms: int) -> PersonRecord:
 
 
 def changed(record: PersonRecord, change: PersonChange, now_ms: int) -> PersonRecord:
-    """The record after a change. Its version grows if the profile changes, or who may see it."""
+    """The record after a change. Its version grows if the profile changes, or who may see what."""
     privacy = replace(record.privacy, **_given(change, "presence", "typing", "receipts"))
     after = replace(
         current(record, now_ms),
@@ -81,8 +81,8 @@ def changed(record: PersonRecord, change: PersonChange, now_ms: int) -> PersonRe
         privacy=privacy,
         seen_ms=record.seen_ms if privacy.presence else 0,
     )
-    unseen = {"writers": record.writers, "privacy": record.privacy, "seen_ms": record.seen_ms}
-    return after if replace(after, **unseen) == record else replace(after, version=record.version + 1)
+    is_same = replace(after, writers=record.writers, seen_ms=record.seen_ms) == record
+    return after if is_same else replace(after, version=record.version + 1)
 
 
 def _given(change: PersonChange, *names: str) -> dict[str, Any]:

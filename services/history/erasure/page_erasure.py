@@ -36,6 +36,7 @@ class TextRow(NamedTuple):
 
 MESSAGES = TextTable("messages", "extra")
 FILES = TextTable("files", "name")
+PEOPLE = TextTable("people", "bio")
 
 
 def of_messages(message_ids: Iterable[int]) -> list[TextRow]:
@@ -119,12 +120,12 @@ def _fill(db: sqlite3.Connection, table: TextTable, leaf: Leaf, page_bytes: int)
 def _text(db: sqlite3.Connection, table: TextTable, row_id: int) -> tuple[str | None, int]:
     """The text of a row, and its length in bytes."""
     columns = f"{table.column}, coalesce(length(CAST({table.column} AS BLOB)), 0)"
-    [(text, length)] = db.execute(f"SELECT {columns} FROM {table.name} WHERE id = ?", (row_id,))  # noqa: S608 - constants
+    [(text, length)] = db.execute(f"SELECT {columns} FROM {table.name} WHERE rowid = ?", (row_id,))  # noqa: S608 - constants
     return text, length
 
 
 def _set_text(db: sqlite3.Connection, table: TextTable, row_id: int, text: str | None) -> None:
-    db.execute(f"UPDATE {table.name} SET {table.column} = ? WHERE id = ?", (text, row_id))  # noqa: S608 - constants
+    db.execute(f"UPDATE {table.name} SET {table.column} = ? WHERE rowid = ?", (text, row_id))  # noqa: S608 - constants
 
 
 def _filling(leaf: Leaf, cell: Cell, text: str | None, text_bytes: int, page_bytes: int) -> tuple[int, int, int]:

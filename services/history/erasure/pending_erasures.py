@@ -14,7 +14,7 @@ from services.history.erasure import page_erasure
 from services.history.erasure.page_erasure import TextRow
 
 FILE_NAME = "erasing.log"
-_TABLES = {table.name: table for table in (page_erasure.MESSAGES, page_erasure.FILES)}
+_TABLES = {table.name: table for table in (page_erasure.MESSAGES, page_erasure.FILES, page_erasure.PEOPLE)}
 
 
 def read(path: Path) -> list[TextRow]:

@@ -106,7 +106,9 @@ class PersonOut(BaseModel):
         "30 days: when the user was last connected. Absent: not shown, or longer ago.",
     )
     version: int = Field(
-        0, description="Changes whenever the profile, or who may see it, changes; absent: neither ever did."
+        0,
+        description="Changes whenever the profile, who may see it, or the user's privacy changes; absent: none of them "
+        "ever did.",
     )
 
 

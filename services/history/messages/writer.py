@@ -217,8 +217,8 @@ class Writer:
                 log.debug("messages.stored", extra=_log_fields(plan))
             if committed.size:
                 self._publish(committed)
-            if (plan.changes is not None and plan.changes.rewritten) or plan.erased_files:
-                self._log_erasure.request(overwritten(plan))
+            if rows := overwritten(plan):
+                self._log_erasure.request(rows)
 
     async def _committed(self, group: CommitGroup) -> CommittedChanges:
         """Commit `group`; changes of rooms may use the disk reserve. After a failure, what was stored is not known."""

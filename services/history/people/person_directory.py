@@ -18,6 +18,8 @@ from services.history.user_rates import UserRates
 
 MAX_PEOPLE = 200
 """Maximum number of names, ids or viewers in one request."""
+MAX_ASKED = 20
+"""Names in one request for which auth is asked; further ones count as unknown."""
 MAX_SEEN = 10_000
 """Maximum number of users in one report of who is connected."""
 SEEN_AT_ONCE = 1000
@@ -82,7 +84,7 @@ class PersonDirectory:
         _require_at_most(MAX_PEOPLE, "users", known)
         found = await self._named(list(known))
         records = await self._store.people([user.user_id for user in found])
-        versions = {text_rules.folded(name): version for name, version in known.items()}
+        versions = {text_rules.folded(name): version for name, version in known.items() if _may_be_typed(name)}
         differing = [
             user for user in found if versions.get(text_rules.folded(user.username)) != records[user.user_id].version
         ]
@@ -114,12 +116,17 @@ class PersonDirectory:
             await self._store.mark_seen(user_ids[first : first + SEEN_AT_ONCE])
 
     async def _named(self, usernames: Sequence[str]) -> list[UserInfo]:
-        """The users with these names in any spelling. Auth is asked for names that are not known here as spelled."""
-        if not usernames:
+        """The users with these names in any spelling. Auth is asked for those that are not found here.
+
+        That is, for users who never connected, and for names in another case of letters that are not ASCII.
+        """
+        names = [name for name in dict.fromkeys(usernames) if _may_be_typed(name)]
+        if not names:
             return []
-        known = await self._store.users_by_name(usernames)
-        unknown = set(usernames) - {user.username for user in known}
-        users = known + (await self._auth.users(sorted(unknown)) if unknown else [])
+        known = await self._store.users_by_name(names)
+        found = {text_rules.folded(user.username) for user in known}
+        asked = [name for name in names if text_rules.folded(name) not in found][:MAX_ASKED]
+        users = known + (await self._auth.users(asked) if asked else [])
         return list({user.user_id: user for user in users}.values())
 
     async def _seen_by(
@@ -140,6 +147,11 @@ class PersonDirectory:
         """The pairs of a user and a viewer in a common room, as far as it matters."""
         concerned = [user_id for user_id, record in records.items() if person_record.depends_on_rooms(record)]
         return await self._store.sharing(concerned, viewers) if concerned and viewers else set()
+
+
+def _may_be_typed(name: str) -> bool:
+    """Whether a name is short enough to be compared: normalizing thousands of combining marks takes seconds."""
+    return len(name) <= text_rules.USERNAME_MAX_TYPED
 
 
 def _require_at_most(most: int, what: str, given: Sized) -> None:

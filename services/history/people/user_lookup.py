@@ -10,7 +10,7 @@ from chatterbox.wire.auth_api import UserInfo
 # Room 1 is the one that everyone is in; the index `users_by_name` has its members only.
 _BY_NAME = """
     SELECT user_id, username FROM json_each(?) AS wanted
-    JOIN memberships INDEXED BY users_by_name ON username = wanted.value AND room_id = 1
+    JOIN memberships INDEXED BY users_by_name ON username = wanted.value COLLATE NOCASE AND room_id = 1
 """
 _BY_ID = """
     SELECT wanted.value, (SELECT username FROM memberships WHERE user_id = wanted.value LIMIT 1)
@@ -27,7 +27,7 @@ _SHARING = """
 
 
 async def by_name(source: RowSource, usernames: Sequence[str]) -> list[UserInfo]:
-    """The users with these names, in exactly this spelling, of those who have connected at least once."""
+    """The users with these names who have connected at least once. Only the case of ASCII letters may differ."""
     return [UserInfo(*row) for row in await source.rows(_BY_NAME, (_json(usernames),))]
 
 

@@ -49,6 +49,14 @@ class TestFiles:
         await change(history, edit(history, 1, "other"))
         await until(lambda: not files_with(history.settings.data, CANARY), MOST_S)
 
+    @pytest.mark.parametrize("field", ["display_name", "bio", "status"])
+    async def test_a_text_that_is_removed_from_a_profile_is_in_no_file_soon_after(
+        self, history: Service, field: str
+    ) -> None:
+        for text in (f"{CANARY} and {'x' * 20}", "shorter", ""):
+            assert (await history.do("PATCH", "/me", "alice", {field: text})).status_code == 204
+        await until(lambda: not files_with(history.settings.data, CANARY), MOST_S)
+
     async def test_a_reader_delays_the_erasure_of_the_log_but_not_its_end(
         self, history: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -17,7 +17,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.people import Privacy, Profile
 from chatterbox.wire.text_rules import timestamp
-from services.history.people.person_directory import MAX_PEOPLE, MAX_SEEN
+from services.history.people.person_directory import MAX_ASKED, MAX_PEOPLE, MAX_SEEN
 from tests.support.history import START_MS, Service, Start, code, read_signal, until
 
 HOUR_MS = 3_600_000
@@ -213,12 +213,15 @@ class TestVersions:
         assert await newer(history, {"alice": 1, "bob": 0}) == []
         await change(history, visible={"bio": "nobody"})
         assert await newer(history, {"ALICE": 1}) == [{"username": "alice", "profile": {}, "version": 2}]
-        await change(history, typing=False, writes="nobody")
+        await change(history, writes="nobody", display_name="")
         assert await newer(history, {"alice": 2}) == []
+        await change(history, presence="nobody")
+        assert [each["version"] for each in await newer(history, {"alice": 2})] == [3]
 
     async def test_names_that_no_user_has_are_left_out(self, history: Service) -> None:
         await change(history, bio="one")
-        assert [each["username"] for each in await newer(history, {"": 0, "carol?": 0, "alice": 0})] == ["alice"]
+        known = {"": 0, "carol?": 0, "alice": 0, "e" + "\u0301" * 20_000: 0}
+        assert [each["username"] for each in await newer(history, known)] == ["alice"]
 
     async def test_users_who_never_connected_are_known_too(self, history: Service) -> None:
         history.auth.token("carol")
@@ -227,6 +230,13 @@ class TestVersions:
         [carol] = await ask(history, "carol", viewers=[1])
         assert (carol.user_id, carol.version, carol.privacy, carol.seen) == (3, 0, Privacy(), "")
         assert await ask(history, viewers=[], user_ids=[3]) == []
+
+    async def test_auth_is_asked_for_a_bounded_number_of_names(self, history: Service) -> None:
+        strangers = [f"stranger-{number}" for number in range(MAX_ASKED + 10)]
+        for name in strangers:
+            history.auth.token(name)
+        found = await newer(history, {**dict.fromkeys(strangers, 1), "alice": 1})
+        assert sorted(each["username"] for each in found) == sorted([*strangers[:MAX_ASKED], "alice"])
 
     @pytest.mark.parametrize(
         ("name", "refusal"), [("carol", (404, Code.USER_UNKNOWN)), ("a?b!", (422, Code.USERNAME_INVALID))]
@@ -245,7 +255,7 @@ class TestVersions:
     async def test_users_who_connected_are_found_without_auth(self, history: Service) -> None:
         await change(history, bio="one")
         history.auth.away = True
-        assert [each["username"] for each in await newer(history, {"alice": 0, "bob": 1})] == ["alice", "bob"]
+        assert [each["username"] for each in await newer(history, {"ALICE": 0, "Bob": 1})] == ["alice", "bob"]
         assert (await person(history))["username"] == "alice"
         assert code(await history.get("/people/carol")) == (503, Code.UNAVAILABLE)
 
@@ -343,8 +353,8 @@ class TestWhatIsTold:
         told = await changes_told(history, heard)
         assert [(event.username, event.user_id, event.version, event.privacy) for event in told] == [
             ("alice", 1, 1, Privacy(typing=False)),
-            ("alice", 1, 1, Privacy(presence=False, typing=False)),
             ("alice", 1, 2, Privacy(presence=False, typing=False)),
+            ("alice", 1, 3, Privacy(presence=False, typing=False)),
         ]
         first = told[0].revision
         assert [event.revision for event in told] == [first, first + 1, first + 2]

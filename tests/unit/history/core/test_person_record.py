@@ -40,30 +40,23 @@ class TestChanges:
             {"status": "back at three"},
             {"status_until_ms": NOW_MS + DAY_MS},
             {"audiences": {"bio": Audience.ROOMS}},
+            {"presence": False},
+            {"typing": False},
+            {"receipts": False},
         ],
     )
-    def test_a_change_of_the_profile_or_its_audiences_is_a_new_version(self, change: dict[str, Any]) -> None:
+    def test_a_change_that_concerns_others_is_a_new_version(self, change: dict[str, Any]) -> None:
         after = changed(ADA, PersonChange(**change), NOW_MS)
         assert after.version == ADA.version + 1
         assert ChangedPerson(ADA, after).is_told
         assert changed(after, PersonChange(**change), NOW_MS) in {after, replace(after, version=after.version + 1)}
 
     @pytest.mark.parametrize(
-        ("change", "is_told"),
-        [
-            ({"presence": False}, True),
-            ({"typing": False}, True),
-            ({"receipts": False}, True),
-            ({"writers": Writers.NOBODY}, False),
-            ({}, False),
-            ({"display_name": "Ada", "presence": True}, False),
-        ],
+        "change", [{"writers": Writers.NOBODY}, {}, {"display_name": "Ada", "presence": True, "audiences": {}}]
     )
-    def test_other_changes_keep_the_version_and_only_privacy_is_told(
-        self, change: dict[str, Any], is_told: bool
-    ) -> None:
+    def test_other_changes_keep_the_version_and_are_not_told(self, change: dict[str, Any]) -> None:
         after = changed(ADA, PersonChange(**change), NOW_MS)
-        assert (after.version, ChangedPerson(ADA, after).is_told) == (ADA.version, is_told)
+        assert (after.version, ChangedPerson(ADA, after).is_told) == (ADA.version, False)
 
     def test_a_new_status_has_no_end_unless_one_is_given(self) -> None:
         assert changed(ADA, PersonChange(status="out"), NOW_MS).status_until_ms == 0
@@ -155,10 +148,10 @@ class TestLastSeen:
         max_size=8,
     )
 )
-def test_two_records_of_the_same_version_have_the_same_profile(changes: list[PersonChange]) -> None:
+def test_two_records_of_the_same_version_are_seen_alike(changes: list[PersonChange]) -> None:
     records = list(itertools.accumulate(changes, lambda each, change: changed(each, change, NOW_MS), initial=ADA))
-    profiles: dict[int, tuple[Profile, Audiences]] = {}
+    profiles: dict[int, tuple[Profile, Audiences, Privacy]] = {}
     for record in records:
-        shown = (profile(record, ONESELF, NOW_MS), record.audiences)
+        shown = (profile(record, ONESELF, NOW_MS), record.audiences, record.privacy)
         assert profiles.setdefault(record.version, shown) == shown
     assert [each.version for each in records] == sorted(each.version for each in records)
