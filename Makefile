@@ -75,7 +75,7 @@ COMPILE = $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-header --no-annotate $(UPGRADE)
 lock: UPGRADE ?= --upgrade
 lock: $(VENV)/.dev ## update and pin all requirements, with hashes; UPGRADE= keeps the pinned versions
-	for group in auth gateway history; do $(COMPILE) --group $$group -o requirements/$$group.txt || exit; done
+	for group in auth files gateway history; do $(COMPILE) --group $$group -o requirements/$$group.txt || exit; done
 	for group in allinone processes dev; do \
 	  $(COMPILE) --group $$group -o requirements/$$group.txt pyproject.toml requirements/build.in || exit; done
 	$(COMPILE) -o requirements/client.txt pyproject.toml requirements/build.in

@@ -15,6 +15,7 @@ from chatterbox.chassis.settings import LimitSettings
 from services.allinone.app import AllSettings, create_all
 from services.allinone.start_page import start_page
 from services.auth.settings import AuthSettings
+from services.files.settings import FilesSettings
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
 
@@ -28,6 +29,7 @@ async def write(folder: Path) -> None:
         HistorySettings.from_environment(),
         GatewaySettings.from_environment(),
         LimitSettings.from_environment(),
+        FilesSettings.from_environment(),
     )
     app = create_all(settings).app
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://reference") as http:

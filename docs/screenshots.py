@@ -11,12 +11,14 @@ from typing import Any
 from textual.pilot import Pilot
 
 from chatterbox.wire import frames
+from chatterbox.wire.people import PresenceState
 from chatterbox.wire.position import Position
 from client.config.builtin_themes import BUILT_IN
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.events import Request
 from client.core.outbox_entry import OutboxEntry
+from client.core.people.people_state import KnownPerson, PeopleState, TypingUsers
 from client.net.chat_connection import ChatConnection
 from client.screen.model.chat_model import ChatModel
 from client.screen.runtime import ScreenRuntime
@@ -62,7 +64,11 @@ class IdleConnection(ChatConnection):
 
     def __init__(self) -> None:
         entry = OutboxEntry("k", "general", "Looked at it: ship it.")
-        self.state = ClientState(phase=ConnectionPhase.LIVE, username="bob", unsent={"general": (entry,)})
+        here = {"ada": PresenceState.ONLINE, "bob": PresenceState.ONLINE, "linus": PresenceState.AWAY}
+        known = {name: KnownPerson(state) for name, state in {**here, "grace": PresenceState.OFFLINE}.items()}
+        people = PeopleState(people=known, room="general", typing=TypingUsers(("ada",)))
+        unsent = {"general": (entry,)}
+        self.state = ClientState(phase=ConnectionPhase.LIVE, username="bob", unsent=unsent, people=people)
 
     async def run(self) -> notes.SessionOver:
         await asyncio.get_running_loop().create_future()

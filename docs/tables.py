@@ -33,6 +33,7 @@ from client.failures import EXITS
 from client.screen.actions import action_table
 from docs.tracked import tracked
 from services.auth.settings import AuthSettings
+from services.files.settings import FilesSettings
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
 
@@ -122,7 +123,7 @@ def _field(field: msgspec.structs.FieldInfo) -> str:
 def _settings() -> Iterator[str]:
     yield from ("| variable | default | meaning |", "|---|---|---|")
     seen: set[str] = set()
-    for owner in (Settings, AuthSettings, HistorySettings, GatewaySettings, LimitSettings):
+    for owner in (Settings, AuthSettings, HistorySettings, FilesSettings, GatewaySettings, LimitSettings):
         for name, sentence, default in _settings_of(owner):
             if name not in seen:
                 seen.add(name)

@@ -29,7 +29,7 @@ from bench.promises import (
 from bench.promises.bars import Part, as_data, as_markdown, cells
 
 PARTS = ("slow-readers", "flood", "storm", "changes", "rooms", "reading", "people", "uploads", "sessions", "deafness")
-OPEN_FILES = 24_000
+OPEN_FILES = 16_000
 
 
 class Wanted(NamedTuple):

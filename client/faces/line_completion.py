@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias, assert_never
 
 from client.faces.messages.message_reference import LAST
-from client.faces.slash_parser import CHOICES, KEYWORDS, LEVELS, SLASHES, WRITERS, WordKind, spec_of
+from client.faces.slash_parser import CHOICES, KEYWORDS, LEVELS, SLASHES, WRITERS, WordKind, path_begun, spec_of
 from client.store.name_cache import CachedNames
 from client.store.session_file import OTHERS
 from client.text.sanitize import inert_name
@@ -30,11 +30,9 @@ def completions(typed: str, names: CachedNames, paths: Paths = no_paths) -> list
         return _starting_with(first, (f"/{name}" for name in SLASHES))
     words = [word for word in words[:-1] if word] + words[-1:]
     slash = spec_of(first[1:])
-    if slash is None:
-        return []
-    if slash.takes and slash.takes[-1] is WordKind.PATH and len(words) >= len(slash.takes):
-        return _paths(typed.split(" ", len(slash.takes))[-1], paths)
-    if len(words) > len(slash.takes):
+    if (begun := path_begun(typed)) is not None:
+        return _paths(begun, paths)
+    if slash is None or len(words) > len(slash.takes):
         return []
     return _of_kind(slash.takes[len(words) - 1], words[-1], names)
 

@@ -12,7 +12,7 @@ from client.config.config_schema import PeopleSettings
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ConnectionPhase
-from client.core.direct_rooms import peer_of
+from client.core.direct_rooms import is_direct, peer_of
 from client.core.events import (
     AwaySet,
     CommandRequested,
@@ -370,6 +370,9 @@ class LineFace:
         if people:
             for line in whois_lines(people[0], datetime.now(UTC)):
                 self.notice(line)
+            rooms = [room for room, who in self._speakers.items() if people[0].username in who and not is_direct(room)]
+            if rooms:
+                self.notice(f"Has written in {', '.join(map(shown_room, rooms))}")
         else:
             self.notice(unknown_user(unknown_person(username), username, self._names.names.people))
 

@@ -63,6 +63,7 @@ class SendFace:
         self._asked = self._answered = False
         """Whether the list of rooms was requested, to explain a refusal, and whether it arrived."""
         self._progress = asyncio.Event()
+        self.connection.request(AwaySet(True))  # a script that sends shows no one as online
 
     def show(self, note: notes.Note) -> None:
         match note:

@@ -7,7 +7,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from client.core import notes
 from client.core.client_state import ClientState
-from client.core.events import CommandRequested
+from client.core.events import AwaySet, CommandRequested
 from client.faces.pipe_faces import failure_of
 from client.failures import Failure, ServerRefused, unreachable
 from client.net.chat_connection import ChatConnection, Connector
@@ -34,6 +34,7 @@ class SingleCommandFace:
         self._known = known
         self._unknown_room: str | None = None
         """The room that the server does not know, while the list of rooms is on its way."""
+        self.connection.request(AwaySet(True))  # a command that ends at once shows no one as online
 
     def show(self, note: notes.Note) -> None:
         match note:

@@ -447,6 +447,19 @@ def spec_of(name: str) -> SlashSpec | None:
     return SLASHES.get(ALIASES.get(name, name))
 
 
+def path_begun(typed: str) -> str | None:
+    """The path that is being typed, if it is the rest of a command's line.
+
+    >>> path_begun("/upload my pl"), path_begun("/save last "), path_begun("/save last"), path_begun("/join a")
+    ('my pl', '', None, None)
+    """
+    slash = spec_of(typed[1:].partition(" ")[0]) if typed.startswith("/") and not typed.startswith("//") else None
+    if slash is None or slash.takes[-1:] != (WordKind.PATH,):
+        return None
+    parts = typed.split(" ", len(slash.takes))
+    return parts[-1] if len(parts) > len(slash.takes) else None
+
+
 def _keywords_fit(slash: SlashSpec, words: list[str]) -> bool:
     """Whether `private`, `confirm` and `drop` stand where they must: a mistake there can't be undone."""
     pairs = list(zip(slash.takes, words, strict=False))

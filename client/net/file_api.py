@@ -8,6 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
+from chatterbox.wire.errors import Code
+from client.failures import ServerRefused
 from client.net.http_api import TIMEOUT_S, HttpApi
 
 if TYPE_CHECKING:
@@ -38,7 +40,12 @@ class FileApi(HttpApi):
         """Begin an upload for a room; returns its id, which is the id of the file once it is complete."""
         metadata = ",".join(f"{key} {b64encode(value.encode()).decode()}" for key, value in _named(room, name))
         headers = {**_TUS, "Upload-Length": str(size), "Upload-Metadata": metadata}
-        response = self._call("POST", "/files/uploads", headers=headers)
+        try:
+            response = self._call("POST", "/files/uploads", headers=headers)
+        except ServerRefused as refusal:
+            if refusal.code != Code.NOT_FOUND:
+                raise
+            raise ServerRefused("This server takes no files.", refusal.code) from None
         location: str = response.headers.get("Location", "")
         upload_id = location.rstrip("/").rpartition("/")[2]
         if not _ID.fullmatch(upload_id):

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from chatterbox.wire.errors import Code
-from chatterbox.wire.people import Audiences, Person, Profile
+from chatterbox.wire.people import Audiences, Profile
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.failures import Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.failure_reason import reason
@@ -235,10 +235,6 @@ class HttpApi:
     def change_settings(self, changes: dict[str, Any]) -> None:
         """Change settings of the user; those that are left out stay."""
         self._call("PATCH", "/me", json=changes)
-
-    def person(self, username: str) -> Person:
-        """Another user, as far as this one may see them."""
-        return self._parsed(Person, self._call("GET", f"/people/{quote(username, safe='')}"))
 
     def members(self, room: str) -> list[str]:
         """The usernames of a room's members; the user must be one of them."""

@@ -58,6 +58,7 @@ class ScreenRuntime:
         self._after_note: Callable[[notes.Note, frames.Message | None], None] = lambda _note, _related: None
         self._on_change: Callable[[], None] = lambda: None
         self._on_quit: Callable[[], None] = lambda: None
+        self._on_transfer: Callable[[str], None] = lambda _: None
         self._open_sheet: Callable[[LocalCommand], bool] = lambda _: False
         self._find_reactions: Callable[[OwnReactionsWanted], None] = lambda _: None
         self._response_timeout = ResponseTimeout()
@@ -84,6 +85,7 @@ class ScreenRuntime:
 
     def use_slash_commands(self, slash_commands: SlashCommands) -> None:
         self.slash_commands = slash_commands
+        slash_commands.files.on_progress = self._show_transfer
 
     def observe_notes(
         self, before: Callable[[notes.Note], None], after: Callable[[notes.Note, frames.Message | None], None]
@@ -101,6 +103,13 @@ class ScreenRuntime:
     def on_quit(self, call: Callable[[], None]) -> None:
         """Call this when the user quits."""
         self._on_quit = call
+
+    def _show_transfer(self, progress: str) -> None:
+        self._on_transfer(progress)
+
+    def on_transfer(self, call: Callable[[str], None]) -> None:
+        """Call this with how far a file is that is sent or saved; with an empty text at its end."""
+        self._on_transfer = call
 
     def on_local_command(self, open_sheet: Callable[[LocalCommand], bool]) -> None:
         """Call this for local slash commands first; those for which it returns False are carried out here."""

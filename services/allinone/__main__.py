@@ -17,6 +17,8 @@ from chatterbox.wire.rate_limits import REQUESTS
 from services.allinone.app import AllInOne, AllSettings, create_all
 from services.allinone.full_backup import back_up, restore_all, verify_all
 from services.auth.settings import AuthSettings
+from services.files.app import STREAMED_PATHS
+from services.files.settings import FilesSettings
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.upgrade_protocol import upgrade_protocol
 from services.history.restore import ledger_summary
@@ -34,6 +36,7 @@ def main(create: Callable[[AllSettings], AllInOne] = create_all) -> None:
         HistorySettings.from_environment(),
         GatewaySettings.from_environment(),
         LimitSettings.from_environment(),
+        FilesSettings.from_environment(),
     )
     logs.configure(settings.gateway.log_level, as_json=settings.gateway.log_json)
     with report_operator_errors():
@@ -42,7 +45,7 @@ def main(create: Callable[[AllSettings], AllInOne] = create_all) -> None:
         elif options.command == "restore":
             _restore(settings, options.folder)
         elif options.command == "verify":
-            names = asyncio.run(verify_all(settings.auth.data, settings.history.database))
+            names = asyncio.run(verify_all(settings.auth.data, settings.history.database, _files(settings)))
             print(f"chatterbox: {' and '.join(names)} have no detectable damage")
         else:
             _serve(settings, create)
@@ -52,29 +55,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.allinone", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="run everything until a signal arrives (the default command)")
-    commands.add_parser("verify", help="check the databases for damage, even while the server runs")
+    commands.add_parser("verify", help="check the databases and files for damage, even while the server runs")
     for name, purpose in (
-        ("backup", "copy the databases into FOLDER, even while the server runs"),
+        ("backup", "copy the databases and files into FOLDER, even while the server runs"),
         (
             "restore",
-            "replace the databases with those in FOLDER while the server is stopped; ends all login sessions",
+            "replace the databases and files with those in FOLDER while the server is stopped; ends all login sessions",
         ),
     ):
         commands.add_parser(name, help=purpose).add_argument("folder", type=Path, metavar="FOLDER")
     return parser
 
 
+def _files(settings: AllSettings) -> FilesSettings:
+    return settings.files or FilesSettings.from_environment()
+
+
 def _back_up(settings: AllSettings, folder: Path) -> None:
-    back_up(settings.auth.data, settings.history.database, folder)
+    back_up(settings.auth.data, settings.history.database, _files(settings), folder)
     print(f"chatterbox: {settings.auth.data} copied to {folder}")
 
 
 def _restore(settings: AllSettings, folder: Path) -> None:
     os.close(_claim(settings))
-    kept = restore_all(settings.auth.data, settings.history.database, folder)
+    kept = restore_all(settings.auth.data, settings.history.database, _files(settings), folder)
     print(f"chatterbox: {folder} restored; every room starts a new epoch, and all users must log in again")
     for path in kept:
-        print(f"chatterbox: the previous database is kept as {path}")
+        print(f"chatterbox: what was there before is kept as {path}")
     print(f"chatterbox: {ledger_summary(settings.history.database)}")
 
 
@@ -94,6 +101,7 @@ def _serve(settings: AllSettings, create: Callable[[AllSettings], AllInOne]) -> 
         allowed_hosts=settings.gateway.allowed_hosts(),
         has_domain=bool(settings.gateway.domain),
         root_path=settings.gateway.root_path,
+        streamed_paths=STREAMED_PATHS,
     )
     serve.run(config, listener, drain=allinone.gateway.drain, on_ready=lambda: _announce(listener, settings))
     print("chatterbox: stopped; everything acknowledged is stored.")

@@ -1,4 +1,4 @@
-"""Composition root of the single process: the three apps behind one port, with in-memory broker and internal calls."""
+"""Composition root of the single process: all apps behind one port, with in-memory broker and internal calls."""
 
 import asyncio
 import secrets
@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
+import httpx
 from fastapi import APIRouter, FastAPI, Request
 from fastapi_offline import FastAPIOffline
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -19,7 +20,7 @@ from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http.http_app import NO_TELEMETRY
 from chatterbox.chassis.http.http_errors import add_error_handlers, answer
 from chatterbox.chassis.http.internal_http import DEADLINE_S, in_process, no_answer
-from chatterbox.chassis.http.openapi import first_segments, merged_openapi
+from chatterbox.chassis.http.openapi import merged_openapi, public_paths
 from chatterbox.chassis.http.request_middleware import RequestIdMiddleware
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.wire import history_api
@@ -30,6 +31,10 @@ from services.auth.app import create_app as create_auth
 from services.auth.http import public_routes as auth_routes
 from services.auth.http.internal_routes import check_ready as check_auth
 from services.auth.settings import AuthSettings
+from services.files.app import PUBLIC_ROUTERS, FilesApp
+from services.files.app import create_app as create_files
+from services.files.http.files_health import check_ready as check_files
+from services.files.settings import FilesSettings
 from services.gateway.app import create_app as create_gateway
 from services.gateway.gateway import Gateway
 from services.gateway.settings import GatewaySettings
@@ -56,6 +61,8 @@ class AllSettings(NamedTuple):
     history: HistorySettings
     gateway: GatewaySettings
     limits: LimitSettings
+    files: FilesSettings | None = None
+    """None: without the files service."""
 
 
 class AllInOne(NamedTuple):
@@ -83,7 +90,8 @@ def create_all(
     limits = settings.limits.limits()
     broker = broker or MemoryBroker()
     auth = create_auth(settings.auth, broker=broker, callers=callers)
-    auth_clients = {service: in_process(auth, keys[service]) for service in (ServiceName.HISTORY, ServiceName.GATEWAY)}
+    callers_of_auth = (ServiceName.HISTORY, ServiceName.GATEWAY, ServiceName.FILES)
+    auth_clients = {service: in_process(auth, keys[service]) for service in callers_of_auth}
     history = create_history(
         settings.history, broker=broker, auth=auth_clients[ServiceName.HISTORY], callers=callers, limits=limits
     )
@@ -97,13 +105,15 @@ def create_all(
         append=_append_function(history),
         now_s=now_s,
     )
-    apps: list[FastAPI] = [auth, history, gateway.asgi]
+    history_of_files = in_process(history, keys[ServiceName.FILES])
+    files = _create_files(settings, broker, auth_clients[ServiceName.FILES], history_of_files)
+    apps: list[FastAPI] = [auth, history, *([files] if files else []), gateway.asgi]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(broker.close)
-            for client in (*auth_clients.values(), history_client):
+            for client in (*auth_clients.values(), history_client, history_of_files):
                 stack.push_async_callback(client.aclose)
             for app in apps:
                 await stack.enter_async_context(app.router.lifespan_context(app))
@@ -121,14 +131,14 @@ def create_all(
     add_error_handlers(front)
     _serve_pages(front)
     _serve_reference(front, apps)
-    _serve_health(
-        front,
-        {
-            "auth": lambda: check_auth(auth.context),
-            "history": lambda: check_history(history.context),
-            "gateway": gateway.gateway.check_ready,
-        },
-    )
+    checks: dict[str, Callable[[], Awaitable[None]]] = {
+        "auth": lambda: check_auth(auth.context),
+        "history": lambda: check_history(history.context),
+        "gateway": gateway.gateway.check_ready,
+    }
+    if files:
+        checks["files"] = lambda: check_files(files.context)
+    _serve_health(front, checks)
     front.add_middleware(RequestIdMiddleware)
     public: list[tuple[FastAPI, APIRouter]] = [
         (auth, auth_routes.router),
@@ -140,8 +150,19 @@ def create_all(
         (history, invitation_routes.router),
         (history, people_routes.router),
     ]
-    front.router.default = PublicPaths(public, gateway.asgi)  # not a mount: its pattern leaves out paths with a newline
+    if files:
+        public += [(files, router) for router in PUBLIC_ROUTERS]
+    front.router.default = PublicPaths(public)  # not a mount: its pattern leaves out paths with a newline
+    front.add_middleware(WebSocketsPast, gateway.asgi)
     return AllInOne(front, gateway.gateway, apps)
+
+
+def _create_files(
+    settings: AllSettings, broker: Broker, auth: httpx.AsyncClient, history: httpx.AsyncClient
+) -> FilesApp | None:
+    if settings.files is None or settings.files.files == "off":
+        return None
+    return create_files(settings.files, broker=broker, auth=auth, history=history, limits=settings.limits.limits())
 
 
 def _append_function(history: HistoryApp) -> AppendFunction:
@@ -215,18 +236,33 @@ async def _state(check: Callable[[], Awaitable[None]]) -> str:
     return "ok"
 
 
-class PublicPaths:
-    """Routes each public path to its app; all other paths are answered with 404."""
+class WebSocketsPast:
+    """Passes WebSocket connections to the gateway, past the routes of the front, which would match each connect too."""
 
-    def __init__(self, public: Sequence[tuple[FastAPI, APIRouter]], gateway: ASGIApp) -> None:
-        """`public` pairs each app with a router of its public paths; WebSockets go to `gateway`."""
-        self._apps = {segment: app for app, router in public for segment in first_segments(router)}
+    def __init__(self, app: ASGIApp, gateway: ASGIApp) -> None:
+        self._app = app
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        segment = scope["path"].removeprefix("/").partition("/")[0]
-        if scope["type"] == "websocket":
-            app: ASGIApp | None = self._gateway
-        else:
-            app = self._apps.get(segment)
+        await (self._gateway if scope["type"] == "websocket" else self._app)(scope, receive, send)
+
+
+class PublicPaths:
+    """Routes each public path to its app; all other paths are answered with 404."""
+
+    def __init__(self, public: Sequence[tuple[FastAPI, APIRouter]]) -> None:
+        """`public` pairs each app with a router of its public paths.
+
+        A first segment belongs to the first app that has it; of others, such a path must be without parameters.
+        """
+        self._apps: dict[str, FastAPI] = {}
+        self._whole: dict[str, FastAPI] = {}
+        for app, router in public:
+            for path in public_paths(router):
+                if self._apps.setdefault(path.split("/")[1], app) is not app:
+                    self._whole[path] = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        app = self._whole.get(path) or self._apps.get(path.removeprefix("/").partition("/")[0])
         await (app or answer(ChatError(Code.NOT_FOUND)))(scope, receive, send)

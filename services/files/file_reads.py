@@ -10,7 +10,7 @@ from chatterbox.chassis.core.lru_dict import LruDict
 from chatterbox.wire.errors import ChatError, Code
 from services.files.history_files import HistoryFiles
 from services.files.metrics import FilesMetrics
-from services.files.storage.file_storage import FileStorage, OpenedFile
+from services.files.storage.file_storage import FileStorage, OpenedFile, is_key
 from services.files.storage.file_table import FileTable, StoredFile
 from services.files.upload_limits import UploadLimits
 
@@ -52,6 +52,8 @@ class FileReads:
     async def open(self, file_id: str, user_id: int, pixels: int | None = None) -> AsyncIterator[OpenFile]:
         """Open a file, or its preview of `pixels`; raises `file_unknown`, also if the user may not read it."""
         self._upload_limits.spend_read(user_id)
+        if not is_key(file_id):
+            raise ChatError(Code.FILE_UNKNOWN)
         await self.check_access(file_id, user_id)
         file = await self._table.file(file_id)
         if file is None:

@@ -1,6 +1,7 @@
 """Settings of the files service."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -13,6 +14,8 @@ class FilesSettings(Settings):
     `files`.
     """
 
+    files: Literal["on", "off"] = "on"
+    """Whether the all-in-one process has the files service; `off`: it takes and serves no files and pictures."""
     auth_url: ServiceUrl = "http://127.0.0.1:8001"
     """Where the auth service answers, when it is another process."""
     history_url: ServiceUrl = "http://127.0.0.1:8002"

@@ -137,7 +137,9 @@ def create_app(
     public = (
         message_routes, reaction_routes, read_routes, room_routes, direct_routes, invitation_routes, people_routes
     )  # fmt: skip
-    for routes in (*public, internal_routes, internal_people_routes, internal_file_routes, health_routes):
+    # internal routes first: a request is matched with one router after the other
+    internal = (internal_routes, internal_people_routes, internal_file_routes)
+    for routes in (*internal, *public, health_routes):
         app.include_router(routes.router)
     app.add_middleware(PageEndpoint, lambda: app.context, message_routes.page_route())
     return app

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from chatterbox.chassis.sqlite import backup
 from chatterbox.chassis.sqlite.backup import BackupError
-from services.history.erasure import edited_texts, erased_copies, erasure_ledger, pending_erasures
+from services.history.erasure import edited_texts, erased_copies, erasure_ledger, page_erasure, pending_erasures
 from services.history.schema import MIGRATIONS
 
 _NEW_EPOCHS = """
@@ -50,7 +50,7 @@ def restore(database: Path, copy: Path) -> Path | None:
     pending = database.with_name(pending_erasures.FILE_NAME)
     edited: list[edited_texts.EditedText] = []
     with contextlib.suppress(sqlite3.Error):  # it may be too damaged to be read
-        edited = edited_texts.some(database, pending_erasures.read(pending))
+        edited = edited_texts.some(database, page_erasure.message_ids(pending_erasures.read(pending)))
     kept = backup.restore(database, copy, version=len(MIGRATIONS), adapt=adapt)
     for _ in erased_copies.scrub(database, erased, edited):
         pass

@@ -67,11 +67,11 @@ def _site(settings: Settings, reference: Path) -> DeploymentPlan:
 
 def _ports(gateways: int) -> ProcessPorts:
     """Free ports, held open at the same time so that they differ."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3 + gateways)]
-    redis, auth, history, *rest = [int(listener.getsockname()[1]) for listener in held]
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(4 + gateways)]
+    redis, auth, history, files, *rest = [int(listener.getsockname()[1]) for listener in held]
     for listener in held:
         listener.close()
-    return ProcessPorts(redis, auth, history, tuple(rest))
+    return ProcessPorts(redis, auth, history, tuple(rest), files)
 
 
 def _announcement(settings: Settings, gateways: int) -> str:

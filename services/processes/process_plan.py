@@ -31,6 +31,7 @@ class ProcessPorts:
     auth: int
     history: int
     gateways: tuple[int, ...]
+    files: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def plan(site: DeploymentPlan, ports: ProcessPorts) -> list[ProcessSpec]:
         _redis(site, ports.redis),
         _service("auth", ports.auth, services[ServiceName.AUTH]),
         _service("history", ports.history, services[ServiceName.HISTORY]),
+        _service("files", ports.files, services[ServiceName.FILES]),
         *gateways,
         edge(site.caddy_program, site.host, site.port, ports, data=site.data, reference=site.reference),
     ]
@@ -101,6 +103,7 @@ def edge(program: Path, host: str, port: int, ports: ProcessPorts, *, data: Path
         "CHATTERBOX_EDGE_NAME": host,
         "CHATTERBOX_EDGE_AUTH": f"127.0.0.1:{ports.auth}",
         "CHATTERBOX_EDGE_HISTORY": f"127.0.0.1:{ports.history}",
+        "CHATTERBOX_EDGE_FILES": f"127.0.0.1:{ports.files}",
         "CHATTERBOX_EDGE_FIND": "gateways_listed",
         "CHATTERBOX_EDGE_GATEWAYS": " ".join(f"127.0.0.1:{port}" for port in ports.gateways),
         "CHATTERBOX_EDGE_REFERENCE": str(reference),

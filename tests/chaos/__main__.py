@@ -59,7 +59,7 @@ async def _run(options: argparse.Namespace, seed: int) -> Report:
         print(f"chaos: {options.site}, seed {seed}", flush=True)
         for lack in site.lacks:
             print(f"chaos: {lack}", flush=True)
-        load = Load(users=20, connections=80, sends_per_s=100, cuts_per_s=2, seed=seed)
+        load = Load(users=20, connections=80, sends_per_s=100, cuts_per_s=2, uploads_per_s=1, seed=seed)
         faults, erasure = _faults(site, seed, options), site.kind == "processes"
         outcome = await run(site, load, faults, attacker=options.attacker, erasure=erasure, tell=_tell)
     for attack, times in outcome.attacks.items():

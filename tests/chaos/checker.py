@@ -29,6 +29,7 @@ from tests.chaos.message_changes import (
     one_state_per_rev,
     revs_are_one_message,
 )
+from tests.chaos.named_files import files_are_named
 from tests.chaos.offsets import WORDS, Heads, Walk, missed
 from tests.chaos.operations import Acked, AnyOperation, Began, Delivered, Ended, Opened, Stored, Used
 from tests.chaos.original_texts import Place, key_of
@@ -285,7 +286,7 @@ CHECKS: tuple[Check, ...] = (
     acked_is_stored, stored_without_holes, one_message_per_position, nothing_from_nowhere, nothing_in_two_places,
     same_ack, real_time, one_epoch_per_restore, pages_in_order, ended_is_ended, at_rest,
     time_goes_forward, acked_changes_are_stored, changes_join, revs_are_one_message, one_state_per_rev, held_is_stored,
-    acked_in_time, read_positions_hold, erased_is_gone, presence_is_true,
+    acked_in_time, read_positions_hold, erased_is_gone, presence_is_true, files_are_named,
 )  # fmt: skip
 
 

@@ -108,6 +108,11 @@ class ContainerSite:
         parts = (self.auth, self.history, *self.gateways)
         return {part.name: use for part in parts if (use := part.use) is not None}
 
+    files = None
+
+    def stored_files(self) -> set[str]:
+        return set()
+
     async def traces(self, *, of_processes: bool) -> None:
         """Files are in volumes, and processes belong to others."""
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -56,6 +57,8 @@ class Load:
     """Connections cut per second."""
     types_per_s: float = 5
     """Times that a device says that its user is typing."""
+    uploads_per_s: float = 0
+    """Files uploaded per second; most are sent with a message."""
     visitors: int = 4
     """Users who come and go, and are watched by all."""
     seed: int = 1
@@ -145,7 +148,15 @@ class Crowd:
         """Send messages and cut connections while the block runs."""
         self._talking = [
             asyncio.create_task(work)
-            for work in (self._talk(), self._change(), self._read(), self._type(), self._lose_lines(), self._watch())
+            for work in (
+                self._talk(),
+                self._change(),
+                self._read(),
+                self._type(),
+                self._upload(),
+                self._lose_lines(),
+                self._watch(),
+            )
         ]
         if not self._visiting:
             self._visiting = [asyncio.create_task(visitor.run(), name=visitor.username) for visitor in self.visitors]
@@ -220,6 +231,46 @@ class Crowd:
                 await asyncio.Event().wait()
             await asyncio.sleep(self._chance.expovariate(self.load.types_per_s))
             await self._chance.choice(self.readers).type()
+
+    async def _upload(self) -> None:
+        """Upload small files, and send most of them with a message."""
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=10) as http:
+            while True:
+                if not self.load.uploads_per_s:
+                    await asyncio.Event().wait()
+                await asyncio.sleep(self._chance.expovariate(self.load.uploads_per_s))
+                reader, content = (
+                    self._chance.choice(self.readers),
+                    self._chance.randbytes(self._chance.randint(1, 9000)),
+                )
+                person = reader.person
+                try:
+                    answer = await http.post(
+                        "/files",
+                        params={"room": person.room, "name": "chaos.bin"},
+                        headers={"Authorization": f"Bearer {person.token}"},
+                        content=content,
+                    )
+                except httpx.HTTPError:  # a fault: whether it is stored is not known
+                    continue
+                if answer.status_code != 201:
+                    continue
+                file_id, digest = str(answer.json()["id"]), sha256(content).hexdigest()
+                self.note(operations.Uploaded(at_s=time.monotonic(), file_id=file_id, room=person.room, digest=digest))
+                if self._chance.random() < 0.7:
+                    await reader.say(f"{reader.name}-{next(self._numbers)} {new_word()} with a file", files=(file_id,))
+
+    async def read_files(self) -> None:
+        """Read the files of all messages that are stored."""
+        tokens = {person.room: person.token for person in self.people}
+        stored = [each for each in self.operations if isinstance(each, operations.Stored)]
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=30) as http:
+            for message in stored:
+                for file_id in message.files:
+                    headers = {"Authorization": f"Bearer {tokens[message.room]}"}
+                    answer = await http.get(f"/files/{file_id}", headers=headers)
+                    digest = sha256(answer.content).hexdigest() if answer.status_code == 200 else ""
+                    self.note(operations.FileRead(at_s=time.monotonic(), file_id=file_id, digest=digest))
 
     async def come_to_rest(self, most_s: float = SETTLE_S) -> None:
         """Let half of the visitors stay, and the others stay away, until all are shown so, or the time is up."""
@@ -422,6 +473,7 @@ class Crowd:
                 username=message.username, content=message.content, timestamp=message.timestamp,
                 rev=message.rev, checksum=checksum(message), deleted=message.deleted, pinned=message.pinned,
                 reactions={each.emoji: each.by for each in message.reactions}, mentions=message.mentions,
+                files=tuple(each.id for each in message.files),
             )
         )  # fmt: skip
 

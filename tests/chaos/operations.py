@@ -219,6 +219,27 @@ class Traced(Operation, frozen=True):
     place: str
 
 
+class Uploaded(Operation, frozen=True):
+    """A file was stored for a room; `digest` is that of its bytes."""
+
+    file_id: str
+    room: str
+    digest: str
+
+
+class FileRead(Operation, frozen=True):
+    """A file of a message was read after the run; without `digest`, it could not be read."""
+
+    file_id: str
+    digest: str
+
+
+class FileKept(Operation, frozen=True):
+    """A file was found in the storage, when all that no message has should be gone."""
+
+    file_id: str
+
+
 class Came(Operation, frozen=True):
     """A user is connected by this connection from now on: it was welcomed."""
 
@@ -283,6 +304,8 @@ class Stored(Operation, frozen=True):
     reactions: dict[str, tuple[str, ...]] = {}
     """Usernames by emoji, those that the message tells."""
     mentions: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """Ids."""
 
 
 class Used(Operation, frozen=True):
@@ -298,6 +321,7 @@ AnyOperation = (
     Opened | Closed | Began | Stopped | Delivered | Invoked | Acked | Refused | Unknown
     | ChangeInvoked | ChangeAcked | ChangeRefused | ChangePushed | Kept
     | ReadInvoked | ReadTold | StoredRead
+    | Uploaded | FileRead | FileKept
     | Came | Went | Shown | Present
     | Traced | Ended | Restored | Healed | Stored | Used
 )  # fmt: skip

@@ -139,6 +139,7 @@ class ProcessSite:
         self.url = url
         self.auth = ServicePart(whole.auth)
         self.history = ServicePart(whole.history)
+        self.files = ServicePart(whole.files) if clocks else None
         self.redis = ValkeyPart(whole.redis)
         self.redis_command = whole.redis.command
         self.full_disk = None if disk is None else partial(_full, disk, whole.history.log)
@@ -194,10 +195,13 @@ class ProcessSite:
 
     @property
     def _services(self) -> Sequence[ServicePart]:
-        return self.auth, self.history, *self.gateways
+        return self.auth, self.history, *([] if self.files is None else [self.files]), *self.gateways
 
     def uses(self) -> dict[str, Use]:
         return {part.name: use for part in self._services if (use := part.use) is not None}
+
+    def stored_files(self) -> set[str]:
+        return {path.name[:32] for path in (self._whole.files.data / "files").glob("??/*")}
 
     async def traces(self, *, of_processes: bool) -> Traces:
         files = await asyncio.to_thread(traces.in_files, self._whole.history.log.parent, without=(COPY, WORDS))
@@ -239,10 +243,12 @@ async def processes(
         if sabotage is not None:
             for service in [whole.history] if sabotage in history.SABOTAGES else whole.gateways:
                 service.sabotage(sabotage)
-        for service in whole.services:
+        for service in (*whole.services, whole.files):
             service.tell_living_words()
         await whole.redis.start()
-        parts = [ServicePart(service) for service in (whole.auth, whole.history, *whole.gateways[:gateways])]
+        parts = [
+            ServicePart(service) for service in (whole.auth, whole.history, whole.files, *whole.gateways[:gateways])
+        ]
         await asyncio.gather(*(part.start() for part in parts))
         port = free_port()
         await stack.enter_async_context(_edge(whole, folder, port))
@@ -253,8 +259,9 @@ def _clocks(whole: Topology, folder: Path) -> dict[str, WrongClock]:
     """A clock per service, by part name; empty if the shim is not available."""
     if (shim := clock_shim(folder)) is None:
         return {}
-    clocks = {service.log.stem: WrongClock(folder / f"clock-{service.log.stem}", shim) for service in whole.services}
-    for service in whole.services:
+    services = (*whole.services, whole.files)
+    clocks = {service.log.stem: WrongClock(folder / f"clock-{service.log.stem}", shim) for service in services}
+    for service in services:
         service.environment |= clocks[service.log.stem].environment
     return clocks
 
@@ -285,7 +292,9 @@ async def _edge(whole: Topology, folder: Path, port: int) -> AsyncIterator[None]
         program = caddy_program()
     except OperatorError as problem:
         pytest.skip(str(problem))
-    ports = ProcessPorts(0, whole.auth.port, whole.history.port, tuple(gateway.port for gateway in whole.gateways))
+    ports = ProcessPorts(
+        0, whole.auth.port, whole.history.port, tuple(gateway.port for gateway in whole.gateways), whole.files.port
+    )
     planned = edge(program, "127.0.0.1", port, ports, data=folder, reference=folder)
     with (folder / "edge.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(

@@ -58,6 +58,7 @@ class Waiting:
 
     content: str
     reply_to: int = 0
+    files: tuple[str, ...] = ()
     taken_s: float = 0.0
     is_answered: bool = False
     """Whether it was acked or refused permanently."""
@@ -131,9 +132,9 @@ class Reader:
         reader.progress[self.person.room] = RoomProgress(held.epoch, max(0, held.offset - messages), KEPT_MESSAGES)
         return reader
 
-    async def say(self, content: str, reply_to: int = 0) -> None:
-        """Put a message into the outbox and send it as soon as possible."""
-        self.outbox.append(Waiting(content, reply_to))
+    async def say(self, content: str, reply_to: int = 0, files: tuple[str, ...] = ()) -> None:
+        """Put a message into the outbox and send it as soon as possible; `files` are ids of files of the user."""
+        self.outbox.append(Waiting(content, reply_to, files))
         await self._advance()
 
     async def change(self, did: str, offset: int, value: str = "") -> None:
@@ -458,7 +459,7 @@ class Reader:
         )  # fmt: skip
         send = frames.Send(
             id=number, room=self.person.room, content=waiting.content, key=waiting.content.split()[0],
-            reply_to=waiting.reply_to or msgspec.UNSET,
+            reply_to=waiting.reply_to or msgspec.UNSET, files=waiting.files or msgspec.UNSET,
         )  # fmt: skip
         with contextlib.suppress(ConnectionClosed):
             await line.socket.send(encode(send).decode())

@@ -1,6 +1,7 @@
 """One run: load starts, faults are injected one after another, everything recovers, the checker judges."""
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,10 +15,15 @@ from tests.chaos.checker import judge
 from tests.chaos.crowd import Crowd, Load, crowd
 from tests.chaos.faults import Fault, Scene
 from tests.chaos.report import Struck
-from tests.chaos.site import Site, Use
+from tests.chaos.site import Part, Site, Use, restart
 from tests.chaos.verdict import Limits, Verdict
+from tests.support.waiting import until
 
 CALM_S = 3.0
+A_DAY_S = 25 * 3600
+"""More than the time after which files that no message has are removed (seconds)."""
+ERASED_S = 15.0
+"""Files are erased within this time (seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +80,13 @@ async def run(
             await asyncio.sleep(limits.erased_frames_s)
             await people.come_late()
         await people.read_all()
+        if site.files is not None and load.uploads_per_s:
+            await people.read_files()
         await asyncio.sleep(calm_s)
         missing = began - _look(site, people, after=True)
         assert not missing, f"ended unexpectedly: {missing}"
+        if site.files is not None and load.uploads_per_s:
+            await _a_day_later(site, site.files, people)
         history = list(people.operations)
         if erasure:
             history += [operation async for operation in _traces(site, people, history)]
@@ -92,6 +102,22 @@ async def _attacker(people: Crowd, options: Sequence[str], *, present: bool) -> 
     await people.register(username)
     async with attacked(people.url, username, *options) as attacks:
         yield attacks
+
+
+async def _a_day_later(site: Site, files: Part, people: Crowd) -> None:
+    """Let history and files remove what no message has, with clocks a day ahead, and record what is stored then."""
+    assert site.wrong_clock is not None
+    named = {each for one in people.operations if isinstance(one, operations.Stored) for each in one.files}
+    with site.wrong_clock(site.history, A_DAY_S), site.wrong_clock(files, A_DAY_S):
+        await restart(site.history)
+        await restart(files)
+        with contextlib.suppress(TimeoutError):
+            await until(lambda: site.stored_files() == named, ERASED_S)
+        kept = site.stored_files()
+    await restart(site.history)
+    await restart(files)
+    for file_id in sorted(kept):
+        people.note(operations.FileKept(at_s=time.monotonic(), file_id=file_id))
 
 
 async def _traces(

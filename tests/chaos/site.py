@@ -21,6 +21,7 @@ LIMITS = {
     "CHATTERBOX_CHANGES_BURST": "100000",
     "CHATTERBOX_READS_BURST": "100000",
     "CHATTERBOX_REQUESTS_BURST": "100000",
+    "CHATTERBOX_UPLOADS_BURST": "100000",
     "CHATTERBOX_REGISTRATIONS_BURST": "100000",
     "CHATTERBOX_ADDRESS_LOGINS_BURST": "100000",
     "CHATTERBOX_DRAIN_S": str(DRAIN_S),
@@ -100,6 +101,13 @@ class Site(Protocol):
 
     @property
     def redis(self) -> Part: ...
+
+    @property
+    def files(self) -> Part | None:
+        """The files service, where clocks can be wrong and its storage can be read; None: not here."""
+
+    def stored_files(self) -> set[str]:
+        """The ids of the files in its storage."""
 
     @property
     def redis_command(self) -> Callable[..., Awaitable[object]] | None:

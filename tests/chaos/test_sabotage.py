@@ -41,6 +41,7 @@ class Sabotage(NamedTuple):
     reads_per_s: float = 20
     calm_s: float = 1
     visitors: int = 0
+    uploads_per_s: float = 0
 
 
 SABOTAGES = [
@@ -56,6 +57,7 @@ SABOTAGES = [
     # It shows only where a device marks a message as unread that is older than what was read.
     Sabotage("forget_turn", None, Invariant.READ_STATE_HOLDS, reads_per_s=200),
     Sabotage("no_grace", None, Invariant.PRESENCE_IS_TRUE, calm_s=4, visitors=12),
+    Sabotage("forget_unfiled", None, Invariant.FILES_ARE_NAMED, uploads_per_s=10),
     Sabotage("keep_erased", None, Invariant.ERASED_IS_GONE, erasure=True),
     Sabotage("resubscribe_off", "subscribers killed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
     Sabotage("canary_off", "subscriptions removed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
@@ -73,7 +75,7 @@ async def test_the_fault_suite_fails_by_the_expected_invariant_with(tmp_path: Pa
         faults = [] if sabotage.fault is None else [named(sabotage.fault, site)] * sabotage.strikes
         load = Load(
             users=sabotage.users, connections=40, sends_per_s=200, cuts_per_s=10, reads_per_s=sabotage.reads_per_s,
-            visitors=sabotage.visitors,
+            visitors=sabotage.visitors, uploads_per_s=sabotage.uploads_per_s,
         )  # fmt: skip
         outcome = await run(site, load, faults, erasure=sabotage.erasure, limits=QUICK, calm_s=sabotage.calm_s)
     assert sabotage.broken in outcome.verdict.broken

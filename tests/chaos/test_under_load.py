@@ -96,7 +96,7 @@ async def test_restarting_history_auth_and_redis_under_load_loses_no_message(sit
 
 async def test_no_fault_breaks_an_invariant_beside_an_attacker(site: Site) -> None:
     faults = each_once(available(site), SEED)[: STRIKES[site.kind]]
-    load = Load(users=10, connections=40, sends_per_s=100, cuts_per_s=1, seed=SEED)
+    load = Load(users=10, connections=40, sends_per_s=100, cuts_per_s=1, uploads_per_s=2, seed=SEED)
     outcome = await run(site, load, faults, attacker=True, erasure=site.kind == "processes")
     assert [attack for attack, times in outcome.attacks.items() if not times] == []
     assert outcome.verdict.violations == []

@@ -32,6 +32,7 @@ class Invariant(StrEnum):
     READ_STATE_HOLDS = "I18"
     ERASED_IS_GONE = "I19"
     PRESENCE_IS_TRUE = "I20"
+    FILES_ARE_NAMED = "I21"
 
 
 MEANINGS = {
@@ -55,6 +56,7 @@ MEANINGS = {
     Invariant.READ_STATE_HOLDS: "Read positions never fall, all devices agree in the end, and counts are right.",
     Invariant.ERASED_IS_GONE: "A text that was deleted or edited away is in no frame, file, object or restored backup.",
     Invariant.PRESENCE_IS_TRUE: "Nobody is shown offline who is or was just connected; in the end, all is shown as is.",
+    Invariant.FILES_ARE_NAMED: "Every file of a message is there with its bytes; a day later, no other file is.",
 }
 
 

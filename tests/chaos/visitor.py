@@ -24,7 +24,7 @@ BLINK_S = (0.0, 1.5)
 ABSENT_S = (8.0, 12.0)
 """A long one: all are told."""
 PATIENCE_S = 10.0
-PAUSE_S = 0.3
+PAUSE_S = (0.1, 0.5)
 
 
 class Visitor:
@@ -66,7 +66,7 @@ class Visitor:
             try:
                 await self._visit()
             except (OSError, InvalidHandshake, TimeoutError, ConnectionClosed):
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(self._chance.uniform(*PAUSE_S))
                 continue
             if self._wanted is None:
                 await self._wait(self._chance.uniform(*self._chance.choice((BLINK_S, ABSENT_S))))

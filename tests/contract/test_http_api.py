@@ -59,13 +59,23 @@ class Users:
 
 
 users = Users()
-# JSON Schema can't express the rules for names and passwords: a value that fits the schema may get a 422.
-ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "422", "429", "5xx"]
+# JSON Schema can't express the rules for names and passwords: a value that fits the schema may get a 422. Nor can it
+# those for bytes: any may be refused as a picture (415). Tus has statuses of its own for its headers (400, 412, 415).
+ACCEPTED = ["2xx", "3xx", "400", "401", "403", "404", "409", "412", "415", "422", "429", "5xx"]
+REJECTED = ["400", "401", "403", "404", "405", "406", "409", "412", "413", "415", "422", "428", "429", "5xx"]
 # GET there is the profile of a user who is named so: OpenAPI documents it with `/people/{username}`.
 ALSO_A_NAME = {"include-path": "/people/query", "checks": {"allow_header_conformance": {"enabled": False}}}
 CONFIG = SchemathesisConfig.from_dict(
-    {"checks": {"positive_data_acceptance": {"expected-statuses": ACCEPTED}}, "operations": [ALSO_A_NAME]}
+    {
+        "checks": {
+            "positive_data_acceptance": {"expected-statuses": ACCEPTED},
+            "negative_data_rejection": {"expected-statuses": REJECTED},
+            "missing_required_header": {"expected-statuses": ["400", "401", "403", "406", "412", "415", "422"]},
+        },
+        "operations": [ALSO_A_NAME],
+    }
 )
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 DOCUMENT: dict[str, Any] = create_all(settings_for(Path("unused"))).app.openapi()
 schema = schemathesis.openapi.from_dict(
     DOCUMENT | {"servers": [{"url": "/"}]},  # Schemathesis does not resolve a relative server

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.wire import codec, frames
+from chatterbox.wire.people import PresenceState, Profile
 from chatterbox.wire.position import Position
 from chatterbox.wire.untrusted_json import UnreadableError
 from tests.contract.of_0_1 import codec as old_codec
@@ -118,6 +119,21 @@ class TestPushes:
         before.welcomed(room_state(4))
         assert client.notes == before.notes
         assert client.came(msgspec.convert({"type": "own", "room": "general", **read}, frames.Own)) == []
+
+    @pytest.mark.parametrize(
+        "push",
+        [
+            frames.PresenceUpdate(people=[frames.Presence(username="bob", state=PresenceState.AWAY)]),
+            frames.ProfileUpdate(username="bob", profile=Profile(display_name="Bob"), version=1),
+            frames.TypingUpdate(room="general", who=("bob",), more=1),
+            frames.Seen(room="general", readers=[frames.Receipt("bob", 4)]),
+        ],
+        ids=lambda push: type(push).__name__,
+    )
+    def test_what_is_told_of_people_has_no_effect(self, push: frames.Push) -> None:
+        client = OldClient()
+        client.welcomed(room_state(4))
+        assert client.came(push) == []
 
     def test_room_joined_elsewhere_begins_at_its_position(self) -> None:
         client = OldClient()

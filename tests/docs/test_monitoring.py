@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.auth.metrics import AuthMetrics
+from services.files.metrics import FilesMetrics
 from services.gateway.metrics import GatewayMetrics
 from services.history.metrics import HistoryMetrics
 
@@ -20,7 +21,7 @@ RUNBOOK = (DEPLOY / "README.md").read_text()
 def series() -> set[str]:
     """Every name that a service shows, as Prometheus stores it."""
     names: set[str] = set()
-    for own in (AuthMetrics(), GatewayMetrics(), HistoryMetrics()):
+    for own in (AuthMetrics(), FilesMetrics(), GatewayMetrics(), HistoryMetrics()):
         for family in own.metrics.registry.collect():
             suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
             names |= {family.name + suffix for suffix in suffixes if "_process_" not in family.name}

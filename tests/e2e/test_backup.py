@@ -63,7 +63,7 @@ async def test_verify_reports_damage_with_and_without_a_running_server(tmp_path:
     data = tmp_path / "data"
     async with process(data) as server:
         await server.newcomer("alice")
-        fine = "chatterbox: auth.sqlite and history.sqlite have no detectable damage\n"
+        fine = "chatterbox: auth.sqlite and history.sqlite and files.sqlite have no detectable damage\n"
         assert await command(data, "verify") == (0, fine)
         await server.signal(signal.SIGTERM)
     assert await command(data, "verify") == (0, fine)

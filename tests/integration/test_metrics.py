@@ -29,7 +29,7 @@ from tests.support.server import Server, running
 from tests.support.talker import offsets
 from tests.support.waiting import until
 
-NAME = r"chatterbox_(auth|gateway|history)_[a-z]+(_[a-z]+)*"
+NAME = r"chatterbox_(auth|files|gateway|history)_[a-z]+(_[a-z]+)*"
 FREE = {"le", "version", "python"}
 """Labels with fixed values: histogram bounds and build information."""
 

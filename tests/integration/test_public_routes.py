@@ -16,7 +16,11 @@ async def test_one_process_answers_every_documented_route(tmp_path: Path) -> Non
         for path, methods in paths.items():
             for method in methods:
                 answer = await http.request(method, re.sub(r"{\w+}", "1", path))
-                if answer.is_error and answer.json()["code"] in {Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED}:
+                if (
+                    answer.is_error
+                    and answer.content
+                    and answer.json()["code"] in {Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED}
+                ):
                     unknown.append(f"{method.upper()} {path}")
         assert unknown == []
         assert len(paths) > 20

@@ -10,7 +10,7 @@ from tests.support.damage import without_indexes
 from tests.support.server import Server, running
 from tests.support.waiting import until
 
-OK = {"status": "ok", "auth": "ok", "history": "ok", "gateway": "ok"}
+OK = {"status": "ok", "auth": "ok", "history": "ok", "gateway": "ok", "files": "ok"}
 
 
 async def states(server: Server) -> tuple[int, dict[str, str]]:

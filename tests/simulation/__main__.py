@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import NoReturn
 
+from tests.simulation.presence_schedule import PresenceSchedule
 from tests.simulation.schedule import Outcome, simulate
 from tests.simulation.stepped_reads import ReadSchedule
 from tests.simulation.stepped_schedule import SteppedSchedule
@@ -16,8 +17,9 @@ MAX_SENTENCES = 8
 
 def main() -> None:
     options = _options()
-    if options.without_time or options.reads:
-        judge = ReadSchedule.judge if options.reads else SteppedSchedule.judge
+    if options.without_time or options.reads or options.presence:
+        judge = SteppedSchedule.judge if options.without_time else ReadSchedule.judge
+        judge = PresenceSchedule.judge if options.presence else judge
         _run_without_time(judge, range(options.first, options.first + options.seeds))
     began_s, began_cpu_s = time.monotonic(), time.process_time()
     simulated_s, failures = 0.0, 0
@@ -39,13 +41,13 @@ def main() -> None:
 
 
 def _run_without_time(judge: Callable[[int], str | None], seeds: range) -> NoReturn:
-    """Run schedules of changes alone, or of read positions, which have no clock."""
+    """Run schedules of changes alone, of read positions, or of presence; only the last ones have a clock."""
     began_s, failures = time.process_time(), 0
     for seed in seeds:
         if (problem := judge(seed)) is not None:
             failures += 1
             print(f"seed {seed}: {problem}", flush=True)
-    print(f"{len(seeds)} schedules without time, {failures} failed; {time.process_time() - began_s:.1f} s of CPU time")
+    print(f"{len(seeds)} schedules, {failures} failed; {time.process_time() - began_s:.1f} s of CPU time")
     sys.exit(failures > 0)
 
 
@@ -60,6 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--without-time", action="store_true", help=without_help)
     reads_help = "run those of what a user reads on several devices, which have no clock either, instead"
     parser.add_argument("--reads", action="store_true", help=reads_help)
+    parser.add_argument("--presence", action="store_true", help="run those of presence over several gateways instead")
     return parser.parse_args()
 
 

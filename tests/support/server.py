@@ -18,6 +18,8 @@ from chatterbox.chassis.settings import LimitSettings
 from chatterbox.wire.rate_limits import REQUESTS
 from services.allinone.app import AllInOne, AllSettings, create_all
 from services.auth.settings import AuthSettings
+from services.files.app import STREAMED_PATHS
+from services.files.settings import FilesSettings
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.upgrade_protocol import upgrade_protocol
 from services.history.settings import HistorySettings
@@ -62,7 +64,7 @@ def settings_for(data: Path, **environment: object) -> AllSettings:
     variables = {f"CHATTERBOX_{name.upper()}": str(value) for name, value in environment.items()}
     variables.setdefault("CHATTERBOX_DATA", str(data))
     with patch.dict(os.environ, variables):
-        return AllSettings(AuthSettings(), HistorySettings(), GatewaySettings(), LimitSettings())
+        return AllSettings(AuthSettings(), HistorySettings(), GatewaySettings(), LimitSettings(), FilesSettings())
 
 
 @asynccontextmanager
@@ -80,6 +82,7 @@ async def running(
         frame_bytes=limits.frame_bytes,
         requests=limits.rate(REQUESTS),
         root_path=settings.gateway.root_path,
+        streamed_paths=STREAMED_PATHS,
     )
     ready = asyncio.Event()
     uvicorn = serve.DrainingServer(config, whole.gateway.drain, ready.set)

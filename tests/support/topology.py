@@ -138,6 +138,8 @@ class Topology:
         shared["CHATTERBOX_AUTH_URL"] = self.auth.url
         self.history = Service("history", "history", folder, shared | keys[ServiceName.HISTORY])
         shared["CHATTERBOX_HISTORY_URL"] = self.history.url
+        self.files = Service("files", "files", folder, shared | keys[ServiceName.FILES])
+        """Started by the tests that need it."""
         shared |= keys[ServiceName.GATEWAY]
         self.gateways = [Service(f"gateway-{number}", "gateway", folder, shared) for number in range(gateways)]
         self.services = [self.auth, self.history, *self.gateways]
@@ -147,7 +149,7 @@ class Topology:
         await _all(service.until_ready() for service in self.services)
 
     async def kill(self) -> None:
-        await _all(service.kill() for service in self.services)
+        await _all(service.kill() for service in (*self.services, self.files))
 
     async def newcomer(self, username: str) -> str:
         """Register a user and log in; returns the token."""

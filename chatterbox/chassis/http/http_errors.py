@@ -125,10 +125,14 @@ async def _on_http_exception(request: Request, problem: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> str:
-    """Every method of the path (RFC 9110 section 15.5.6); Starlette lists those of the first matching route only."""
+    """Every method of the path (RFC 9110 section 15.5.6); Starlette lists those of the first matching route only.
+
+    Of several documented paths that match, it is the one with the fewest parameters.
+    """
     paths: dict[str, dict[str, Any]] = request.app.openapi().get("paths", {})
-    matching = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
-    return ", ".join(sorted(method.upper() for methods in matching for method in methods))
+    matching = [path for path in paths if compile_path(path)[0].match(request.url.path)]
+    closest = min(matching, key=lambda path: path.count("{"), default=None)
+    return ", ".join(sorted(method.upper() for method in paths[closest])) if closest else ""
 
 
 async def _on_disconnect(_: Request, __: Exception) -> Response:

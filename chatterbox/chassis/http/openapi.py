@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 DESCRIPTION = """\
-Accounts, sessions, rooms and message history. Log in with **Authorize** to try the calls here. Messages are sent and
+Accounts, sessions, rooms, messages and files. Log in with **Authorize** to try the calls here. Messages are sent and
 received over the WebSocket `/ws`, described in [/asyncapi.json](asyncapi.json). Every error is `{code, detail}`.
 """
 
@@ -35,6 +35,6 @@ def _add(into: dict[str, Any], entries: dict[str, Any]) -> None:
             raise ValueError(f"two services define {name} differently")
 
 
-def first_segments(router: APIRouter) -> set[str]:
-    """The first segments of a router's paths, such as `{"messages", "rooms"}`."""
-    return {route.path.split("/")[1] for route in router.routes if isinstance(route, APIRoute)}
+def public_paths(router: APIRouter) -> list[str]:
+    """The paths of a router, such as `/rooms/{room}`."""
+    return [route.path for route in router.routes if isinstance(route, APIRoute)]

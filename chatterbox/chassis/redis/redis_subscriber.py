@@ -77,6 +77,24 @@ class RedisSubscriber(GuardedListener):
         self._connection.unsubscribe(self, set(self.channels))
 
 
+class _Confirmations:
+    """Waits until as many channels are confirmed, or not wanted any more, as were requested together.
+
+    A future for each of a thousand channels would take longer than all the rest of subscribing to them.
+    """
+
+    __slots__ = ("_left", "ended")
+
+    def __init__(self, channels: int) -> None:
+        self._left = channels
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end_one(self) -> None:
+        self._left -= 1
+        if not self._left and not self.ended.done():
+            self.ended.set_result(None)
+
+
 class SubscriberConnection:
     """All subscriptions of this process, and the connection that delivers them.
 
@@ -94,8 +112,8 @@ class SubscriberConnection:
         """Channels that the server has confirmed."""
         self._missed: set[str] = set()
         """Channels whose payloads may have been missed: `on_missed` is called once all of these are confirmed."""
-        self._waiting: dict[str, asyncio.Future[bool]] = {}
-        """Pending confirmations by channel: True when it arrived, False when it did not in time."""
+        self._waiting: dict[str, _Confirmations] = {}
+        """By channel that is not confirmed yet: the confirmations of those that were requested with it."""
         self._connection: RedisConnection | None = None
         self._activity = asyncio.Event()
         """Set when anything is received."""
@@ -133,25 +151,23 @@ class SubscriberConnection:
         if self._state is _State.LOST:
             self._missed |= new
         elif new:
-            self._request([channel for channel in new if channel not in self._waiting])
-            await self._wait_confirmed({channel: self._confirmation(channel) for channel in new})
+            requested = [channel for channel in new if channel not in self._waiting]
+            self._request(requested)
+            self._waiting.update(dict.fromkeys(requested, _Confirmations(len(requested))))
+            await self._wait_confirmed(new)
         if not channels <= self._confirmed | (channels - subscriber.channels):
             raise BrokerError("the broker did not confirm a subscription in time")
 
-    async def _wait_confirmed(self, confirmations: dict[str, "asyncio.Future[bool]"]) -> None:
+    async def _wait_confirmed(self, channels: set[str]) -> None:
+        """Wait for channels that are in `_waiting`; those that are not confirmed in time count as missed."""
+        waited_for = {self._waiting[channel] for channel in channels}
         with contextlib.suppress(TimeoutError):
             async with deadline(self._timeouts.subscribe_s):
-                await asyncio.wait(confirmations.values())
-        for channel, confirmation in confirmations.items():
-            if not confirmation.done():
-                confirmation.set_result(False)
-                self._waiting.pop(channel, None)
+                await asyncio.wait([confirmations.ended for confirmations in waited_for])
+        for channel in channels:
+            if self._waiting.get(channel) in waited_for:
+                self._end_wait(channel)
                 self._missed.add(channel)
-
-    def _confirmation(self, channel: str) -> "asyncio.Future[bool]":
-        if channel not in self._waiting:
-            self._waiting[channel] = asyncio.get_running_loop().create_future()
-        return self._waiting[channel]
 
     def unsubscribe(self, subscriber: RedisSubscriber, channels: set[str]) -> None:
         subscriber.remove_channels(channels)
@@ -163,7 +179,7 @@ class SubscriberConnection:
                 unused.append(channel)
         for channel in unused:
             self._confirmed.discard(channel)
-            self._end_wait(channel, confirmed=False)
+            self._end_wait(channel)
         if unused:
             self._send("UNSUBSCRIBE", unused)
             self._caught_up(unused)
@@ -205,13 +221,12 @@ class SubscriberConnection:
             log.warning("broker.reconnected")
         if channel in self._listeners:
             self._confirmed.add(channel)
-            self._end_wait(channel, confirmed=True)
+            self._end_wait(channel)
             self._caught_up([channel])
 
-    def _end_wait(self, channel: str, *, confirmed: bool) -> None:
-        confirmation = self._waiting.pop(channel, None)
-        if confirmation is not None and not confirmation.done():
-            confirmation.set_result(confirmed)
+    def _end_wait(self, channel: str) -> None:
+        if (confirmations := self._waiting.pop(channel, None)) is not None:
+            confirmations.end_one()
 
     def _caught_up(self, channels: Iterable[str]) -> None:
         """These channels are received or unsubscribed; once none is missing, call every listener's `on_missed`."""
@@ -270,7 +285,7 @@ class SubscriberConnection:
         self._unconfirmed.clear()
         self._missed = set(self._listeners)
         for channel in tuple(self._waiting):
-            self._end_wait(channel, confirmed=False)
+            self._end_wait(channel)
 
     async def _ping(self, connection: RedisConnection) -> NoReturn:
         """Send PING for ever; raises `TimeoutError` when nothing is received in time."""

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from datetime import datetime
 from pathlib import Path
 
 from chatterbox.wire.frames import AttachedFile, Message
@@ -15,6 +16,7 @@ from client.faces.background_jobs import BackgroundJobs
 from client.failures import Failure
 from client.net.file_api import FileApi
 from client.net.file_transfers import FileTransfers, LocalFile, Progress
+from client.store.private_files import on_disk, private_folder
 from client.text.file_text import saved_name, size_text
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
@@ -48,6 +50,9 @@ class ChatFiles:
         except Failure as failure:
             self._notice(inert(str(failure)))
             return
+        self._upload(room, source)
+
+    def _upload(self, room: str, source: LocalFile, then: Callable[[], None] = lambda: None) -> None:
         name = inert(source.path.name)
         self._notice(f"Uploading {name} ({size_text(source.size)}) to {shown_room(room)}.")
         in_loop, stop = _in_loop(), self._begun()
@@ -59,10 +64,25 @@ class ChatFiles:
                 )
             finally:
                 in_loop(lambda: self._end(stop))
+            then()
             in_loop(lambda: self._send(SendRequested(room, "", files=(file,))))
             return []
 
         self._jobs.start(job)
+
+    def upload_text(self, room: str, text: str) -> None:
+        """Send a text that is too long for a message as a file. It is on disk until it is uploaded."""
+        folder = self._context.home / "pasted"
+        path = folder / f"{datetime.now().astimezone():pasted-%Y-%m-%d-%H%M%S}.txt"
+        try:
+            with on_disk(folder):
+                private_folder(folder)
+                path.write_text(text, encoding="utf-8", newline="")
+            source = LocalFile.of(path, len(text.encode()))
+        except Failure as failure:
+            self._notice(inert(str(failure)))
+            return
+        self._upload(room, source, path.unlink)
 
     def save(self, message: Message, path: str) -> None:
         """Save the files of a message in this folder, or at a typed path."""

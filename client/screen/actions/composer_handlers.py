@@ -11,6 +11,7 @@ from client.screen.layout import picker_items
 from client.screen.model import submit
 from client.screen.model.messages.compose_mode import EditingUnsent
 from client.screen.model.rooms.room_model import RoomModel
+from client.store.path_names import path_names
 from client.text.sanitize import inert
 
 PARTS_LIMIT = 20
@@ -62,7 +63,7 @@ class ComposerHandlers:
         known = dict.fromkeys([*self._model.active_people(), *self._model.known_people])
         people = [inert(name) for name in known if name != self._model.status.username]
         self._screen.composer.complete(
-            CompletionSources(list(SLASHES), people, list(map(inert, rooms)), inert(self._model.room.topic))
+            CompletionSources(list(SLASHES), people, list(map(inert, rooms)), inert(self._model.room.topic), path_names)
         )
 
     def show_older_text(self) -> None:
@@ -95,7 +96,7 @@ class ComposerHandlers:
         self._screen.run_in_background(edit(self._screen))
 
     def confirm_paste(self, text: str) -> None:
-        """Ask whether many lines are to be pasted into the input, or a text that is too long sent in several messages.
+        """Ask whether many lines are to be pasted into the input, or how a text that is too long is to be sent.
 
         The limit is named at once, not after a question and a refusal.
         """
@@ -107,11 +108,28 @@ class ComposerHandlers:
             return
         too_long = f"That is {len(whole)} characters; a message has at most {limit}."
         parts = split_message(whole, limit)
+        room = self._model.room.name
         if len(parts) > PARTS_LIMIT:
-            self._screen.runtime.notice(f"{too_long} Not pasted: it would take {len(parts)} messages.")
-        else:
-            send = partial(self._send_parts, self._model.room.name, parts)
-            self._screen.confirm(f"{too_long} Send it as {len(parts)} messages?", f"send {len(parts)} messages", send)
+            send_file = partial(self._send_as_file, room, whole)
+            self._screen.confirm(f"{too_long} Send it as a file?", "send a file", send_file)
+            return
+        choices = [
+            picker_items.PickerItem(f"Send {len(parts)} messages", "", "messages"),
+            picker_items.PickerItem("Send it as a file", "", "file"),
+        ]
+
+        def choose(choice: str, _: str) -> None:
+            if choice == "file":
+                self._send_as_file(room, whole)
+            elif choice == "messages":
+                self._send_parts(room, parts)
+
+        self._screen.pick(too_long, lambda typed: picker_items.filtered(typed, choices, fuzzy=False), choose)
+
+    def _send_as_file(self, room: str, text: str) -> None:
+        if self._model.room.name == room:
+            self._screen.composer.show("")
+            self._screen.runtime.slash_commands.files.upload_text(room, text)
 
     def _send_parts(self, room: str, parts: list[str]) -> None:
         if self._model.room.name == room and submit.send_parts(self._model, parts):

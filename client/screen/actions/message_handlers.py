@@ -1,4 +1,4 @@
-"""Handlers of what is done with a message: edit, delete, react, reply, thread, pin."""
+"""Handlers of what is done with a message: edit, delete, react, reply, thread, pin, save its files."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -37,6 +37,7 @@ class MessageHandlers:
             "answered": self.go_to_answered,
             "pin-message": self.pin,
             "pins": self.list_pins,
+            "save-files": self.save_files,
         }
 
     def _take_selected(self) -> Message | None:
@@ -125,6 +126,15 @@ class MessageHandlers:
             return picker_items.filtered(typed, picker_items.reactors(now), fuzzy=False)
 
         self._screen.pick("Reactions", matching, lambda *_: None)
+
+    def save_files(self) -> None:
+        """Save the files of the selected message in the folder in which the program was started."""
+        if (message := self._take_selected()) is None:
+            return
+        if message.files:
+            self._screen.runtime.slash_commands.files.save(message, "")
+        else:
+            self._report("No file in this message.")
 
     # Threads and pins.
 

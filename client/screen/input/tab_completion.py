@@ -1,12 +1,17 @@
 """Tab completion of commands, people, rooms, topics and emoji names. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from client.core.direct_rooms import is_direct
-from client.faces.slash_parser import CHOICES, KEYWORDS, LEVELS, WRITERS, WordKind, spec_of
+from client.faces.messages.message_reference import LAST
+from client.faces.slash_parser import CHOICES, KEYWORDS, LEVELS, WRITERS, WordKind, path_begun, spec_of
 from client.screen.input.emoji_names import EMOJI
+
+
+def no_paths(_: str) -> Sequence[str]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,8 @@ class CompletionSources:
     rooms: Sequence[str] = ()
     topic: str = ""
     """Topic of the open room."""
+    paths: Callable[[str], Sequence[str]] = no_paths
+    """The paths of this computer that begin with a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,9 @@ def complete(before: str, sources: CompletionSources) -> Completion | None:
     >>> complete("hi al", CompletionSources(people=["alice"]))
     Completion(start=3, choices=('alice ',))
     """
+    if (begun := path_begun(before)) is not None:
+        found = tuple(sources.paths(begun))
+        return Completion(len(before) - len(begun), found) if found else None
     start = max(before.rfind(" "), before.rfind("\n")) + 1
     word = before[start:]
     choices = tuple(dict.fromkeys(_choices(word, before[:start], sources)))
@@ -59,6 +69,8 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             return _matching(word, WRITERS)
         case (WordKind.PROFILE | WordKind.PRIVACY | WordKind.SWITCH) as kind:
             return _matching(word, CHOICES[kind])
+        case WordKind.SAVED:
+            return _matching(word, [LAST])
         case WordKind.LEVEL:
             return _matching(word, list(LEVELS))
         case WordKind.TOPIC if not word and sources.topic:
@@ -72,7 +84,6 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             | WordKind.SESSION
             | WordKind.UNSENT
             | WordKind.DURATION
-            | WordKind.SAVED
             | WordKind.PATH
             | WordKind.ABOUT_ME
             | None

@@ -7,6 +7,7 @@ from chatterbox.wire.frames import Message, Reaction
 from client.screen.layout.side_lists import fitting
 from client.screen.layout.spans import Row, Span, SpanRole
 from client.screen.model.messages.own_reactions import is_own
+from client.text.file_text import summary
 from client.text.line_wrap import widest_of
 from client.text.sanitize import inert, inert_lines
 
@@ -25,7 +26,9 @@ def reply_row(replied: Message | None, columns: int) -> Row:
 
 def first_words(message: Message) -> str:
     """The first line of a message, inert."""
-    return tombstone(message) if message.deleted else inert_lines(message.content[:FIRST_CHARS])[0]
+    if message.deleted:
+        return tombstone(message)
+    return inert_lines(summary(message.content, message.files)[:FIRST_CHARS])[0]
 
 
 def tombstone(message: Message) -> str:

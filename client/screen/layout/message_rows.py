@@ -11,8 +11,10 @@ from typing import NamedTuple
 from chatterbox.wire.frames import Message
 from client.core.outbox_entry import OutboxEntry
 from client.screen.layout.message_marks import EDITED, MARKS_BAR, REPLY_BAR, mark_rows, reply_row, tombstone
+from client.screen.layout.side_lists import fitting
 from client.screen.layout.spans import Row, Span, SpanRole, text_of
 from client.screen.model.messages.links import is_mentioned, links
+from client.text.file_text import file_lines, save_command
 from client.text.line_wrap import hang, widest_of, width_of
 from client.text.local_time import time_of
 from client.text.sanitize import inert, inert_lines
@@ -65,7 +67,12 @@ def message_rows(
     )
     if message.deleted:
         return [(*head, Span(MARKS_BAR, SpanRole.BAR), Span(tombstone(message), SpanRole.MARK))]
-    rows = _rows(head, message.content, SpanRole.MENTION if mentioned else SpanRole.TEXT, style)
+    if message.files and not message.content:
+        first, *others = _file_rows(message, style)
+        rows = [(*head, *first), *((_blank(head), *row) for row in others)]
+    else:
+        rows = _rows(head, message.content, SpanRole.MENTION if mentioned else SpanRole.TEXT, style)
+        rows += [(_blank(head), *row) for row in _file_rows(message, style)]
     label = Span(f"  {EDITED}", SpanRole.MARK)
     fits = widest_of(text_of(rows[-1])) + len(label.text) <= style.columns
     if message.edited and fits:
@@ -78,6 +85,20 @@ def message_rows(
         *rows,
         *((blank, Span(MARKS_BAR, SpanRole.BAR), *row) for row in marks),
     ]
+
+
+def _file_rows(message: Message, style: RowStyle) -> list[Row]:
+    """A row for each file of a message, without the columns before the bar. Of a long line, the name is shortened."""
+    columns = style.text_columns
+    rows: list[Row] = []
+    for file in message.files:
+        [line] = file_lines([file], save_command(message))
+        if (excess := width_of(line) - columns) > 0:
+            name = inert(file.name)
+            short = fitting(name, max(NAME_COLUMNS_NARROW, width_of(name) - excess))
+            line = fitting(line.replace(name, short, 1), columns)
+        rows.append((Span(MARKS_BAR, SpanRole.BAR), Span(line, SpanRole.MARK)))
+    return rows
 
 
 def below(row: Row, style: RowStyle) -> Row:
@@ -103,7 +124,8 @@ def entry_rows(entry: OutboxEntry, style: RowStyle, *, mark: str, state: str) ->
         Span(_name(style.username or "you", style), SpanRole.NAME, style.username),
         Span(f" {mark}", SpanRole.STORED if mark == STORED else SpanRole.WAITING),
     )
-    *others, last = _rows(head, entry.content, SpanRole.WAITING, style)
+    content = "\n".join(filter(None, (entry.content, *file_lines(entry.files))))
+    *others, last = _rows(head, content, SpanRole.WAITING, style)
     label = Span(f"  ({state})", SpanRole.MARK)
     if width_of(text_of(last)) + width_of(label.text) <= style.columns:
         return [*others, (*last, label)]

@@ -20,6 +20,7 @@ from client.screen.model.messages.message_list import MessageList
 from client.screen.model.people_view import PeopleView
 from client.screen.model.rooms.room_model import RoomModel
 from client.screen.model.scroll_position import BlockKey, message_key
+from client.text.file_text import summary
 from client.text.local_time import time_of
 from client.text.note_text import clock, messages
 from client.text.outbox_text import queued_at
@@ -200,7 +201,7 @@ def history_items(model: ChatModel) -> list[PickerItem]:
 def unsent_messages(model: ChatModel) -> list[PickerItem]:
     """The unsent messages of all rooms, in their order in each room; their value is the key."""
     return [
-        PickerItem(inert(entry.content), f"{shown_room(room.name)} {queued_at(entry)}", entry.key)
+        PickerItem(inert(summary(entry.content, entry.files)), f"{shown_room(room.name)} {queued_at(entry)}", entry.key)
         for room in model.in_order()
         for entry in room.outbox
     ]

@@ -94,6 +94,12 @@ def people_shown(model: ChatModel, height: int) -> list[str]:
     return model.active_people()[: max(0, height - 1)]
 
 
+def person_at(model: ChatModel, height: int, line: int) -> str | None:
+    """Return the user on a line of the list of active people."""
+    shown = people_shown(model, height)
+    return shown[line - 1] if 0 < line <= len(shown) else None
+
+
 def _person_row(model: ChatModel, name: str, columns: int) -> Row:
     mark = (presence_mark(model.people.presence(name)), Span(" ", SpanRole.MARK)) if model.people.shows.presence else ()
     return (*mark, Span(fitting(inert(name), columns - len(mark)), SpanRole.NAME, name))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from chatterbox.wire.people import PresenceState
+from chatterbox.wire.text_rules import folded
 from client.config.config_schema import PeopleSettings
 from client.core.people.people_state import KnownPerson, PeopleState, TypingUsers
 
@@ -36,6 +37,11 @@ class PeopleView:
 
     def person(self, username: str) -> KnownPerson:
         return self.known.person(username)
+
+    def is_unknown(self, username: str) -> bool:
+        """Whether the server was asked for a user and knows none of that name."""
+        name = folded(username)
+        return name in self.known.queue.told.names and name not in self.known.people
 
     def presence(self, username: str) -> PresenceState:
         """Whether a user is here, to be shown by a mark."""

@@ -62,6 +62,7 @@ class ChatApp(ThemedApp):
         self._configure_notifications: Callable[[NotificationSettings], None] = lambda _: None
         self._configured_theme = live_config.now.theme if live_config is not None else None
         runtime.on_local_command(self.chat.handlers.program.open_sheet)
+        runtime.on_transfer(self.chat.show_transfer)
         runtime.on_quit(self.exit)
 
     def on_notification_settings(self, configure: Callable[[NotificationSettings], None]) -> None:

@@ -17,6 +17,7 @@ from client.core.people.people_state import PeopleState
 from client.job_control import stop_job
 from client.screen.actions.action_table import Action
 from client.screen.actions.handlers import ActionHandlers
+from client.screen.actions.room_handlers import show_profile
 from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
 from client.screen.actions.screen_keys import ScreenKeys
 from client.screen.input.pasted_text import removed
@@ -25,7 +26,7 @@ from client.screen.layout.compose_row import mode_row
 from client.screen.layout.header_row import heading
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.people.names_on_screen import names_on_screen
-from client.screen.layout.side_lists import open_room_line, people_rows, room_at, room_rows
+from client.screen.layout.side_lists import open_room_line, people_rows, person_at, room_at, room_rows
 from client.screen.layout.side_panes import SidePanes
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.model.messages.compose_mode import ComposeMode
@@ -172,6 +173,13 @@ class ChatScreen(Screen[None]):
             self._status_timer.stop()
         self._status_timer = self.set_timer(STATUS_S, self._clear_status)
         self._draw_status()
+
+    def show_transfer(self, progress: str) -> None:
+        """Show how far a file is that is sent or saved; an empty text ends that."""
+        if progress:
+            self.show_status(progress)
+        else:
+            self._clear_status()
 
     def _clear_status(self) -> None:
         self._status, self._status_timer = "", None
@@ -382,12 +390,15 @@ class ChatScreen(Screen[None]):
         self.handlers.composer.confirm_paste(pasted.text)
 
     def on_click(self, event: events.Click) -> None:
-        """Open the room that was clicked. The composer keeps the focus."""
+        """Open the room that was clicked, or the profile of the user. The composer keeps the focus."""
         self.composer.focus()
-        pane = self.query_one("#rooms", RowWidget)
-        if event.widget is pane and (room := room_at(self.model, pane.content_size.height, event.y)) is not None:
+        pane, line = event.widget, event.y
+        height = pane.content_size.height if pane is not None else 0
+        if pane is self.query_one("#rooms") and (room := room_at(self.model, height, line)) is not None:
             self.model.open_room(room)
             self.runtime.settle()
+        elif pane is self.query_one("#people") and (name := person_at(self.model, height, line)) is not None:
+            show_profile(self, name)
 
     @on(Timeline.Scrolled)
     def _scrolled(self, scrolled: Timeline.Scrolled) -> None:

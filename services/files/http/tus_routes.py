@@ -9,7 +9,7 @@ from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire.errors import MEANINGS, ChatError, Code
 from chatterbox.wire.limits import DEFAULT_ROOM
 from services.files.core import tus_headers
-from services.files.core.file_names import UNNAMED
+from services.files.core.safe_names import UNNAMED
 from services.files.core.tus_headers import TusHeaderError
 from services.files.http.files_user import UNLIMITED_BODY, Files, Uploader, files_router
 from services.files.http.upload_routes import OF_AN_UPLOAD
@@ -30,11 +30,14 @@ NameOrMetadata = Annotated[
     str, Query(max_length=4096, description="The file's name; or `filename` in `Upload-Metadata`.")
 ]
 Keep = Annotated[bool, Query(description="As in `POST /files`; or `keep_metadata` in `Upload-Metadata`.")]
+_VERSION_HEADER = {"name": "Tus-Resumable", "in": "header", "required": True, "schema": {"const": tus_headers.VERSION}}
+_OF_TUS: dict[str, Any] = {"parameters": [_VERSION_HEADER]}
 _CHUNK: dict[str, Any] = {
+    **_OF_TUS,
     "requestBody": {
         "required": True,
         "content": {tus_headers.CHUNK_TYPE: {"schema": {"type": "string", "format": "binary"}}},
-    }
+    },
 }
 _HEADERS: dict[int | str, dict[str, Any]] = {
     412: {"description": "The header `Tus-Resumable` must be `1.0.0`."},
@@ -84,6 +87,7 @@ async def options(user: Uploader, files: Files) -> Response:
     "/files/uploads",
     status_code=201,
     dependencies=_VERSIONED,
+    openapi_extra=_OF_TUS,
     responses={**refusals(*OF_AN_UPLOAD, Code.FILE_REFUSED), 412: _HEADERS[412]},
 )
 async def create(
@@ -108,7 +112,12 @@ async def create(
     return Response(status_code=201, headers=headers)
 
 
-@router.head("/files/uploads/{upload}", dependencies=_VERSIONED, responses={**refusals(*_OF_ONE), 412: _HEADERS[412]})
+@router.head(
+    "/files/uploads/{upload}",
+    dependencies=_VERSIONED,
+    openapi_extra=_OF_TUS,
+    responses={**refusals(*_OF_ONE), 412: _HEADERS[412]},
+)
 async def state(upload: UploadPath, user: Uploader, files: Files) -> Response:
     """How much of an upload has been received: `Upload-Offset`. That is also answered for a complete one."""
     return _answer(await files.uploads.state(user, upload), 200, with_length=True)
@@ -151,6 +160,7 @@ async def append(request: Request, upload: UploadPath, user: Uploader, files: Fi
     "/files/uploads/{upload}",
     status_code=204,
     dependencies=_VERSIONED,
+    openapi_extra=_OF_TUS,
     responses={**refusals(*_OF_ONE), 412: _HEADERS[412]},
 )
 async def terminate(upload: UploadPath, user: Uploader, files: Files) -> Response:

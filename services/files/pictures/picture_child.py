@@ -61,8 +61,9 @@ def limit_itself() -> None:
 
 
 def picture_parts(task: str, kind: str) -> tuple[dict[str, Any], list[list[Bytes]]]:
-    """What is told of the picture, and the parts: the original without metadata (empty: as it is), and the previews.
+    """The header that describes the picture, and the parts: the original without metadata, and the previews.
 
+    An empty original: as it is.
     `task` is `strip`, `keep` (leave the original as it is) or `avatar`; `kind` is the media type, whose decoder runs.
     """
     with _decoder(kind)(sys.stdin.buffer) as picture:

@@ -26,6 +26,10 @@ TICK_S = 0.25
 """Time between looks at what is due (seconds)."""
 ANSWER_S = 1.0
 """Least time between two beats, and between two requests for beats (seconds)."""
+PROBE_S = 1.0
+"""Time between two signals that only prove that the broker delivers, while others may not have been heard (seconds)."""
+DECLARE_S = 0.5
+"""Time in which a new connection of a user who is away can say that it is, too (seconds)."""
 SEEN_S = 300.0
 """Time between two reports to history of the users who are here (seconds)."""
 USERS_PER_REPORT = 10_000
@@ -63,7 +67,7 @@ class PresenceFeed:
         self._was_settled = False
         self._is_beat_wanted = True
         self._has_ended = False
-        self._last_beat_s = self._last_request_s = self._last_changes_s = float("-inf")
+        self._last_beat_s = self._last_request_s = self._last_changes_s = self._last_probe_s = float("-inf")
         self._seen: set[int] = set()
         """Users who were here since the last report to history."""
         self._reported_s = clock()
@@ -73,8 +77,13 @@ class PresenceFeed:
     # Connections
 
     def open(self, user_id: int, sid: str, connection: RoomConnection, *, hidden: bool) -> None:
-        """A connection is welcomed; a `hidden` user does not show their presence."""
-        self._leases.open(user_id, sid, connection)
+        """A connection is welcomed; a `hidden` user does not show their presence.
+
+        Who is away and comes back on another connection is not online in between: the client has a moment to say so.
+        """
+        is_away = self.state(user_id) is PresenceState.AWAY
+        away_until_s = self._clock() + DECLARE_S if is_away else None
+        self._leases.open(user_id, sid, connection, away_until_s=away_until_s)
         self.hide(user_id, hidden=hidden)
 
     def close(self, user_id: int, sid: str, connection: RoomConnection) -> None:
@@ -107,7 +116,7 @@ class PresenceFeed:
             return PresenceState.ONLINE
         if here or elsewhere:
             return PresenceState.AWAY
-        return PresenceState.OFFLINE if self._others.is_settled(self._clock()) else PresenceState.UNKNOWN
+        return PresenceState.OFFLINE if self._others.is_settled else PresenceState.UNKNOWN
 
     def take_changed(self) -> Collection[int] | None:
         """The users whose state may have changed since the last call; None: everybody's."""
@@ -125,7 +134,7 @@ class PresenceFeed:
         self._seen.update(user_id for user_id in here if self._leases.is_away(user_id) is not None)
         self._announcements.note(here)
         self._changed |= here
-        if (is_settled := self._others.is_settled(now_s)) is not self._was_settled:
+        if (is_settled := self._others.is_settled) is not self._was_settled:
             self._was_settled = is_settled
             self._is_all_changed = True
 
@@ -175,6 +184,9 @@ class PresenceFeed:
         elif self._announcements.has_changes and now_s >= self._last_changes_s + budget.gather_s(now_s):
             self._last_changes_s = now_s
             await self._publish_changes()
+        if not self._others.is_settled and now_s >= self._last_probe_s + PROBE_S:
+            self._last_probe_s = now_s
+            await self._channel.publish(self._announcements.probe())
         if now_s >= self._reported_s + SEEN_S:
             self._reported_s = now_s
             await self._report_seen()

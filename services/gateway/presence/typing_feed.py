@@ -113,7 +113,7 @@ class TypingFeed:
     async def tick(self) -> None:
         """Tell the lookers of each room that is due who is typing.
 
-        While a user goes on, that is told again from time to time: a client forgets what is not.
+        While a user goes on, that is told again from time to time: clients forget it otherwise.
         """
         if not (self.table.rooms or self.table.changed or self._due_s):
             return

@@ -30,8 +30,8 @@ log = logging.getLogger("chatterbox.read_states")
 
 LOAD_S = 1.0
 """Longest time that a `welcome` waits for read states (seconds); then it leaves without them."""
-LOAD_PAUSE_S = 0.01
-"""Least time between two calls for states of users who are welcomed (seconds); a call costs as much as two welcomes."""
+LOAD_PAUSE_S = 0.02
+"""Least time between two calls for states of users who are welcomed (seconds); a call costs as much as one welcome."""
 USERS_PER_REFRESH = 100
 """Users whose states are read in one call after a possible loss."""
 ENTERED_PER_CALL = 500
@@ -55,7 +55,7 @@ class ReadStateFeed:
     ) -> None:
         """`origin` names this gateway to history, in calls whose effect it tells to its own connections itself.
 
-        `on_read` is called with a room, a user of whom those may be told who look at it, and how far they have read.
+        `on_read` is called with a room, the name of a user who shows read receipts there, and how far they have read.
         """
         self.origin = origin
         self.on_read = on_read

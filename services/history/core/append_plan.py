@@ -109,6 +109,8 @@ class AppendPlan:
     """Of those among `inserts` that mention members."""
     files: dict[str, int] = field(default_factory=dict)
     """Message ids by the ids of their files, of those among `inserts` that have any."""
+    changed_people: list[int] = field(default_factory=list)
+    """The users whose profile or privacy changed."""
     erased_files: list[int] = field(default_factory=list)
     """The ids of rows of files that the transaction deleted."""
     changes: ChangePlan | None = None

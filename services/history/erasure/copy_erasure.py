@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from services.history.erasure import edited_texts, erased_copies, erasure_ledger
+from services.history.erasure import edited_texts, erased_copies, erasure_ledger, page_erasure
+from services.history.erasure.page_erasure import TextRow
 from services.history.erasure.pending_erasures import PendingErasures
 
 log = logging.getLogger("chatterbox.history.copy_erasure")
@@ -21,12 +22,12 @@ class CopyErasure:
         self._pending = pending
         self._known: set[int] = set()
         """Deleted messages that all copies lack."""
-        self._rewritten: dict[int, None] = {}  # bounded: by what can be changed while the copies are written once
+        self._rewritten: dict[TextRow, None] = {}  # bounded: by what can be changed while the copies are written once
         self._wake = asyncio.Event()
 
-    def request(self, message_ids: Sequence[int] = ()) -> None:
-        """The old texts of these messages are gone from the database."""
-        self._rewritten |= dict.fromkeys(message_ids)
+    def request(self, rows: Sequence[TextRow] = ()) -> None:
+        """The old texts of these rows are gone from the database."""
+        self._rewritten |= dict.fromkeys(rows)
         self._wake.set()
 
     async def run(self) -> NoReturn:
@@ -39,13 +40,13 @@ class CopyErasure:
                 log.warning("copy_erasure.failed", extra={"copy": copy.name, "why": problem})
             self._pending.done(rewritten)
 
-    def _scrub(self, rewritten: Sequence[int]) -> list[tuple[Path, str]]:
+    def _scrub(self, rewritten: Sequence[TextRow]) -> list[tuple[Path, str]]:
         if not erased_copies.kept_copies(self._database):
             return []
         ledger = self._database.with_name(erasure_ledger.FILE_NAME)
         try:
             erased = erasure_ledger.read(ledger) or {}
-            edited = edited_texts.some(self._database, rewritten)
+            edited = edited_texts.some(self._database, page_erasure.message_ids(rewritten))
         except OSError as problem:
             return [(ledger, str(problem))]
         except sqlite3.Error as problem:

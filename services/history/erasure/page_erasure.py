@@ -44,6 +44,11 @@ def of_messages(message_ids: Iterable[int]) -> list[TextRow]:
     return [TextRow(MESSAGES, message_id) for message_id in message_ids]
 
 
+def message_ids(rows: Iterable[TextRow]) -> list[int]:
+    """Of which messages rows are."""
+    return [row.row_id for row in rows if row.table == MESSAGES]
+
+
 def clear(db: sqlite3.Connection, rows: Iterable[TextRow]) -> int:
     """Clear the free bytes of the pages around these rows; returns how many pages had old content.
 

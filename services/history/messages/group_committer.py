@@ -11,10 +11,9 @@ import aiosqlite
 
 from chatterbox.chassis.sqlite.database import checkpoint, run_on_connection
 from chatterbox.wire import direct_names
-from chatterbox.wire.broker_events import MembershipChanged, RoomDeleted, RoomEvent
+from chatterbox.wire.broker_events import MembershipChanged, PersonChanged, RoomDeleted, RoomEvent
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
-from services.history.core.change_plan import ChangePlan
 from services.history.core.room_activity import RoomActivity
 from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
@@ -133,7 +132,7 @@ class GroupCommitter:
             db.execute("BEGIN IMMEDIATE")
         self._names.follow(transaction.events)
         if not (group.messages or group.message_changes):
-            return AppendPlan(erased_files=transaction.erased_files)
+            return self._recorded(AppendPlan(), transaction)
         plan = store(
             db,
             group.messages,
@@ -145,20 +144,20 @@ class GroupCommitter:
             mentions=self._names.finder(db),
             member_ids=partial(self._names.user_ids, db),
         )
-        plan.erased_files += transaction.erased_files
-        if plan.changes is not None and plan.changes.rewritten:
-            self._record(plan.changes, transaction.now_ms)
-        return plan
+        return self._recorded(plan, transaction)
 
-    def _record(self, changes: ChangePlan, at_ms: int) -> None:
+    def _recorded(self, plan: AppendPlan, transaction: WriteTransaction) -> AppendPlan:
         """Record which texts are erased before the commit. A file that can't be written is a failure of the disk."""
+        plan.erased_files += transaction.erased_files
+        plan.changed_people += [each.user_id for each in transaction.events if isinstance(each, PersonChanged)]
         try:
-            if self._pending is not None:
-                self._pending.add(changes.rewritten)
-            if self._ledger is not None and changes.erased:
-                self._ledger.record(changes.erased, at_ms)
+            if self._pending is not None and (rows := overwritten(plan)):
+                self._pending.add(rows)
+            if self._ledger is not None and plan.changes is not None and plan.changes.erased:
+                self._ledger.record(plan.changes.erased, transaction.now_ms)
         except OSError as problem:
             raise sqlite3.OperationalError(f"the ledger of deleted messages can't be written: {problem}") from problem
+        return plan
 
     async def _roll_back(self) -> None:
         """Undo the transaction; after some errors, such as a full disk, SQLite has already done so."""
@@ -178,6 +177,14 @@ def _concerns_others(event: RoomEvent) -> bool:
     return isinstance(event, RoomDeleted) or (
         isinstance(event, MembershipChanged) and bool(direct_names.people(event.room))
     )
+
+
+def overwritten(plan: AppendPlan) -> list[TextRow]:
+    """The rows whose texts were overwritten or deleted."""
+    message_ids = plan.changes.rewritten if plan.changes is not None else ()
+    files = [TextRow(page_erasure.FILES, row_id) for row_id in plan.erased_files]
+    people = [TextRow(page_erasure.PEOPLE, user_id) for user_id in plan.changed_people]
+    return page_erasure.of_messages(message_ids) + files + people
 
 
 async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:

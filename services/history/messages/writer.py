@@ -21,21 +21,19 @@ from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, may_
 from chatterbox.chassis.sqlite.integrity import is_damage
 from chatterbox.chassis.sqlite.storage_incident import StorageIncident
 from chatterbox.chassis.tasks import background
-from chatterbox.wire.broker_events import PersonChanged
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, Outcome
 from services.history.core.room_activity import RoomActivity
 from services.history.core.stored_message import DamagedMessageError
-from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.log_erasure import LogErasure
 from services.history.erasure.page_erasure import TextRow
 from services.history.erasure.pending_erasures import PendingErasures
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
-from services.history.messages.group_committer import GroupCommitter
+from services.history.messages.group_committer import GroupCommitter, overwritten
 from services.history.messages.write_queue import RETRY_AFTER_S, AppendJob, ChangeJob, Job, QueueBounds, WriteQueue
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.metrics import HistoryMetrics
@@ -67,7 +65,7 @@ class Writer:
         committer: GroupCommitter | None = None,
         ledger: ErasureLedger | None = None,
         pending: PendingErasures | None = None,
-        on_erased: Callable[[Sequence[int]], None] = lambda _: None,
+        on_erased: Callable[[Sequence[TextRow]], None] = lambda _: None,
         on_failed: Callable[[], None] = lambda: None,
     ) -> None:
         """`publish` is called after every commit, before its callers learn of it, and must not block. `on_failed` is
@@ -139,7 +137,7 @@ class Writer:
     async def running(self) -> AsyncIterator["Writer"]:
         """Write while the block runs; at its end refuse new jobs and commit the accepted ones."""
         # an earlier process may have ended before it removed the old texts
-        self._log_erasure.request(page_erasure.of_messages(self._pending.message_ids if self._pending else ()))
+        self._log_erasure.request(self._pending.rows if self._pending is not None else ())
         async with background(self._run(), "history.writer"):
             try:
                 yield self
@@ -185,8 +183,8 @@ class Writer:
             self._erasure_incident.fail(str(problem))
             return False
         self._erasure_incident.recover()
-        if is_done and (not rows or any(row.table is not page_erasure.PEOPLE for row in rows)):
-            self._on_erased([row.row_id for row in rows if row.table is page_erasure.MESSAGES])
+        if is_done:
+            self._on_erased(rows)
         return is_done
 
     async def _commit(self, jobs: list[Job]) -> None:
@@ -219,8 +217,7 @@ class Writer:
                 log.debug("messages.stored", extra=_log_fields(plan))
             if committed.size:
                 self._publish(committed)
-            has_changes = (plan.changes is not None and plan.changes.rewritten) or plan.erased_files
-            if (has_changes or committed.events) and (rows := _overwritten(committed)):
+            if rows := overwritten(plan):
                 self._log_erasure.request(rows)
 
     async def _committed(self, group: CommitGroup) -> CommittedChanges:
@@ -263,16 +260,6 @@ class Writer:
         """While the disk reserve is incomplete, messages are still refused although changes are committed."""
         if self._incident.is_open and not self._reserve.missing_bytes:
             self._incident.recover()
-
-
-def _overwritten(committed: CommittedChanges) -> list[TextRow]:
-    """The rows whose texts were overwritten or deleted."""
-    plan = committed.plan
-    message_ids = plan.changes.rewritten if plan.changes is not None else ()
-    files = [TextRow(page_erasure.FILES, row_id) for row_id in plan.erased_files]
-    changed = [event.user_id for event in committed.events if isinstance(event, PersonChanged)]
-    people = [TextRow(page_erasure.PEOPLE, user_id) for user_id in changed]
-    return page_erasure.of_messages(message_ids) + files + people
 
 
 def _log_fields(plan: AppendPlan) -> dict[str, int | str]:

@@ -13,6 +13,7 @@ import pytest
 from client.failures import ExitCode
 from client.store.session_file import SessionFile
 from tests.e2e.client.people import Cable, Person, Server, people
+from tests.support import cable as cables
 from tests.support.waiting import wait_until
 
 ALL_300 = "".join(f"{number}\n" for number in range(300))
@@ -22,7 +23,7 @@ def lines_of(path: Path) -> list[str]:
     return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
-def plug_in(person: Person, cable: Cable) -> None:
+def plug_in(person: Person, cable: Cable | cables.Cable) -> None:
     """This person reaches the server over the cable from now on, with the same session."""
     file = SessionFile(person.home / "chatterbox", person.server)
     session = file.load()

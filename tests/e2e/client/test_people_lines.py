@@ -58,7 +58,7 @@ def test_profile_that_one_user_sets_is_what_another_is_shown(alice_and_bob: list
     assert shown[1] == "Display name: Bob B."
     assert shown[2].startswith("Status: lunch (until ")
     assert len(shown) == 3, "the bio is for nobody"
-    told = json.loads(alice.run("whois", "@bob", "--json").stdout)
+    told = json.loads(alice.run("whois", "@BOB", "--json").stdout)
     assert (told["username"], told["profile"]["display_name"]) == ("bob", "Bob B.")
     assert bob.run("me", "--status", "", "--display-name", "").returncode == ExitCode.OK
     assert len(alice.run("whois", "bob").stdout.splitlines()) == 1
@@ -114,6 +114,16 @@ def test_who_tells_who_is_here_and_who_types_and_nothing_is_announced(alice_and_
         screen.shows("alice: online")
         screen.type("/quit\n")
         assert screen.ends() == ExitCode.OK
+
+
+def test_typing_and_presence_are_told_in_a_direct_conversation(alice_and_bob: list[Person]) -> None:
+    alice, bob = alice_and_bob
+    assert alice.run("send", "@bob", "hi").returncode == ExitCode.OK
+    with terminal(alice, "chat", "@bob", "--lines") as typist, terminal(bob, "chat", "@alice", "--plain") as screen:
+        typist.shows("@bob>")
+        screen.shows("-- Now in @alice.")
+        asks_until(screen, "/who", "alice is typing", meanwhile=lambda: typist.type("n"))
+        screen.shows("alice: online")
 
 
 def test_who_lists_several_members_by_presence(tmp_path: Path, server: Server) -> None:

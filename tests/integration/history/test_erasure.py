@@ -13,6 +13,7 @@ from chatterbox.chassis.sqlite.backup import BackupError, backup
 from chatterbox.wire.errors import ChatError, Code
 from services.history.erasure import log_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger, add, merge, read
+from services.history.erasure.page_erasure import of_messages
 from services.history.erasure.pending_erasures import PendingErasures
 from services.history.restore import ledger_summary, restore, scrub_copies
 from services.history.schema import SCHEMA
@@ -114,7 +115,7 @@ class TestFiles:
         monkeypatch.setattr(log_erasure, "DELAY_S", 0.5)
         listed = history.settings.data / "erasing.log"
         await change(history, edit(history, 1, "replaced"), delete(history, 2))
-        assert listed.read_text().split() == ["1", "2"]
+        assert listed.read_text().splitlines() == ["messages 1", "messages 2"]
         await until(lambda: not listed.exists(), MOST_S)
         assert files_with(history.settings.data, CANARY) == []
 
@@ -124,7 +125,7 @@ class TestFiles:
         data = tmp_path / "data"
         data.mkdir()
         gone = filled(data / "history.sqlite")
-        PendingErasures(data).add(changed_messages(data / "history.sqlite"))
+        PendingErasures(data).add(of_messages(changed_messages(data / "history.sqlite")))
         assert _left(data / "history.sqlite", gone) or sqlite3.sqlite_version_info[:2] != (3, 40)
         async with start():
             await until(lambda: not _left(data / "history.sqlite", gone), MOST_S)
@@ -172,7 +173,7 @@ def test_an_older_copy_loses_a_text_edited_away_before_a_restore_and_a_newer_one
     for name in ("history.before-migration-7.sqlite", "copy.sqlite"):
         backup(database, tmp_path / name)
     _with_text(database, "replaced", edited_ms=START_MS)
-    PendingErasures(tmp_path).add([1])
+    PendingErasures(tmp_path).add(of_messages([1]))
     kept = restore(database, tmp_path / "copy.sqlite")
     assert files_with(tmp_path, CANARY) == ["copy.sqlite", "history.sqlite"]
     assert kept is not None

@@ -200,6 +200,15 @@ class TestErasure:
             assert await to_erase(history) == ["gone"]
             assert await named(history, "gone", "stays") == ["stays"]
 
+    async def test_a_deleted_file_is_listed_in_a_file_until_its_name_is_gone(self, history: Service) -> None:
+        await uploaded(history, "one", name=CANARY)
+        offset = await send(history, "one")
+        await change(history, delete(history, offset))
+        listed = history.settings.data / "erasing.log"
+        assert listed.read_text().splitlines() == ["messages 1", "files 1"]
+        await wait_until(lambda: not listed.exists(), MOST_S)
+        assert files_with(history.settings.data, CANARY) == []
+
     async def test_copies_that_a_restore_kept_lose_the_name_too(self, history: Service) -> None:
         await uploaded(history, "one", name=CANARY)
         offset = await send(history, "one")

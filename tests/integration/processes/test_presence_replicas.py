@@ -15,7 +15,7 @@ from tests.support.topology import Service, Topology, topology
 pytestmark = pytest.mark.timing
 KNOWN_S = 2.0
 """Watchers at another gateway know this soon."""
-BEAT_S = 1.0
+BEAT_S = 2.0
 GRACE_S = 3.0
 FORGOTTEN_S = 3 * BEAT_S + 2.5
 """A gateway that was killed has no users any more after this time, as watchers are told."""

@@ -126,12 +126,29 @@ async def open_without_turns(path: Path, schema: Schema, **options: Any) -> Asyn
         yield database
 
 
+@asynccontextmanager
+async def open_without_expiry(path: Path, schema: Schema, **options: Any) -> AsyncIterator[ServiceDatabase]:
+    """A database that keeps files which no message has."""
+    async with open_database(path, schema, **options) as database:
+        await database.writer.executescript("""
+            CREATE TEMP TRIGGER forget_unfiled BEFORE DELETE ON files WHEN old.message_id IS NULL BEGIN
+                SELECT RAISE(IGNORE);
+            END;
+            CREATE TEMP TRIGGER forget_unfiled_too BEFORE INSERT ON file_erasures
+                WHEN EXISTS (SELECT 1 FROM files WHERE file_id = new.file_id AND message_id IS NULL) BEGIN
+                SELECT RAISE(IGNORE);
+            END;
+        """)
+        yield database
+
+
 SABOTAGES: dict[str, Callable[..., HistoryApp]] = {
     "ack_before_commit": partial(create_app, make_writer=acks_before_commit),
     "publish_before_commit": partial(create_app, make_writer=publishes_before_commit),
     "forget_keys": partial(create_app, make_writer=KeyForgettingWriter),
     "keep_erased": partial(create_app, make_writer=ErasedTextKeepingWriter),
     "forget_turn": partial(create_app, open_database=open_without_turns),
+    "forget_unfiled": partial(create_app, open_database=open_without_expiry),
     "synchronous_off": partial(create_app, open_database=open_without_sync),
 }
 """History's own `create_app`, with one port replaced."""

@@ -22,6 +22,8 @@ from tests.chaos.operations import (
     Closed,
     Delivered,
     Ended,
+    FileKept,
+    FileRead,
     Healed,
     Invoked,
     Kept,
@@ -37,6 +39,7 @@ from tests.chaos.operations import (
     StoredRead,
     Traced,
     Unknown,
+    Uploaded,
     Used,
     Went,
 )
@@ -538,3 +541,40 @@ def show_a_user_offline_within_the_grace(history: History, rng: random.Random) -
 def show_an_absent_user_online_in_the_end(history: History, rng: random.Random) -> History:
     told = Shown(at_s=rng.uniform(0, 60), connection="bob/1", username="ada", state="online")
     return [*history, told, Present(at_s=90, username="ada", state="offline")]
+
+
+def _with_file(history: History, rng: random.Random) -> tuple[History, str]:
+    """A message has a file, which is uploaded, read and kept; so is another message's."""
+    file_id, message = "0" * 32, rng.choice([one for one in each(history, Stored) if not one.deleted])
+    other = next(one for one in each(history, Stored) if one is not message)
+    files: History = [
+        Uploaded(at_s=0, file_id=file_id, room=message.room, digest="d"),
+        FileRead(at_s=history[-1].at_s, file_id=file_id, digest="d"),
+        FileRead(at_s=history[-1].at_s, file_id="1" * 32, digest="e"),
+        FileKept(at_s=history[-1].at_s, file_id=file_id),
+        FileKept(at_s=history[-1].at_s, file_id="1" * 32),
+    ]
+    named = instead(history, message, replace(message, files=(file_id,)))
+    return [*instead(named, other, replace(other, files=("1" * 32,))), *files], file_id
+
+
+def lose_a_file(history: History, rng: random.Random) -> History:
+    with_file, file_id = _with_file(history, rng)
+    [read] = [one for one in each(with_file, FileRead) if one.file_id == file_id]
+    return instead(with_file, read, replace(read, digest=""))
+
+
+def change_the_bytes_of_a_file(history: History, rng: random.Random) -> History:
+    with_file, file_id = _with_file(history, rng)
+    [read] = [one for one in each(with_file, FileRead) if one.file_id == file_id]
+    return instead(with_file, read, replace(read, digest="other"))
+
+
+def erase_a_file_of_a_message(history: History, rng: random.Random) -> History:
+    with_file, file_id = _with_file(history, rng)
+    return without(with_file, *(one for one in each(with_file, FileKept) if one.file_id == file_id))
+
+
+def keep_a_file_that_no_message_has(history: History, rng: random.Random) -> History:
+    with_file, _ = _with_file(history, rng)
+    return [*with_file, FileKept(at_s=history[-1].at_s, file_id="2" * 32)]

@@ -7,7 +7,7 @@ from services.allinone.app import create_all
 from tests.support.server import settings_for
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-LISTS = re.findall(r"@(auth|history|gateway|reference) path (.*)", (DEPLOY / "Caddyfile").read_text())
+LISTS = re.findall(r"@(auth|files|history|gateway|reference) path (.*)", (DEPLOY / "Caddyfile").read_text())
 PUBLIC = {pattern: service for service, patterns in LISTS for pattern in patterns.split()}
 SERVED = {(pattern, service) for pattern, service in PUBLIC.items() if service != "reference"}
 
@@ -15,14 +15,18 @@ SERVED = {(pattern, service) for pattern, service in PUBLIC.items() if service !
 def documented(data: Path) -> dict[str, str]:
     """Each path of the public HTTP API as a pattern of the edge, with its service."""
     paths = create_all(settings_for(data)).app.openapi()["paths"]
-    by_segment = {path.split("/")[1]: next(iter(methods.values()))["tags"][0] for path, methods in paths.items()}
-    below = {f"/{path.split('/')[1]}/*" for path in paths if "{" in path}
-    patterns = below | {path for path in paths if f"/{path.split('/')[1]}/*" not in below or path.count("/") == 1}
-    return {pattern: by_segment[pattern.split("/")[1]] for pattern in patterns}
+    of_path = {path: next(iter(methods.values()))["tags"][0] for path, methods in paths.items()}
+    below = {_below(path): service for path, service in of_path.items() if "{" in path}
+    exact = {path: service for path, service in of_path.items() if path.count("/") == 1 or _below(path) not in below}
+    return {**below, **exact}
+
+
+def _below(path: str) -> str:
+    return f"/{path.split('/')[1]}/*"
 
 
 def test_the_edge_routes_each_documented_path_and_no_other_to_its_service(tmp_path: Path) -> None:
-    of_services = {pattern: service for pattern, service in PUBLIC.items() if service in {"auth", "history"}}
+    of_services = {pattern: service for pattern, service in PUBLIC.items() if service in {"auth", "files", "history"}}
     assert of_services == documented(tmp_path)
 
 

@@ -15,7 +15,7 @@ SITE = DeploymentPlan(
     redis_program=Path("/bin/redis-server"),
     caddy_program=Path("/bin/caddy"),
 )
-PORTS = ProcessPorts(redis=1, auth=2, history=3, gateways=(4, 5, 6))
+PORTS = ProcessPorts(redis=1, auth=2, history=3, gateways=(4, 5, 6), files=7)
 
 
 def planned() -> dict[str, ProcessSpec]:
@@ -23,12 +23,13 @@ def planned() -> dict[str, ProcessSpec]:
 
 
 def test_processes_start_after_their_dependencies_and_the_edge_last() -> None:
-    assert list(planned()) == ["redis", "auth", "history", "gateway-1", "gateway-2", "gateway-3", "edge"]
+    assert list(planned()) == ["redis", "auth", "history", "files", "gateway-1", "gateway-2", "gateway-3", "edge"]
 
 
 def test_the_edge_gets_the_address_of_every_gateway() -> None:
     edge = planned()["edge"].environment
     assert edge["CHATTERBOX_EDGE_GATEWAYS"] == "127.0.0.1:4 127.0.0.1:5 127.0.0.1:6"
+    assert edge["CHATTERBOX_EDGE_FILES"] == "127.0.0.1:7"
     assert (edge["CHATTERBOX_EDGE_BIND"], edge["CHATTERBOX_EDGE_ADDRESS"]) == ("127.0.0.1", "http://:8000")
 
 
@@ -48,7 +49,7 @@ def test_each_service_gets_its_own_key_and_digests_of_its_callers() -> None:
             values = " ".join(process.environment.values())
             assert process.environment["CHATTERBOX_SERVICE_KEY"] == f"key-canary-of-{service}"
             assert values.count("key-canary-of-") == 1
-    for service, callers in (("auth", {"gateway", "history"}), ("history", {"gateway"})):
+    for service, callers in (("auth", {"files", "gateway", "history"}), ("history", {"files", "gateway"})):
         assert CallerKeys.parse(planned()[service].environment["CHATTERBOX_CALLER_KEYS"]).services() == callers
 
 

@@ -9,7 +9,8 @@ from client.screen.layout.people.presence_marks import presence_mark
 from client.screen.layout.spans import Row, Span, SpanRole
 from client.screen.model.chat_model import ChatModel
 from client.text.line_wrap import hang
-from client.text.people_text import OLDER_SERVER, presence_words, status_words
+from client.text.local_time import time_of
+from client.text.people_text import OLDER_SERVER, presence_words, status_words, unknown_person
 from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 
@@ -38,16 +39,23 @@ def profile_rows(model: ChatModel, username: str, columns: int, now: datetime, z
     state = Presence(username=username, state=person.presence, seen=person.seen)
     facts = {
         "Name": inert(profile.display_name),
-        "Status": status_words(profile, now, zone),
+        "Status": "" if _is_over(profile.status_until, now) else status_words(profile, now, zone),
         "About": inert(profile.bio),
         "Writes in": ", ".join(_rooms_in_common(model, username)),
     }
-    if people.known.queue.supported is False:
-        rows += [(Span(line, SpanRole.NOTICE),) for line in hang("", [OLDER_SERVER], columns + 1)]
+    if people.known.queue.supported is False or people.is_unknown(username):
+        sentence = unknown_person(username) if people.is_unknown(username) else OLDER_SERVER
+        rows += [(Span(line, SpanRole.NOTICE),) for line in hang("", [sentence], columns + 1)]
     else:
         rows += _presence_rows(state, columns, now)
     rows += [row for label, text in facts.items() if text for row in _labelled(label, text, columns)]
     return rows
+
+
+def _is_over(until: str, now: datetime) -> bool:
+    """Whether a status has ended since the server told it."""
+    end = time_of(until)
+    return end is not None and end <= now
 
 
 def _presence_rows(presence: Presence, columns: int, now: datetime) -> Iterator[Row]:

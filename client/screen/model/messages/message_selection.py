@@ -2,6 +2,7 @@
 
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.scroll_position import BlockKey, message_key
+from client.text.file_text import summary
 from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_lines
 
@@ -19,7 +20,7 @@ def quoted(model: ChatModel) -> str:
     """Return the selected message as an inert quotation, with a line end; empty if there is none."""
     if (message := model.selected_message()) is None or message.deleted:
         return ""
-    lines = inert_lines(message.content)
+    lines = inert_lines(summary(message.content, message.files))
     return "\n".join([f"> {inert(message.username)}: {lines[0]}", *(f"> {line}" for line in lines[1:]), ""])
 
 

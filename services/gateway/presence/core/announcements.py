@@ -41,6 +41,11 @@ class Announcements:
             gone=[user_id for user_id, away in changed.items() if away is None],
         )
 
+    def probe(self) -> PresenceChanged:
+        """A signal that says nothing, but proves that the broker delivers."""
+        self._number += 1
+        return PresenceChanged(gateway=self._gateway, number=self._number)
+
     def beat(self, is_away: Callable[[int], bool | None], *, is_last: bool = False) -> PresenceBeat:
         """The next signal, with everybody who is here."""
         self._apply(is_away)

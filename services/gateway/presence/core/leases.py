@@ -40,6 +40,8 @@ class Leases(Generic[ConnectionT]):
         self._users: dict[int, _UserLeases[ConnectionT]] = {}
         self._graces: dict[str, _Grace] = {}
         """By login session, in the order in which they end."""
+        self._undeclared: dict[ConnectionT, tuple[int, float]] = {}
+        """New connections that count as away until they say whether they are, or this time: users and times."""
         self._hidden: set[int] = set()
         self._changed: set[int] = set()
 
@@ -59,16 +61,22 @@ class Leases(Generic[ConnectionT]):
         changed, self._changed = self._changed, set()
         return changed
 
-    def open(self, user_id: int, sid: str, connection: ConnectionT) -> None:
-        """A connection of a login session is welcomed: it is in use, whatever an earlier one of the session was."""
+    def open(self, user_id: int, sid: str, connection: ConnectionT, *, away_until_s: float | None = None) -> None:
+        """A connection of a login session is welcomed: it is in use, whatever an earlier one of the session was.
+
+        With `away_until_s` it counts as away until then, unless it says which: its client may be about to.
+        """
         user = self._users.setdefault(user_id, _UserLeases())
-        user.connections[connection] = False
+        user.connections[connection] = away_until_s is not None
+        if away_until_s is not None:
+            self._undeclared[connection] = user_id, away_until_s
         self._end_grace(sid)
         self._changed.add(user_id)
 
     def set_away(self, user_id: int, connection: ConnectionT, *, away: bool) -> None:
         """Note whether a device is in use."""
         user = self._users.get(user_id)
+        self._undeclared.pop(connection, None)
         if user is not None and user.connections.get(connection, away) is not away:
             user.connections[connection] = away
             self._changed.add(user_id)
@@ -76,6 +84,7 @@ class Leases(Generic[ConnectionT]):
     def close(self, user_id: int, sid: str, connection: ConnectionT, now_s: float) -> None:
         """A connection is closed: its lease goes on for the grace."""
         user = self._users.get(user_id)
+        self._undeclared.pop(connection, None)
         if user is None or (away := user.connections.pop(connection, None)) is None:
             return
         before = self._graces.pop(sid, None)
@@ -99,7 +108,10 @@ class Leases(Generic[ConnectionT]):
             self._hidden.discard(user_id)
 
     def expire(self, now_s: float) -> None:
-        """End the leases whose grace is over."""
+        """End the leases whose grace is over, and take connections for used that have not said otherwise in time."""
+        due = [(each, user_id) for each, (user_id, until_s) in self._undeclared.items() if until_s <= now_s]
+        for connection, user_id in due:
+            self.set_away(user_id, connection, away=False)
         while self._graces and (first := next(iter(self._graces))) and self._graces[first].until_s <= now_s:
             self._end_grace(first)
 

@@ -16,6 +16,8 @@ BEATS_UNTIL_DEAF = 1.5
 
 It must notice that before it forgets another one: that can be a beat before the last own signal.
 """
+PAUSE_S = 3.0
+"""While it is not known who is elsewhere, own signals are sent once a second; one of three may be lost."""
 
 
 @dataclass(slots=True)
@@ -41,8 +43,8 @@ class OtherGateways:
         self._grace_s = grace_s
         self._settle_s = settle_s
         self._gateways: dict[str, _Gateway] = {}
-        self._settled_s = float("inf")
-        """From then on, all gateways have been heard."""
+        self._is_settled = False
+        self._hears_since_s: float | None = None
         self._own_heard_s = float("-inf")
         self.wants_beat = False
         """Whether something is missing that only beats can tell."""
@@ -60,16 +62,25 @@ class OtherGateways:
                 found = True
         return found
 
-    def is_settled(self, now_s: float) -> bool:
-        """Whether a user who is not known to be anywhere is offline, as far as one can know."""
-        return now_s >= self._settled_s
+    @property
+    def is_settled(self) -> bool:
+        """Whether a user who is not known to be anywhere is offline, as far as one can know.
+
+        That is so once own signals have come back for `settle_s` without a pause of more than `PAUSE_S`: in a longer
+        one, the others' signals were not heard either.
+        """
+        return self._is_settled
 
     def note_own(self, now_s: float) -> None:
         """A signal of this gateway came back from the broker, so others' come as well."""
-        if self._settled_s == float("inf"):
-            self._settled_s = now_s + self._settle_s
+        before_s, self._own_heard_s = self._own_heard_s, now_s
+        if self._is_settled:
+            return
+        if self._hears_since_s is None or now_s - before_s > PAUSE_S:
+            self._hears_since_s = now_s
             self.wants_beat = True
-        self._own_heard_s = now_s
+        if now_s >= self._hears_since_s + self._settle_s:
+            self._is_settled = True
 
     def note_doubt(self) -> None:
         """The broker may have lost signals."""
@@ -115,7 +126,7 @@ class OtherGateways:
     def expire(self, now_s: float) -> set[int]:
         """Forget gateways that were not heard for long; returns their users."""
         if now_s - self._own_heard_s > BEATS_UNTIL_DEAF * self._beat_s:
-            self._settled_s = float("inf")
+            self._hears_since_s, self._is_settled = None, False
         changed: set[int] = set()
         for name, gateway in tuple(self._gateways.items()):
             if gateway.forgotten_s <= now_s:

@@ -13,10 +13,11 @@ from websockets.http11 import Request, Response
 
 from chatterbox.wire import frames
 from chatterbox.wire.close_codes import CloseCode
-from chatterbox.wire.errors import ChatError
+from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position, ResumePoint
 from client.core import events, notes
 from client.net.chat_connection import MAX_OUTGOING
+from tests.support.waiting import until
 from tests.unit.client.twin import Line, Person, twin
 from tests.unit.client.world import message, room_state
 
@@ -93,6 +94,27 @@ class TestOneConnection:
 
         async with twin(script) as server, Person(server, tmp_path) as person:
             await person.see(notes.MessageShown)
+
+    async def test_older_server_is_told_of_the_screen_once_and_no_error_is_shown(self, tmp_path: Path) -> None:
+        told: list[frames.Command] = []
+
+        async def script(line: Line) -> None:
+            await line.greet()
+            look = await line.expect(frames.Look)
+            await line.say(frames.ErrorFrame(id=look.id, code=Code.BAD_FRAME, detail="Invalid value 'look'."))
+            told.extend([command async for command in line.commands()])
+
+        async with twin(script) as server:
+            async with Person(server, tmp_path) as person:
+                await person.see(notes.WelcomeReceived)
+                person.connection.request(events.RoomLooked("general"))
+                await until(lambda: person.connection.state.people.queue.supported is False, 5)
+                for request in (events.RoomLooked("ops"), events.PeopleShown(("bob",)), events.UserTyped("ops")):
+                    person.connection.request(request)
+            assert [
+                type(note) for note in person.shown if isinstance(note, notes.CommandRefused | notes.ServerError)
+            ] == []
+        assert told == []
 
     async def test_sent_messages_leave_the_outbox_when_acknowledged(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:

@@ -115,8 +115,8 @@ class RecordingConnection(ChatConnection):
 
     def request(self, request: Request) -> None:
         match request:
-            case SendRequested(room, content, reply_to):
-                self.send(room, content, reply_to)
+            case SendRequested(room, content, reply_to, files):
+                self.send(room, content, reply_to, files)
             case CommandRequested(command):
                 self.requested.append(command)
             case RoomRequested(room):

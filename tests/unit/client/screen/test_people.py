@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from chatterbox.wire.people import PresenceState, Profile
 from client.config.config_schema import PeopleSettings
 from client.core.events import DeviceUsed, PeopleShown, RoomLooked, TypingShared, UserTyped
-from client.core.people.people_state import DeviceUse, KnownPerson, PeopleState, TellQueue, TypingUsers
+from client.core.people.people_state import DeviceUse, KnownPerson, PeopleState, ScreenFacts, TellQueue, TypingUsers
 from client.screen.widgets.sheets import ProfileSheet
 from tests.unit.client.screen.harness import HOSTILE, Harness, message_note, running_screen
 from tests.unit.client.screen.test_directs import opened_by_bob
@@ -68,6 +70,11 @@ class TestPresence:
         async with running_screen(size=(120, 24)) as ui:
             await ui.show(opened_by_bob(), message_note(4, username="eve"))
             assert set(watched(ui)) == {"bob", "eve"}
+
+    async def test_user_whose_name_has_capitals_is_watched_once(self) -> None:
+        async with running_screen(size=(120, 24)) as ui:
+            await ui.show(opened_by_bob(), message_note(4, username="Bob"))
+            assert watched(ui) == ("bob",)
 
     async def test_names_in_a_hidden_pane_are_not_watched(self) -> None:
         async with running_screen(size=(60, 15)) as ui:
@@ -182,6 +189,14 @@ class TestProfile:
             await ui.press("escape")
             assert watched(ui) == ()
 
+    async def test_click_on_an_active_person_shows_their_profile_and_one_on_the_title_nothing(self) -> None:
+        async with running_screen(size=(120, 24)) as ui:
+            await ui.show(message_note(4, username="eve"))
+            await ui.pilot.click("#people", offset=(4, 0))
+            assert not isinstance(ui.app.screen, ProfileSheet)
+            await ui.pilot.click("#people", offset=(4, 2))
+            assert sheet(ui)[0] == " B  bob"
+
     async def test_enter_in_a_profile_writes_to_the_user(self) -> None:
         async with running_screen() as ui:
             await ui.show(message_note(4, username="eve"))
@@ -202,6 +217,23 @@ class TestProfile:
                 profile = Profile(display_name=text, bio=text, status=text)
                 await tell(ui, PeopleState(people={"eve": KnownPerson(PresenceState.OFFLINE, text, profile)}))
                 assert not {"\x1b", "\x9b", "\u202e", "\r"} & set("".join(sheet(ui)))
+
+    @pytest.mark.parametrize(("until", "shown"), [("2026-11-01T15:00:00Z", False), ("2999-01-01T00:00:00Z", True)])
+    async def test_status_is_shown_until_it_ends(self, until: str, shown: bool) -> None:
+        async with running_screen() as ui:
+            await ui.show(message_note(4, username="eve"))
+            await ui.press("alt+m", "f5")
+            profile = Profile(status="back at three", status_until=until)
+            await tell(ui, PeopleState(people={"eve": KnownPerson(PresenceState.ONLINE, "", profile)}))
+            assert ("back at three" in " ".join(sheet(ui))) is shown
+
+    async def test_name_that_no_user_has_is_said_to_be_unknown_once_the_server_has_answered(self) -> None:
+        async with running_screen() as ui:
+            await ui.type("/whois zoe")
+            await ui.press("enter")
+            assert "no user" not in " ".join(sheet(ui))
+            await tell(ui, PeopleState(queue=TellQueue(supported=True, told=ScreenFacts(names=frozenset({"zoe"})))))
+            assert "There is no user zoe." in sheet(ui)
 
     async def test_server_without_presence_is_named_in_the_profile(self) -> None:
         async with running_screen() as ui:

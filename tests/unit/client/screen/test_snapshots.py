@@ -19,6 +19,7 @@ from chatterbox.wire.user_settings import NotificationLevel
 from client.config.builtin_themes import BUILT_IN
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
+from client.core.events import SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.core.people.people_state import DeviceUse, KnownPerson, PeopleState, TypingUsers
 from client.core.read_state.room_read_state import RoomReadState
@@ -81,6 +82,21 @@ async def changed_messages(ui: Harness) -> None:
 @scene(size=(60, 15))
 async def changed_messages_on_a_small_screen(ui: Harness) -> None:
     await changed_messages(ui)
+    await ui.press("alt+m")
+
+
+@scene(size=(60, 15))
+async def messages_with_files(ui: Harness) -> None:
+    """Files with and without a text, of others and one's own, a long name, and an upload in the outbox."""
+    plan = frames.AttachedFile(id="f1", name="plan.pdf", type="application/pdf", size=1_258_291)
+    long = frames.AttachedFile(id="f2", name=f"{'午後に展開します' * 4}.webp", type="image/webp", size=900, width=9)
+    await ui.show(
+        _state(4, content="Here it is:", files=(plan, long), pinned=True),
+        _state(5, username=ME, content="", files=(plan,), edited="x"),
+        _state(6, username="eve", content="", reply_to=5, files=(plan, plan)),
+    )
+    ui.connection.request(SendRequested(ROOM, "", files=(plan,)))
+    ui.runtime.settle()
     await ui.press("alt+m")
 
 

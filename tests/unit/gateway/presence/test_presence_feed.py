@@ -24,6 +24,11 @@ def device(name: str) -> RoomConnection:
     return cast("RoomConnection", name)
 
 
+def session(name: str) -> str:
+    """The login session of a device: its name without the number of its connection."""
+    return name.rstrip("0123456789") or name
+
+
 class Clock:
     """Time that the test moves (seconds)."""
 
@@ -88,10 +93,10 @@ class Site:
         self.feed.on_possible_loss()
 
     def open(self, user_id: int, name: str) -> None:
-        self.feed.open(user_id, name[0], device(name), hidden=False)
+        self.feed.open(user_id, session(name), device(name), hidden=False)
 
     def close(self, user_id: int, name: str) -> None:
-        self.feed.close(user_id, name[0], device(name))
+        self.feed.close(user_id, session(name), device(name))
 
 
 class World:
@@ -197,6 +202,26 @@ class TestTwoGateways:
 
 
 class TestReconnectStorm:
+    async def test_who_is_away_and_comes_back_away_is_not_online_in_between(self, world: World) -> None:
+        world.one.open(ADA, "a1")
+        world.one.feed.set_away(ADA, device("a1"), away=True)
+        await world.wait(1)
+        for site, name in ((world.one, "a2"), (world.two, "a3")):
+            site.open(ADA, name)
+            await world.wait(0.25)
+            assert world.states == [AWAY, AWAY]
+            site.feed.set_away(ADA, device(name), away=True)
+            await world.wait(5)
+            assert world.states == [AWAY, AWAY]
+
+    async def test_who_is_away_and_comes_back_in_use_is_online_soon(self, world: World) -> None:
+        world.one.open(ADA, "a1")
+        world.one.feed.set_away(ADA, device("a1"), away=True)
+        await world.wait(1)
+        world.two.open(ADA, "b1")
+        await world.wait(1.5)
+        assert world.states == [ONLINE, ONLINE]
+
     async def test_who_is_back_within_the_grace_costs_no_signal(self, world: World) -> None:
         for user_id in range(1, 501):
             world.one.open(user_id, f"{user_id}")

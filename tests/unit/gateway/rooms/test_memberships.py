@@ -16,6 +16,7 @@ from chatterbox.wire.broker_events import (
     CONTROL,
     InvitationChanged,
     MembershipChanged,
+    PersonChanged,
     RoomDeleted,
     TopicChanged,
     room_channel,
@@ -23,6 +24,7 @@ from chatterbox.wire.broker_events import (
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.people import Privacy
 from chatterbox.wire.read_state import ReadState
 from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
@@ -51,6 +53,7 @@ class FakeHistory:
         self.topic = ""
         self.invitations: dict[int, list[history_api.StoredInvitation]] = {}
         self.reads: dict[int, dict[int, ReadState]] = {}
+        self.privacy: dict[int, Privacy] = {}
         self.is_down = self.has_no_heads = self.is_deleted = False
         self.calls = 0
 
@@ -65,6 +68,7 @@ class FakeHistory:
             {user_id: [self.room.room_id] for user_id in users},
             self.invitations,
             self.reads,
+            self.privacy,
         )
 
     async def heads(self, room_ids: list[int], *, topics: bool) -> history_api.Heads:
@@ -87,9 +91,24 @@ class Harness:
         self.broker = ObservedBroker()
         self.hub = Hub(Limits(), 10, lambda: 0.0)
         self.feed = RoomFeed(cast("HistoryClient", self.history), self.broker, 10, lambda: 0.0)
-        self.memberships = Memberships(self.hub.members, self.feed, cast("HistoryClient", self.history))
+        self.privacies: list[tuple[int, str, Privacy]] = []
+        self.people: list[PersonChanged] = []
+        self.left: list[tuple[str, str, Member | None]] = []
+        self.reloads = 0
+        self.memberships = Memberships(
+            self.hub.members,
+            self.feed,
+            cast("HistoryClient", self.history),
+            on_left=lambda room, username, member: self.left.append((room.name, username, member)),
+            on_privacy=lambda *privacy: self.privacies.append(privacy),
+            on_person=self.people.append,
+            on_reloaded=self._count_reload,
+        )
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", TokenBucket.full(1, 1, 0))
         self.socket = RecordingSocket()
+
+    def _count_reload(self) -> None:
+        self.reloads += 1
 
     async def welcome(self) -> None:
         await self.feed.start()
@@ -272,6 +291,53 @@ class TestReadPositions:
 
     async def test_a_history_of_an_earlier_version_tells_no_states(self, harness: Harness) -> None:
         assert await harness.memberships.load(harness.ada) is None
+
+
+class TestPrivacy:
+    HIDDEN = Privacy(presence=False)
+
+    def change(self, revision: int, user_id: int = ADA) -> PersonChanged:
+        return PersonChanged(
+            revision=revision, user_id=user_id, username="ada", privacy=self.HIDDEN, version=2
+        )  # fmt: skip
+
+    async def test_privacy_comes_with_the_memberships(self, harness: Harness) -> None:
+        harness.history.privacy = {ADA: self.HIDDEN}
+        await harness.memberships.load(harness.ada)
+        assert harness.ada.privacy == self.HIDDEN
+        assert harness.privacies[-1] == (ADA, "ada", self.HIDDEN)
+
+    async def test_a_change_is_applied_to_the_member_and_passed_on(self, harness: Harness) -> None:
+        await harness.memberships._apply(self.change(harness.history.revision + 1))
+        assert harness.ada.privacy == self.HIDDEN
+        assert [each.user_id for each in harness.people] == [ADA]
+
+    async def test_a_change_of_a_user_who_is_not_here_is_passed_on(self, harness: Harness) -> None:
+        await harness.memberships._apply(self.change(harness.history.revision + 1, user_id=99))
+        assert [each.user_id for each in harness.people] == [99]
+
+    async def test_a_late_change_is_ignored(self, harness: Harness) -> None:
+        await harness.memberships._apply(self.change(harness.history.revision))
+        assert harness.people == []
+
+    async def test_a_lost_change_is_found_by_the_next_comparison(self, harness: Harness) -> None:
+        harness.history.revision += 1
+        harness.history.privacy = {ADA: self.HIDDEN}
+        before = harness.reloads
+        await harness.memberships.compare(harness.history.revision)
+        assert harness.ada.privacy == self.HIDDEN
+        assert harness.reloads == before + 1, "people who are watched here may have changed, too"
+
+    async def test_who_leaves_a_room_is_reported_whether_here_or_elsewhere(self, harness: Harness) -> None:
+        [opened] = harness.ada.rooms.values()
+        revision = harness.history.revision
+        for number, (user_id, username) in enumerate(((99, "eve"), (ADA, "ada")), 1):
+            change = MembershipChanged(
+                revision=revision + number, room_id=opened.room_id, room=opened.name, private=False, user_id=user_id,
+                username=username, member=False, by=username,
+            )  # fmt: skip
+            await harness.memberships._apply(change)
+        assert harness.left == [(opened.name, "eve", None), (opened.name, "ada", harness.ada)]
 
 
 class TestExpectedRevision:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from chatterbox.wire import codec, frames
 from chatterbox.wire.people import Presence, PresenceState, Profile
 from client.core import events, frame_decoder, notes
+from client.core.people.people_rules import MOST_READERS
 from client.core.people.people_state import KnownPerson, TypingUsers
 from tests.unit.client.core.people.told_screen import answered, confirmed, looking, run_down, timers
 from tests.unit.client.world import ME, ROOM, Core, message, room_state, shown, transmitted
@@ -34,6 +35,13 @@ class TestPresence:
         assert (state_of(core, "bob"), state_of(core, "eve")) == (PresenceState.ONLINE, PresenceState.ONLINE)
         told = [note for note in shown(core.effects) if isinstance(note, notes.PresenceTold)]
         assert [one.username for one in told[0].people] == ["bob", "eve"]
+
+    def test_user_whose_name_has_capitals_is_known_by_the_name_of_their_conversation(self) -> None:
+        core = looking("bob")
+        core.came(frames.PresenceUpdate(people=[presence("Bob", PresenceState.AWAY)]))
+        assert (state_of(core, "bob"), state_of(core, "Bob")) == (PresenceState.AWAY, PresenceState.AWAY)
+        core.came(frames.ProfileUpdate(username="Bob", profile=Profile(bio="engines"), version=2))
+        assert core.state.people.person("Bob").profile.bio == "engines"
 
     def test_change_is_told_once(self) -> None:
         core = looking("bob")
@@ -74,6 +82,36 @@ class TestPresence:
         assert frame == frames.PresenceUpdate(people=[presence("bob", PresenceState.UNKNOWN)])
 
 
+class TestSpelling:
+    """The client names direct conversations by folded names; the server spells users as they registered."""
+
+    def watching(self) -> Core:
+        """Bob, whom the screen calls `bob`, is online."""
+        core = Core()
+        core.live(room_state(0))
+        (watch,) = transmitted(core.feed(events.PeopleShown(("bob",))))
+        assert watch.id is not None
+        online = frames.WatchedPerson(username="Bob", state=PresenceState.ONLINE)
+        core.came(frames.Watched(id=watch.id, people=[online]))
+        return core
+
+    def test_user_is_known_in_any_spelling(self) -> None:
+        core = self.watching()
+        assert (state_of(core, "bob"), state_of(core, "Bob")) == (PresenceState.ONLINE, PresenceState.ONLINE)
+
+    def test_pushes_in_the_spelling_of_the_server_are_taken(self) -> None:
+        core = self.watching()
+        core.came(
+            frames.PresenceUpdate(people=[presence("Bob", PresenceState.AWAY)]),
+            frames.ProfileUpdate(username="Bob", profile=Profile(status="lunch"), version=1),
+        )
+        assert core.state.people.person("BOB") == KnownPerson(PresenceState.AWAY, "", Profile(status="lunch"), 1)
+
+    def test_another_spelling_of_the_same_names_is_not_sent_again(self) -> None:
+        core = looking("bob", "eve")
+        assert answered(core, events.PeopleShown(("Bob", "bob", "EVE"))) == []
+
+
 class TestProfiles:
     def test_profile_of_the_reply_is_kept_and_told(self) -> None:
         core = Core()
@@ -109,6 +147,11 @@ class TestTyping:
         core = looking()
         assert shown(core.came(typing("bob", more=2))) == [notes.TypingTold(ROOM, ("bob",), 2)]
         assert core.state.people.typing == TypingUsers(("bob",), 2)
+
+    def test_at_most_five_are_named_whatever_the_server_sends(self) -> None:
+        core = looking()
+        core.came(typing(*"abcdefg", more=1))
+        assert core.state.people.typing == TypingUsers(("a", "b", "c", "d", "e"), 3)
 
     def test_direct_room_has_the_name_that_the_client_uses(self) -> None:
         core = looking()
@@ -161,6 +204,12 @@ class TestReceipts:
         core.came(seen(("bob", 4)))
         assert shown(core.came(seen(("bob", 2)))) == []
         assert core.state.people.read_by == {"bob": 4}
+
+    def test_receipts_have_a_bound_whatever_the_server_sends(self) -> None:
+        core = looking()
+        core.came(seen(*((f"u{number}", 1) for number in range(MOST_READERS + 10))), seen(("u1", 5)))
+        assert len(core.state.people.read_by) == MOST_READERS
+        assert core.state.people.read_by["u1"] == 5
 
     def test_receipts_end_with_a_history_that_was_replaced(self) -> None:
         core = looking()

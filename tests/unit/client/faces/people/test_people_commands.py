@@ -59,6 +59,10 @@ class TestWhois:
         shown = face.show(watched(person("bob", PresenceState.AWAY, display_name="Bob B.", bio="Engines")))
         assert shown == ["-- bob: away", "-- Display name: Bob B.", "-- About: Engines"]
 
+    def test_names_the_rooms_in_which_the_user_has_written(self, face: Face) -> None:
+        face.show(*(notes.MessageShown(message(1, room=room), mine=False) for room in ("ops", "general", "@bob")))
+        assert face.show(watched(person("bob")))[-1] == "-- Has written in #ops, #general"
+
     def test_unknown_name_suggests_the_one_that_was_probably_meant(self, face: Face) -> None:
         face.known.learn(people=["bob"])
         asked = frames.Watch(id=1, usernames=("bop",))

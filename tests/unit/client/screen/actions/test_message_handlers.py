@@ -1,6 +1,9 @@
 """What is done with a message by key: edit, delete, react, reply, pin."""
 
+from pathlib import Path
+
 import msgspec
+import pytest
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
@@ -8,10 +11,15 @@ from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.events import RoomRead
 from client.core.outbox_entry import OutboxEntry
+from client.faces.messages import chat_files
+from client.net.file_api import FileApi
 from client.screen.layout.side_lists import plain
 from client.screen.widgets.picker import Picker
 from client.screen.widgets.row_widget import RowWidget
 from client.screen.widgets.sheets import QuestionSheet
+from client.store.session_file import SavedSession
+from tests.support.waiting import MOST_S, until
+from tests.unit.client.net.test_file_transfers import FilesServer
 from tests.unit.client.screen.harness import Harness, message_note, messages, running_screen
 from tests.unit.client.world import ME, ROOM, message
 
@@ -403,3 +411,25 @@ async def test_message_can_be_marked_unread_while_offline() -> None:
         await ui.show(notes.Disconnected("gone", 25.0, 0, was_live=True, repeated=False))
         await ui.press("alt+m", "u")
         assert ui.connection.read[-1] == RoomRead(ROOM, 2, 1)
+
+
+# Files.
+
+
+async def test_files_of_the_selected_message_are_saved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    server = FilesServer()
+    server.files["f1"] = b"plan"
+    monkeypatch.setattr(chat_files, "FileApi", lambda url, token: FileApi(url, token, server))
+    monkeypatch.chdir(tmp_path)
+    plan = frames.AttachedFile(id="f1", name="plan.pdf", type="application/pdf", size=4)
+    async with running_screen() as ui:
+        context = ui.runtime.slash_commands.context
+        context.session_file.save(SavedSession(context.server, ME, "t", "s", 2e9, 1e9))
+        await ui.press("alt+m", "s")
+        assert ui.status().strip().startswith("No file in this message.")
+        await ui.show(notes.MessageShown(state(4, content="", files=(plan,)), mine=False))
+        await ui.press("alt+m", "s")
+        await until((tmp_path / "plan.pdf").exists, MOST_S)
+        await ui.settle()
+        assert (tmp_path / "plan.pdf").read_bytes() == b"plan"
+        assert "Saved" in " ".join(ui.timeline())

@@ -72,7 +72,7 @@ async def test_f2_shows_and_hides_the_room_list() -> None:
 async def test_opening_a_pane_on_a_narrow_terminal_closes_the_other(columns: int, both: bool) -> None:
     async with running_screen(size=(columns, 15)) as ui:
         await ui.press("f3")
-        assert ui.pane("people")[:2] == ["active here", "bob"]
+        assert ui.pane("people")[:2] == ["active here", "  bob"]
         assert ui.chat.query_one("#rooms").display is both
         assert ui.timeline()[-1].endswith("│ message 3")
 

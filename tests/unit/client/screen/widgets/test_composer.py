@@ -3,8 +3,13 @@
 import pytest
 from textual import events
 
+from client.faces.messages import chat_files
+from client.net.file_api import FileApi
+from client.store.session_file import SavedSession
+from tests.support.waiting import MOST_S, until
+from tests.unit.client.net.test_file_transfers import FilesServer
 from tests.unit.client.screen.harness import message_note, running_screen
-from tests.unit.client.world import ROOM
+from tests.unit.client.world import ME, ROOM
 
 SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
 
@@ -89,7 +94,7 @@ async def test_paste_above_the_limit_names_it_and_is_sent_as_several_messages() 
         await ui.type("see:")
         ui.app.post_message(events.Paste("word " * 1000 + "/quit"))
         await ui.settle()
-        assert "That is 5009 characters; a message has at most 4000. Send" in ui.everything()
+        assert "That is 5009 characters; a message has at most 4000." in ui.everything()
         assert ui.requested == []
         await ui.press("enter")
         whole = "see:" + "word " * 1000 + "/quit"
@@ -106,13 +111,23 @@ async def test_cancelled_paste_above_the_limit_leaves_the_input_as_it_was() -> N
         assert (ui.text, ui.requested) == ("see:", [])
 
 
-async def test_paste_that_would_take_too_many_messages_is_refused_at_once() -> None:
+@pytest.mark.parametrize(("length", "keys"), [(100_000, ["enter"]), (5000, ["down", "enter"])])
+async def test_paste_above_the_limit_is_sent_as_a_file(
+    length: int, keys: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = FilesServer()
+    monkeypatch.setattr(chat_files, "FileApi", lambda url, token: FileApi(url, token, server))
     async with running_screen() as ui:
-        ui.app.post_message(events.Paste("x" * 100_000))
+        context = ui.runtime.slash_commands.context
+        context.session_file.save(SavedSession(context.server, ME, "t", "s", 2e9, 1e9))
+        ui.app.post_message(events.Paste("é" * length))
         await ui.settle()
-        said = " ".join(" ".join(ui.timeline()).split())
-        assert "That is 100000 characters; a message has at most 4000. Not pasted: it would take 25 messages." in said
+        assert f"That is {length} characters; a message has at most 4000." in " ".join(ui.everything().split())
+        await ui.press(*keys)
+        await until(lambda: bool(ui.requested), MOST_S)
         assert ui.text == ""
+        assert bytes(server.uploads["upload0"][1]) == ("é" * length).encode()
+        assert list((context.home / "pasted").iterdir()) == []
 
 
 async def test_trailing_line_feed_of_a_paste_is_not_counted_as_a_line() -> None:

@@ -69,6 +69,23 @@ def test_a_device_in_use_that_breaks_counts_before_one_that_is_away() -> None:
     assert found.is_away(ADA) is True
 
 
+def test_a_new_connection_may_count_as_away_until_it_says_so_or_a_moment_has_passed() -> None:
+    found = leases()
+    found.open(ADA, "a", "a1", away_until_s=100.5)
+    found.expire(100)
+    assert found.is_away(ADA) is True
+    found.expire(100.5)
+    assert found.is_away(ADA) is False
+    for away in (True, False):
+        found.open(2, "b", "b1", away_until_s=100.5)
+        found.set_away(2, "b1", away=away)
+        found.expire(1000)
+        assert found.is_away(2) is away
+    found.open(3, "c", "c1", away_until_s=100.5)
+    found.close(3, "c", "c1", 100)
+    assert not found._undeclared
+
+
 def test_a_logout_ends_the_grace_of_its_session_only() -> None:
     found = leases("a1", "b1")
     found.close(ADA, "a", "a1", 100)

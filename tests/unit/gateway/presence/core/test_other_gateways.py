@@ -88,30 +88,51 @@ def test_the_users_of_a_gateway_that_stops_count_for_the_grace() -> None:
 class TestSettled:
     def test_nobody_is_offline_until_the_others_have_had_time_to_tell(self) -> None:
         found = others()
-        assert not found.is_settled(1000)
-        found.note_own(5)
+        found.expire(1000)
+        assert not found.is_settled
+        hear(found, 1005, 1014.9)
         assert found.wants_beat
-        assert not found.is_settled(14.9)
-        assert found.is_settled(15)
+        assert not found.is_settled
+        found.note_own(1015)
+        assert found.is_settled
 
     def test_a_gateway_alone_knows_at_once(self) -> None:
         found = others(settle_s=0)
         found.note_own(5)
-        assert found.is_settled(5)
+        assert found.is_settled
+
+    def test_time_in_which_the_broker_is_silent_settles_nothing(self) -> None:
+        found = others()
+        hear(found, 0, 4)
+        found.note_asked()
+        found.expire(11)
+        assert not found.is_settled
+        hear(found, 11, 20.5)
+        assert found.wants_beat
+        assert not found.is_settled
+        found.note_own(21)
+        assert found.is_settled
 
     def test_a_gateway_that_does_not_hear_itself_knows_nothing_before_it_forgets_others(self) -> None:
         found = others()
-        found.note_own(0)
-        for now_s in (10, 20):
-            found.note_own(now_s)
+        hear(found, 0, 20)
         found.on_beat(beat(1, ADA), 11)  # the broker is silent from now on
-        assert found.is_settled(30)
+        found.expire(35)
+        assert found.is_settled
         found.expire(35.1)
         assert found.is_away(ADA) is False
-        assert not found.is_settled(35.1)
-        found.note_own(60)
-        assert not found.is_settled(69)
-        assert found.is_settled(70)
+        assert not found.is_settled
+        hear(found, 60, 69)
+        assert not found.is_settled
+        found.note_own(70)
+        assert found.is_settled
+
+
+def hear(found: OtherGateways, from_s: float, until_s: float) -> None:
+    """Own signals come back once a second."""
+    while from_s <= until_s:
+        found.note_own(from_s)
+        from_s += 1
 
 
 def test_a_possible_loss_asks_for_a_beat() -> None:
