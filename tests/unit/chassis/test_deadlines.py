@@ -44,7 +44,7 @@ async def test_a_missing_response_raises_timeout_error_in_time(
     async with asyncio.timeout(MOST_S):  # or it would wait for ever
         with pytest.raises(TimeoutError):
             await _response(pair[0], 0.05)
-    assert 0.05 <= time.monotonic() - started_s
+    assert time.monotonic() - started_s >= 0.05
 
 
 async def test_a_block_that_ends_in_time_is_not_cancelled() -> None:
