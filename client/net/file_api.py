@@ -74,6 +74,16 @@ class FileApi(HttpApi):
         """Give up an upload; the server erases what it has of it."""
         self._call("DELETE", _upload(upload_id), headers=_TUS)
 
+    def set_avatar(self, picture: bytes) -> None:
+        """Set the picture of the user's profile."""
+        import httpx
+
+        timeout = httpx.Timeout(TIMEOUT_S, read=CHECKED_S)
+        self._call("PUT", "/me/avatar", content=picture, timeout=timeout)
+
+    def remove_avatar(self) -> None:
+        self._call("DELETE", "/me/avatar")
+
     @contextmanager
     def file(self, file_id: str, first: int = 0) -> Iterator[FileBody]:
         """Read a file from byte `first` on. The server may begin earlier; a file without that byte has no size."""

@@ -71,7 +71,7 @@ class LocalFile:
 
 
 def _ignore(_done: int, _size: int) -> None:
-    """Nobody wants to know."""
+    """Progress that is not shown."""
 
 
 @dataclass(frozen=True, slots=True)

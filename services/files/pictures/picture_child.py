@@ -61,9 +61,8 @@ def limit_itself() -> None:
 
 
 def picture_parts(task: str, kind: str) -> tuple[dict[str, Any], list[list[Bytes]]]:
-    """The header that describes the picture, and the parts: the original without metadata, and the previews.
+    """The header that describes the picture, and its parts: the original without metadata (empty: unchanged), previews.
 
-    An empty original: as it is.
     `task` is `strip`, `keep` (leave the original as it is) or `avatar`; `kind` is the media type, whose decoder runs.
     """
     with _decoder(kind)(sys.stdin.buffer) as picture:
