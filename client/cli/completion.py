@@ -24,7 +24,7 @@ Completions: TypeAlias = Mapping[str, str]
 """Each candidate with its description."""
 Completer: TypeAlias = Callable[..., Completions]
 
-_PATHS = frozenset({"files", "output"})
+_PATHS = frozenset({"files", "output", "picture"})
 """Arguments that take paths of this computer."""
 _SAFE_NAME = re.compile(r"[\w.@+-]+")
 """Names without characters that are special to a shell."""

@@ -123,7 +123,7 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
 def _run_me(context: "ClientContext", arguments: argparse.Namespace) -> ExitCode:
     from client.commands import profile_commands
 
-    texts = {name: getattr(arguments, name) for name in ("display_name", "bio", "status")}
+    texts = {name: getattr(arguments, name) for name in ("display_name", "bio", "picture", "status")}
     switches = {name: getattr(arguments, name) for name in ("presence", "typing", "receipts")}
     ends = (arguments.status_for or "", arguments.status_until or "")
     changes = profile_commands.settings_of(texts, switches, arguments.show or [], ends)

@@ -154,6 +154,8 @@ def _add_people(commands: CommandParsers) -> None:
     add = commands.add("me", summary, *examples)
     add.add_argument("--display-name", metavar="TEXT", help="the name beside your username; '' clears it")
     add.add_argument("--bio", metavar="TEXT", help="what you tell about yourself; '' clears it")
+    picture = "your picture: JPEG, PNG, GIF or WebP of at most 2 MiB, which is cut to a square; '' removes it"
+    add.add_argument("--picture", metavar="PATH", help=picture)
     add.add_argument("--status", metavar="TEXT", help="what you are doing at the moment; '' clears it")
     add.add_argument("--for", dest="status_for", metavar="TIME", help="the status ends after 30m, 2h or 1d")
     add.add_argument("--until", dest="status_until", metavar="TIME", help="the status ends at this time, such as 15:00")

@@ -25,10 +25,9 @@ SHOWN_S = 0.2
 
 async def upload(context: ClientContext, room: str, paths: Sequence[Path]) -> tuple[AttachedFile, ...]:
     """Upload files for a room; raises `Failure`. The same command continues an upload that ended early."""
-    limits = Limits()
-    if len(paths) > limits.files_per_message:
-        raise UsageError(f"A message has at most {limits.files_per_message} files.")
-    sources = [LocalFile.of(path, limits.file_bytes) for path in paths]
+    if len(paths) > (most := Limits().files_per_message):
+        raise UsageError(f"A message has at most {most} files.")
+    sources = [LocalFile.of(path) for path in paths]
     session = context.tokens.session()
     stop = threading.Event()
 

@@ -19,7 +19,7 @@ from client.text.local_time import duration_s, next_at, rfc3339
 from client.text.people_text import unknown_person, whois_lines
 from client.text.suggestions import unknown_user
 
-PROFILE = {"display_name", "bio", "status", "visible"}
+PROFILE = {"display_name", "bio", "picture", "status", "visible"}
 """Settings that are printed with the profile."""
 PRIVACY = {"presence", "typing", "receipts"}
 

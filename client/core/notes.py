@@ -162,14 +162,14 @@ class ReadStateTold:
 
 @dataclass(frozen=True, slots=True)
 class PresenceTold:
-    """The presence of these users on the screen changed; `ClientState.people` has it, too."""
+    """The presence of these users on the screen, by folded names, changed; `ClientState.people` has it, too."""
 
     people: tuple[Presence, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileTold:
-    """The profile of a user on the screen, or of this user, changed: this is what the user may see of it."""
+    """The profile of a user on the screen, by folded name, or of this user changed: what the user may see of it."""
 
     username: str
     profile: Profile

@@ -58,7 +58,7 @@ class WordKind(Enum):
     PATH = auto()
     """The rest of the line: a file or folder of this computer."""
     PROFILE = auto()
-    """What of the own profile: name, bio or show."""
+    """What of the own profile: name, bio, picture or show."""
     PRIVACY = auto()
     """What others see of what the user does: presence, typing or receipts."""
     SWITCH = auto()
@@ -213,9 +213,9 @@ SLASHES: dict[str, SlashSpec] = {
         (WordKind.ABOUT_ME,),
     ),
     "profile": SlashSpec(
-        "/profile [name TEXT | bio TEXT | show FIELD WHO]",
-        "show your profile, or set your display name or what you tell about yourself (- clears it), or who may see "
-        "your name, bio, picture or status: /profile show bio rooms",
+        "/profile [name TEXT | bio TEXT | picture PATH | show FIELD WHO]",
+        "show your profile, or set your display name, what you tell about yourself or your picture (- clears it), or "
+        "who may see your name, bio, picture or status: /profile show bio rooms",
         (WordKind.PROFILE, WordKind.ABOUT_ME),
     ),
     "privacy": SlashSpec(

@@ -8,6 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
+from chatterbox.wire.errors import Code
+from client.failures import ServerRefused
 from client.net.http_api import TIMEOUT_S, HttpApi
 
 if TYPE_CHECKING:
@@ -38,7 +40,12 @@ class FileApi(HttpApi):
         """Begin an upload for a room; returns its id, which is the id of the file once it is complete."""
         metadata = ",".join(f"{key} {b64encode(value.encode()).decode()}" for key, value in _named(room, name))
         headers = {**_TUS, "Upload-Length": str(size), "Upload-Metadata": metadata}
-        response = self._call("POST", "/files/uploads", headers=headers)
+        try:
+            response = self._call("POST", "/files/uploads", headers=headers)
+        except ServerRefused as refusal:
+            if refusal.code != Code.NOT_FOUND:
+                raise
+            raise ServerRefused("This server takes no files.", refusal.code) from None
         location: str = response.headers.get("Location", "")
         upload_id = location.rstrip("/").rpartition("/")[2]
         if not _ID.fullmatch(upload_id):
@@ -66,6 +73,16 @@ class FileApi(HttpApi):
     def end_upload(self, upload_id: str) -> None:
         """Give up an upload; the server erases what it has of it."""
         self._call("DELETE", _upload(upload_id), headers=_TUS)
+
+    def set_avatar(self, picture: bytes) -> None:
+        """Set the picture of the user's profile."""
+        import httpx
+
+        timeout = httpx.Timeout(TIMEOUT_S, read=CHECKED_S)
+        self._call("PUT", "/me/avatar", content=picture, timeout=timeout)
+
+    def remove_avatar(self) -> None:
+        self._call("DELETE", "/me/avatar")
 
     @contextmanager
     def file(self, file_id: str, first: int = 0) -> Iterator[FileBody]:

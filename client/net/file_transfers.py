@@ -46,8 +46,8 @@ class LocalFile:
     modified_ns: int
 
     @classmethod
-    def of(cls, path: Path, limit_bytes: int) -> "LocalFile":
-        """The file at `path`, with at most `limit_bytes`."""
+    def of(cls, path: Path, limit_bytes: int | None = None) -> "LocalFile":
+        """The file at `path`, with at most `limit_bytes`, if the limit of the server is known."""
         try:
             found = path.stat()
             if not path.is_file():
@@ -56,7 +56,7 @@ class LocalFile:
                 pass
         except OSError as problem:
             raise Failure(f"Can't read {inert(str(path))} ({problem.strerror or problem}).") from problem
-        if found.st_size > limit_bytes:
+        if limit_bytes is not None and found.st_size > limit_bytes:
             raise Failure(
                 f"{inert(path.name)} is too large: it has {size_text(found.st_size)}, "
                 f"and at most {size_text(limit_bytes)} are allowed."
@@ -71,7 +71,7 @@ class LocalFile:
 
 
 def _ignore(_done: int, _size: int) -> None:
-    """Nobody wants to know."""
+    """Progress that is not shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,50 @@
 """HTTP jobs about the user's own profile, privacy and status, and their results as lines."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from chatterbox.wire.limits import Limits
 from client.context import ClientContext
-from client.failures import ServerRefused
+from client.failures import Failure, ServerRefused
+from client.net.file_api import FileApi
+from client.net.file_transfers import LocalFile
 from client.net.http_api import HttpApi, UserSettings
-from client.text.people_text import OLDER_SERVER, privacy_lines, profile_lines, status_words
+from client.text.people_text import OLDER_SERVER, PICTURE, privacy_lines, profile_lines, status_words
+from client.text.sanitize import inert
 
 
 def current(context: ClientContext, changes: dict[str, Any] | None = None) -> UserSettings:
     """The user's settings, after `changes`."""
+    changed = dict(changes or {})
+    picture = changed.pop(PICTURE, None)
+    if picture is not None:
+        _change_picture(context, picture)
     with HttpApi(context.server, context.tokens.token()) as api:
-        if changes:
-            api.change_settings(changes)
+        if changed:
+            api.change_settings(changed)
         return api.settings()
+
+
+def _change_picture(context: ClientContext, picture: str) -> None:
+    """Upload the picture at a path, or with an empty one remove the present picture."""
+    content = _read(Path(picture).expanduser()) if picture else b""
+    with FileApi(context.server, context.tokens.token()) as api:
+        if content:
+            api.set_avatar(content)
+        else:
+            api.remove_avatar()
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a picture; raises `Failure` if it can't be read, is empty or too large."""
+    source = LocalFile.of(path, Limits().avatar_bytes)
+    if not source.size:
+        raise Failure(f"{inert(path.name)} is empty.")
+    try:
+        return source.path.read_bytes()
+    except OSError as problem:
+        raise Failure(f"Can't read {inert(str(path))} ({problem.strerror or problem}).") from problem
 
 
 def changed(context: ClientContext, changes: dict[str, Any]) -> UserSettings:

@@ -176,6 +176,11 @@ class ScreenRuntime:
         self._settled.set()
         self._on_change()
 
+    def follow_people(self) -> None:
+        """Take over what is known of other users, if that changed without a note: an answer may say nothing new."""
+        if self.connection.state.people is not self.model.people.known:
+            self.settle()
+
     def _carry_out(self, request: ScreenRequest) -> None:
         match request:
             case SendRequested():

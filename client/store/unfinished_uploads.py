@@ -61,7 +61,7 @@ def unfinished_upload(folder: Path, what: str) -> Iterator[UnfinishedUpload]:
 
 
 def _locked(path: Path) -> tuple[int, bool]:
-    """The file of an upload, and whether this client holds it; otherwise a file that nobody finds."""
+    """The file of an upload, and whether this client holds it; otherwise one without a name."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

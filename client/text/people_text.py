@@ -15,6 +15,8 @@ UNKNOWN_USER = "There is no user"
 """How the sentence about a name begins that no user has."""
 FIELDS = {"name": "display_name", "bio": "bio", "picture": "avatar", "status": "status"}
 """The fields of a profile: as people type them, and as the server calls them."""
+PICTURE = "picture"
+"""Of a change of settings: the path of a picture, which is uploaded by itself; empty: remove the present one."""
 _LABELS = {"display_name": "Display name", "bio": "About", "avatar": "Picture", "status": "Status"}
 _AUDIENCES = {
     Audience.EVERYONE: "everyone",

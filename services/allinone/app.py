@@ -140,7 +140,7 @@ def create_all(
         checks["files"] = lambda: check_files(files.context)
     _serve_health(front, checks)
     front.add_middleware(RequestIdMiddleware)
-    public: list[tuple[FastAPI, APIRouter]] = [
+    public: list[tuple[ASGIApp, APIRouter]] = [
         (auth, auth_routes.router),
         (history, message_routes.router),
         (history, reaction_routes.router),
@@ -150,8 +150,8 @@ def create_all(
         (history, invitation_routes.router),
         (history, people_routes.router),
     ]
-    if files:
-        public += [(files, router) for router in PUBLIC_ROUTERS]
+    absent = answer(ChatError(Code.UNAVAILABLE, "This server takes and serves no files."))
+    public += [(files or absent, router) for router in PUBLIC_ROUTERS]
     front.router.default = PublicPaths(public)  # not a mount: its pattern leaves out paths with a newline
     front.add_middleware(WebSocketsPast, gateway.asgi)
     return AllInOne(front, gateway.gateway, apps)
@@ -250,13 +250,13 @@ class WebSocketsPast:
 class PublicPaths:
     """Routes each public path to its app; all other paths are answered with 404."""
 
-    def __init__(self, public: Sequence[tuple[FastAPI, APIRouter]]) -> None:
+    def __init__(self, public: Sequence[tuple[ASGIApp, APIRouter]]) -> None:
         """`public` pairs each app with a router of its public paths.
 
         A first segment belongs to the first app that has it; of others, such a path must be without parameters.
         """
-        self._apps: dict[str, FastAPI] = {}
-        self._whole: dict[str, FastAPI] = {}
+        self._apps: dict[str, ASGIApp] = {}
+        self._whole: dict[str, ASGIApp] = {}
         for app, router in public:
             for path in public_paths(router):
                 if self._apps.setdefault(path.split("/")[1], app) is not app:

@@ -235,7 +235,7 @@ class Crowd:
     async def _upload(self) -> None:
         """Upload small files, and send most of them with a message."""
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=10) as http:
-            while True:
+            for number in itertools.count():
                 if not self.load.uploads_per_s:
                     await asyncio.Event().wait()
                 await asyncio.sleep(self._chance.expovariate(self.load.uploads_per_s))
@@ -257,7 +257,7 @@ class Crowd:
                     continue
                 file_id, digest = str(answer.json()["id"]), sha256(content).hexdigest()
                 self.note(operations.Uploaded(at_s=time.monotonic(), file_id=file_id, room=person.room, digest=digest))
-                if self._chance.random() < 0.7:
+                if number % 3:
                     await reader.say(f"{reader.name}-{next(self._numbers)} {new_word()} with a file", files=(file_id,))
 
     async def read_files(self) -> None:

@@ -221,11 +221,11 @@ async def processes(
     *,
     most_gateways: int = 4,
     environment: Mapping[str, str] = LIMITS,
-    sabotage: str | None = None,
+    sabotages: Sequence[str] = (),
 ) -> AsyncIterator[ProcessSite]:
     """Start everything; the edge knows `most_gateways`, the limit for scaling.
 
-    `sabotage` names a sabotage of history, or of all gateways.
+    `sabotages` names some of history, and of all gateways.
     """
     async with AsyncExitStack() as stack:
         disk = _small_disk(stack, folder / "history")
@@ -240,7 +240,7 @@ async def processes(
             gateway.environment["CHATTERBOX_REDIS_URL_FILE"] = str(url)
             gateway.environment["CHATTERBOX_HISTORY_URL"] = f"http://127.0.0.1:{to_history.port}"
         clocks = _clocks(whole, folder)
-        if sabotage is not None:
+        for sabotage in sabotages:
             for service in [whole.history] if sabotage in history.SABOTAGES else whole.gateways:
                 service.sabotage(sabotage)
         for service in (*whole.services, whole.files):

@@ -22,8 +22,6 @@ from tests.support.waiting import until
 CALM_S = 3.0
 A_DAY_S = 25 * 3600
 """More than the time after which files that no message has are removed (seconds)."""
-ERASED_S = 15.0
-"""Files are erased within this time (seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,10 @@ async def run(
         missing = began - _look(site, people, after=True)
         assert not missing, f"ended unexpectedly: {missing}"
         if site.files is not None and load.uploads_per_s:
-            await _a_day_later(site, site.files, people)
+            await _a_day_later(site, site.files, people, limits.files_s)
+            if erasure:
+                for part in (site.history, site.files):
+                    await restart(part)
         history = list(people.operations)
         if erasure:
             history += [operation async for operation in _traces(site, people, history)]
@@ -104,7 +105,7 @@ async def _attacker(people: Crowd, options: Sequence[str], *, present: bool) -> 
         yield attacks
 
 
-async def _a_day_later(site: Site, files: Part, people: Crowd) -> None:
+async def _a_day_later(site: Site, files: Part, people: Crowd, most_s: float) -> None:
     """Let history and files remove what no message has, with clocks a day ahead, and record what is stored then."""
     assert site.wrong_clock is not None
     named = {each for one in people.operations if isinstance(one, operations.Stored) for each in one.files}
@@ -112,11 +113,8 @@ async def _a_day_later(site: Site, files: Part, people: Crowd) -> None:
         await restart(site.history)
         await restart(files)
         with contextlib.suppress(TimeoutError):
-            await until(lambda: site.stored_files() == named, ERASED_S)
-        kept = site.stored_files()
-    await restart(site.history)
-    await restart(files)
-    for file_id in sorted(kept):
+            await until(lambda: site.stored_files() == named, most_s)
+    for file_id in sorted(site.stored_files()):
         people.note(operations.FileKept(at_s=time.monotonic(), file_id=file_id))
 
 

@@ -29,8 +29,10 @@ async def _nothing(_: Scene) -> AsyncIterator[None]:
 
 
 async def _flooded(folder: Path, sabotage: str | None, ack_s: float) -> Verdict:
-    async with processes(folder, 1, environment={**LIMITS, **NO_RATES}, sabotage=sabotage) as site:
-        load = Load(users=10, connections=40, sends_per_s=50)
+    async with processes(
+        folder, 1, environment={**LIMITS, **NO_RATES}, sabotages=[sabotage] if sabotage else []
+    ) as site:
+        load = Load(users=10, connections=40, sends_per_s=50, visitors=0)
         calm = Fault("none", (FLOODED_S, FLOODED_S), _nothing)
         outcome = await run(
             site, load, [calm], attacker=True, attack_options=ATTACK, limits=Limits(ack_s=ack_s), calm_s=1

@@ -88,6 +88,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long after the end of a user's last connection nobody may be told that the user is offline."""
     presence_late_s: float = 15.0
     """From a welcome until nobody may be told any more that the user is offline, faults included."""
+    files_s: float = 15.0
+    """From a start of history and files, a day later, until files are removed that no message has."""
     session_s: float = 1.0
     """From the end of a session until it receives nothing more."""
     resident_ratio: float = 1.2

@@ -31,7 +31,9 @@ async def test_restoring_a_backup_taken_while_running_starts_new_epochs(tmp_path
             held = (await alice.send("before", key="k1"))["at"]
             assert await command(data, "backup", str(copies)) == (0, f"chatterbox: {data} copied to {copies}\n")
             await alice.send("after", key="k2")
-        assert [stat.S_IMODE(copy.stat().st_mode) for copy in copies.iterdir()] == [0o600, 0o600]
+        databases = dict.fromkeys(("auth.sqlite", "files.sqlite", "history.sqlite"), 0o600)
+        modes = {copy.name: stat.S_IMODE(copy.stat().st_mode) for copy in copies.iterdir()}
+        assert modes == {**databases, "files": 0o700}
         status, said = await command(data, "restore", str(copies))
         assert (status, "another Chatterbox runs on" in said) == (1, True)
         await server.signal(signal.SIGTERM)

@@ -98,7 +98,7 @@ async def test_two_gateways_serve_through_the_edge_and_ctrl_c_stops_every_proces
         assert statuses == [404, 404, 404]
         assert "/messages" in (await http.get("/openapi.json")).json()["paths"]
     children = running.children()
-    assert len(children) == 6
+    assert len(children) == 7
     running.process.send_signal(signal.SIGINT)
     assert await running.ends() == 0
     assert alive(children) == []
@@ -107,7 +107,7 @@ async def test_two_gateways_serve_through_the_edge_and_ctrl_c_stops_every_proces
 
 async def test_a_process_that_ends_unexpectedly_is_named_and_all_others_are_stopped(running: Site) -> None:
     children = running.children()
-    os.kill(children[3], signal.SIGKILL)
+    os.kill(children[4], signal.SIGKILL)
     assert await running.ends() == 1
     assert "gateway-1 ended unexpectedly; all processes were stopped" in running.log.read_text()
     assert alive(children) == []

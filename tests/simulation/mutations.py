@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from chatterbox.wire import frames
+from chatterbox.wire.history_api import Heads, HeadsCursor, RoomHead, RoomInfo
 from services.gateway.connections.connection import Connection, ConnectionState
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.core.room_stream import RoomStream
@@ -71,6 +73,18 @@ def memberships_are_not_compared(patch: Patch) -> None:
     async def compare(self: Memberships, revision: int) -> None: ...
 
     patch.setattr(Memberships, "compare", compare)
+
+
+def heads_of_memberships_are_trusted(patch: Patch) -> None:
+    """Rooms are opened at the heads that came with the memberships, whatever was committed before the subscription."""
+    original = RoomFeed._heads_of
+
+    async def heads_of(self: RoomFeed, infos: Sequence[RoomInfo], since: HeadsCursor | None) -> Heads:
+        answer = await original(self, infos, since)
+        told = {info.room_id: RoomHead(info.epoch, info.head, info.rev) for info in infos}
+        return answer if since is None else msgspec.structs.replace(answer, heads=told)
+
+    patch.setattr(RoomFeed, "_heads_of", heads_of)
 
 
 def catch_up_skips_a_message(patch: Patch) -> None:

@@ -99,6 +99,7 @@ SABOTAGES = [
     Sabotage(mutation=mutations.duplicates_are_delivered, broken=Invariant.STREAM_IN_ORDER),
     Sabotage(mutation=mutations.gaps_are_skipped, broken=Invariant.STREAM_IN_ORDER),
     Sabotage(mutation=mutations.heads_are_not_compared, broken=Invariant.ON_TIME, altered={"lose": 0.4}),
+    Sabotage(mutation=mutations.heads_of_memberships_are_trusted, broken=UNSETTLED, settings=HEADS_OFF),
     Sabotage(mutation=mutations.a_new_epoch_is_ignored, broken=Invariant.ON_TIME, altered=RESTORED),
     Sabotage(mutation=mutations.memberships_are_not_compared, broken=UNSETTLED, altered={"lose": 0.3, "wanders": 0.4}),
     Sabotage(mutation=mutations.catch_up_skips_a_message, broken=Invariant.RESUME_IS_EXACT),
@@ -127,7 +128,6 @@ SABOTAGES = [
     Sabotage(mutation=read_mutations.forget_turn, broken=Invariant.READ_STATE_HOLDS, altered=READING),
     Sabotage(mutation=read_mutations.keep_last, broken=Invariant.READ_STATE_HOLDS, altered=READING),
     Sabotage(mutation=read_mutations.keep_own, broken=Invariant.READ_STATE_HOLDS, altered=READING),
-    Sabotage(mutation=read_mutations.note_no_reader, broken=Invariant.READ_STATE_HOLDS, altered=READING),
     Sabotage(mutation=read_mutations.lose_signals, broken=Invariant.READ_STATE_HOLDS, altered=READING),
     Sabotage(mutation=read_mutations.trust_late_memberships, broken=UNSETTLED, altered=JOINING),
 ]

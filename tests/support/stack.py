@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
-SERVICES = ("auth", "history", "gateway")
+SERVICES = ("auth", "files", "history", "gateway")
 NOTHING: Mapping[str, str] = {}
 _AS_OPERATOR = (
     'REDISCLI_AUTH=$(cat /secrets/redis/operator-password) redis-cli --user operator --no-auth-warning -e "$@"'

@@ -3,6 +3,7 @@
 In one process the same calls go through ASGI without a socket; only the transport differs.
 """
 
+from functools import lru_cache
 from typing import TypeVar
 
 import httpx
@@ -109,7 +110,7 @@ async def call(http: httpx.AsyncClient, method: str, path: str, body: object, re
     where = str(http.base_url).rstrip("/")
     try:
         async with deadline(DEADLINE_S):
-            response = await http.request(method, path, content=content, headers=headers)
+            response = await http.request(method, _url(where, path), content=content, headers=headers)
     except (httpx.HTTPError, TimeoutError) as failure:
         raise no_answer(where, failure) from failure
     if not response.is_success:
@@ -118,6 +119,12 @@ async def call(http: httpx.AsyncClient, method: str, path: str, body: object, re
         return untrusted_json.decode_json(response.content, result)
     except ValueError:
         raise unexpected_service(where, path) from None
+
+
+@lru_cache(256)
+def _url(where: str, path: str) -> httpx.URL:
+    """The address of a call; joining it with the client's `base_url` would be a seventh of the time of each call."""
+    return httpx.URL(f"{where}{path}")
 
 
 def refusal(where: str, path: str, status: int, content: bytes) -> ChatError:

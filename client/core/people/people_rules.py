@@ -12,6 +12,7 @@ from chatterbox.wire.frames import (
     Watched,
 )
 from chatterbox.wire.people import Presence, PresenceState
+from chatterbox.wire.text_rules import folded
 from client.core.client_state import ReducerStep
 from client.core.events import StartTimer, TypingOver
 from client.core.notes import PresenceTold, ProfileTold, ReceiptsTold, TypingTold
@@ -29,8 +30,8 @@ def take_watched(step: ReducerStep, reply: Watched) -> None:
     """Take presence and profile of each user of a reply; those who are not on the screen are passed over."""
     known = _known_of(step, reply.people)
     for told in reply.people:
-        if told.username in known:
-            known[told.username] = KnownPerson(told.state, told.seen, told.profile, told.version)
+        if (name := folded(told.username)) in known:
+            known[name] = KnownPerson(told.state, told.seen, told.profile, told.version)
     _keep(step, known)
 
 
@@ -38,17 +39,17 @@ def take_presence(step: ReducerStep, update: PresenceUpdate) -> None:
     """Take changes of presence."""
     known = _known_of(step, update.people)
     for told in update.people:
-        if told.username in known:
-            known[told.username] = replace(known[told.username], presence=told.state, seen=told.seen)
+        if (name := folded(told.username)) in known:
+            known[name] = replace(known[name], presence=told.state, seen=told.seen)
     _keep(step, known)
 
 
 def take_profile(step: ReducerStep, update: ProfileUpdate) -> None:
     """Take a changed profile, of a user on the screen or of this user."""
-    username = update.username
-    if username in watched_names(step) or username == step.state.username:
-        before = step.state.people.person(username)
-        _keep(step, {username: replace(before, profile=update.profile, version=update.version)})
+    name = folded(update.username)
+    if name in watched_names(step) or name == folded(step.state.username):
+        before = step.state.people.person(name)
+        _keep(step, {name: replace(before, profile=update.profile, version=update.version)})
 
 
 def take_typing(step: ReducerStep, update: TypingUpdate) -> None:
@@ -113,8 +114,8 @@ def disconnect(step: ReducerStep) -> None:
 
 def _known_of(step: ReducerStep, told: Iterable[Presence]) -> dict[str, KnownPerson]:
     """What was known of those of these users who are on the screen, or are this user."""
-    names = watched_names(step) | {step.state.username}
-    return {one.username: step.state.people.person(one.username) for one in told if one.username in names}
+    names = watched_names(step) | {folded(step.state.username)}
+    return {name: step.state.people.person(name) for one in told if (name := folded(one.username)) in names}
 
 
 def _keep(step: ReducerStep, known: Mapping[str, KnownPerson]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from chatterbox.wire.people import PresenceState, Profile
+from chatterbox.wire.text_rules import folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,11 @@ class PeopleState:
     """What the client knows of other users, and what the server knows of this screen."""
 
     people: Mapping[str, KnownPerson] = field(default_factory=dict)
-    """The users on the screen by name, and this user, as far as the server told."""
+    """The users on the screen by their folded names, and this user, as far as the server told."""
     room: str = ""
     """The room on the screen; empty: none."""
     names: tuple[str, ...] = ()
-    """The names on the screen, those that matter most first."""
+    """The folded names on the screen, those that matter most first. A direct conversation is named by one."""
     typing: TypingUsers = TypingUsers()
     """Who is typing in `room`."""
     typing_update: int = 0
@@ -104,8 +105,8 @@ class PeopleState:
     queue: TellQueue = TellQueue()
 
     def person(self, username: str) -> KnownPerson:
-        """What is known of a user; nothing, if the server told nothing."""
-        return self.people.get(username, _UNKNOWN)
+        """What is known of a user, in any spelling; nothing, if the server told nothing."""
+        return self.people.get(folded(username), _UNKNOWN)
 
     def readers_of(self, offset: int) -> tuple[str, ...]:
         """The members who have read the message at `offset` of the room on the screen, in order of their names."""

@@ -10,6 +10,7 @@ from typing import TypeVar, assert_never
 
 from chatterbox.wire.errors import Code
 from chatterbox.wire.frames import ErrorFrame, Look, SetStatus, TypingNow, Watch
+from chatterbox.wire.text_rules import folded
 from client.core import command_pace, direct_rooms
 from client.core.client_state import ConnectionPhase, ReducerStep
 from client.core.events import SendCommand, StartTimer, TellDue, TypingDue
@@ -41,18 +42,18 @@ def look(step: ReducerStep, room: str) -> None:
 def show_people(step: ReducerStep, usernames: tuple[str, ...]) -> None:
     """Other names are on the screen: users who are no longer there are forgotten."""
     people = step.state.people
-    names = tuple(dict.fromkeys(usernames))
+    names = tuple(dict.fromkeys(map(folded, usernames)))
     if names == people.names:
         return
     _set(step, replace(people, names=names))
-    kept = {*watched_names(step), step.state.username}
+    kept = {*watched_names(step), folded(step.state.username)}
     known = {name: person for name, person in people.people.items() if name in kept}
     _set(step, replace(step.state.people, people=known))
     advance(step)
 
 
 def watched_names(step: ReducerStep) -> frozenset[str]:
-    """The names whose presence is wanted: as many as the server allows."""
+    """The folded names whose presence is wanted: as many as the server allows."""
     return frozenset(step.state.people.names[: step.state.limits.watch_people])
 
 
@@ -157,7 +158,7 @@ def _told(told: ScreenFacts, command: Look | Watch | SetStatus) -> ScreenFacts:
         case Look(room=room):
             return replace(told, room=room)
         case Watch(usernames=usernames):
-            return replace(told, names=frozenset(usernames))
+            return replace(told, names=frozenset(map(folded, usernames)))
         case SetStatus(away=away):
             return replace(told, is_away=away)
         case _:

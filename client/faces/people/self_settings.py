@@ -7,18 +7,18 @@ from typing import Any, TypeAlias
 
 from chatterbox.wire.people import Audience
 from client.text.local_time import duration_s, next_at, rfc3339
-from client.text.people_text import FIELDS
+from client.text.people_text import FIELDS, PICTURE
 
 CLEAR = "-"
 """What is typed to clear a text."""
 SWITCHES = {"on": True, "off": False}
 PRIVACY = ("presence", "typing", "receipts")
-PROFILE = ("name", "bio", "show")
+PROFILE = ("name", "bio", "picture", "show")
 """What `/profile` takes first."""
 _STATUS = re.compile(r"(?P<text>.*?)\s+(?:for\s+(?P<duration>\S+)|until\s+(?P<clock>\S+))", re.DOTALL)
 
 Changes: TypeAlias = dict[str, Any]
-"""The body of `PATCH /me`."""
+"""The body of `PATCH /me`, and perhaps `PICTURE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def _end(duration: str, clock: str, now: datetime) -> datetime | None:
 
 
 def profile_changes(typed: str) -> Changes | SettingMistake:
-    """The changes for `/profile name TEXT`, `bio TEXT` or `show FIELD WHO`; nothing typed: none.
+    """The changes for `/profile name TEXT`, `bio TEXT`, `picture PATH` or `show FIELD WHO`; nothing typed: none.
 
     >>> profile_changes("name Ada L."), profile_changes("show bio rooms")
     ({'display_name': 'Ada L.'}, {'visible': {'bio': 'rooms'}})
@@ -61,10 +61,12 @@ def profile_changes(typed: str) -> Changes | SettingMistake:
             return {}
         case ["name" | "bio" as field, text]:
             return {FIELDS[field]: "" if text.strip() == CLEAR else text.strip()}
+        case ["picture", path]:
+            return {PICTURE: "" if path.strip() == CLEAR else path.strip()}
         case ["show", rest]:
             return audience_change(*rest.split())
         case _:
-            return SettingMistake("Usage: /profile [name TEXT | bio TEXT | show FIELD WHO]")
+            return SettingMistake("Usage: /profile [name TEXT | bio TEXT | picture PATH | show FIELD WHO]")
 
 
 def audience_change(field: str = "", audience: str = "", *more: str) -> Changes | SettingMistake:

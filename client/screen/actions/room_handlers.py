@@ -127,12 +127,14 @@ class RoomHandlers:
 
 def show_profile(screen: ScreenInterface, username: str) -> None:
     """Open the profile of a user; Enter opens the direct conversation with them."""
+    from client.screen.actions import server_sheets  # it imports the HTTP client
 
     def write() -> None:
         submit.join(screen.model, room_with(username))
         screen.runtime.settle()
 
     screen.show_profile(username, write)
+    server_sheets.find_shared_rooms(screen, username)
 
 
 def _no_room(typed: str) -> str:

@@ -5,8 +5,12 @@ They open before the server answers, so that the keys typed meanwhile go to them
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
+from chatterbox.wire.limits import DEFAULT_ROOM
+from chatterbox.wire.text_rules import folded
+from client.core.direct_rooms import is_direct
 from client.failures import Failure
 from client.net import http_jobs
 from client.net.http_api import SessionInfo
@@ -18,6 +22,8 @@ from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
 T = TypeVar("T")
+ROOMS_ASKED = 10
+"""Rooms that are looked through for the user of a profile: each costs a request."""
 
 
 def members(screen: ScreenInterface, room: str) -> None:
@@ -46,6 +52,25 @@ def members(screen: ScreenInterface, room: str) -> None:
         picker.fill(matching, lambda _: empty)
 
     screen.run_in_background(fill())
+
+
+def find_shared_rooms(screen: ScreenInterface, username: str) -> None:
+    """Find in which of the user's first rooms the other one is, for their profile while it is open."""
+    commands, people = screen.runtime.slash_commands, screen.model.people
+    members_of = (room.name for room in screen.model.in_order() if room.member and not is_direct(room.name))
+    rooms = [name for name in members_of if name != DEFAULT_ROOM][:ROOMS_ASKED]  # everyone is in that one
+
+    async def find() -> None:
+        for room in rooms:
+            fetch = partial(http_jobs.members, commands.context, room, commands.cache)
+            names, _ = await asyncio.to_thread(_fetched, fetch)
+            if people.profile_of != username:
+                return
+            if folded(username) in map(folded, names):
+                people.add_shared_room(room)
+                screen.runtime.settle()
+
+    screen.run_in_background(find())
 
 
 def sessions(screen: ScreenInterface) -> None:

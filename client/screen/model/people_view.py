@@ -18,6 +18,8 @@ class PeopleView:
         self.shows = PeopleSettings()
         self.profile_of = ""
         """Whose profile is open."""
+        self.shared_rooms: frozenset[str] = frozenset()
+        """Rooms of this user that the other one is in, as far as the server was asked while the profile is open."""
         self.listed: tuple[str, ...] = ()
         """Usernames in an open list."""
 
@@ -29,7 +31,11 @@ class PeopleView:
 
     def open_profile(self, username: str) -> None:
         """The profile of a user is open; empty: none is."""
-        self.profile_of = username
+        self.profile_of, self.shared_rooms = username, frozenset()
+
+    def add_shared_room(self, room: str) -> None:
+        """The user whose profile is open is in this room, too."""
+        self.shared_rooms |= {room}
 
     def list_names(self, usernames: Sequence[str]) -> None:
         """A list of these users is open; empty: none is."""
@@ -40,8 +46,8 @@ class PeopleView:
 
     def is_unknown(self, username: str) -> bool:
         """Whether the server was asked for a user and knows none of that name."""
-        asked = {folded(name) for name in self.known.queue.told.names}
-        return folded(username) in asked - {folded(name) for name in self.known.people}
+        name = folded(username)
+        return name in self.known.queue.told.names and name not in self.known.people
 
     def presence(self, username: str) -> PresenceState:
         """Whether a user is here, to be shown by a mark."""

@@ -168,7 +168,7 @@ class ChatApp(ThemedApp):
         self.chat.bind_keys(with_keys(now.config.keys))
         self.chat.use_open_command(now.config.open_command)
         if now.config.mouse != self._configured_mouse:  # a mouse given back by key stays so until then
-            self.chat.use_mouse(uses=now.config.mouse)
+            self.chat.mouse.use(self, uses=now.config.mouse)
             self._configured_mouse = now.config.mouse
         self._configure_notifications(now.config.notices)
         self._configure_people(now.config.people)

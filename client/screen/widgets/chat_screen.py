@@ -31,10 +31,10 @@ from client.screen.layout.side_panes import SidePanes
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.model.messages.compose_mode import ComposeMode
 from client.screen.runtime import ScreenRuntime
-from client.screen.widgets import mouse_capture
 from client.screen.widgets.clipboard import Clipboard
 from client.screen.widgets.composer import Composer
 from client.screen.widgets.key_names import name_of, typed_text
+from client.screen.widgets.mouse_capture import MouseCapture
 from client.screen.widgets.picker import Picker
 from client.screen.widgets.row_widget import RowWidget
 from client.screen.widgets.sheet_opener import SheetOpener
@@ -82,7 +82,7 @@ class ChatScreen(Screen[None]):
         self._zone = zone
         self._draw_is_due = False
         self._open_command: Sequence[str] = ()
-        self._uses_mouse = uses_mouse
+        self.mouse = MouseCapture(is_used=uses_mouse)
         self._status = ""
         """A sentence in the status line, for a few seconds."""
         self._status_timer: Timer | None = None
@@ -229,14 +229,7 @@ class ChatScreen(Screen[None]):
         self._open_command = command
 
     def toggle_mouse(self) -> bool:
-        self.use_mouse(uses=not self._uses_mouse)
-        return self._uses_mouse
-
-    def use_mouse(self, *, uses: bool) -> None:
-        """Take the mouse, or leave it to the terminal."""
-        if uses != self._uses_mouse:
-            self._uses_mouse = uses
-            mouse_capture.use_mouse(self.app._driver, uses=uses)  # noqa: SLF001 - the access to the terminal
+        return self.mouse.use(self.app, uses=not self.mouse.is_used)
 
     def next_theme(self) -> str:
         return self.app.next_theme() if isinstance(self.app, ThemedApp) else self.app.theme
@@ -341,6 +334,7 @@ class ChatScreen(Screen[None]):
         """Update the countdown to the next attempt, and how long the server has not answered."""
         status, silent_s = self.model.status, self.model.status.silent_s
         self.runtime.check_response()
+        self.runtime.follow_people()
         if not status.live or status.silent_s != silent_s:
             self._draw_status()
 

@@ -8,7 +8,7 @@ from fastapi import Path, Request, Response
 
 from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire.errors import ChatError, Code
-from services.files.core.file_names import disposition
+from services.files.core.safe_names import disposition
 from services.files.http.files_user import Files, Uploader, files_router
 from services.files.http.stored_response import stored_response
 from services.files.uploads.upload_completion import AVATAR_PIXELS, PREVIEW_PIXELS

@@ -9,7 +9,7 @@ from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire.errors import MEANINGS, ChatError, Code
 from chatterbox.wire.limits import DEFAULT_ROOM
 from services.files.core import tus_headers
-from services.files.core.file_names import UNNAMED
+from services.files.core.safe_names import UNNAMED
 from services.files.core.tus_headers import TusHeaderError
 from services.files.http.files_user import UNLIMITED_BODY, Files, Uploader, files_router
 from services.files.http.upload_routes import OF_AN_UPLOAD

@@ -10,7 +10,7 @@ from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.chassis.http.internal_http import write
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import DEFAULT_ROOM
-from services.files.core.file_names import UNNAMED
+from services.files.core.safe_names import UNNAMED
 from services.files.http.files_user import UNLIMITED_BODY, Files, Uploader, files_router
 from services.files.uploads.upload_service import Wanted
 
@@ -26,7 +26,9 @@ OF_AN_UPLOAD = (
 router = files_router()
 
 RoomQuery = Annotated[str, Query(max_length=256, description="The room that the file is for.")]
-NameQuery = Annotated[str, Query(max_length=4096, description="The file's name; what is not safe in it is removed.")]
+NameQuery = Annotated[
+    str, Query(max_length=4096, description="The file's name; unsafe characters and folders are removed from it.")
+]
 KeepQuery = Annotated[
     bool,
     Query(

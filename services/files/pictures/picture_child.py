@@ -61,7 +61,7 @@ def limit_itself() -> None:
 
 
 def picture_parts(task: str, kind: str) -> tuple[dict[str, Any], list[list[Bytes]]]:
-    """What is told of the picture, and the parts: the original without metadata (empty: as it is), and the previews.
+    """The header that describes the picture, and its parts: the original without metadata (empty: unchanged), previews.
 
     `task` is `strip`, `keep` (leave the original as it is) or `avatar`; `kind` is the media type, whose decoder runs.
     """

@@ -14,7 +14,7 @@ class StagedFiles:
         return self.folder / name
 
     def clear(self, kept: frozenset[str]) -> None:
-        """Create the folder if it is missing; delete what is not named in `kept`."""
+        """Create the folder if it is missing; delete all other files than `kept`."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in self.folder.iterdir():
             if path.name not in kept:

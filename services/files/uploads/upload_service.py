@@ -11,7 +11,7 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames.message import AttachedFile
 from chatterbox.wire.limits import Limits
-from services.files.core.file_names import clean_name
+from services.files.core.safe_names import clean_name
 from services.files.core.tus_headers import Checksum
 from services.files.history_files import HistoryFiles
 from services.files.metrics import FilesMetrics

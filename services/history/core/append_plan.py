@@ -4,9 +4,8 @@ The rules: offsets of a room are 1, 2, 3 ... without gaps; a user's key identifi
 timestamps never decrease within a room, even if the clock does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -32,10 +31,9 @@ from services.history.core.outcomes import (
     unlimited,
 )
 from services.history.core.stored_message import StoredMessage
-from services.history.core.unbound_files import FileBinder, UnboundFile
+from services.history.core.unbound_files import NO_FILES, FileBinder
 
 Outcome: TypeAlias = Appended | AppendRefused
-NO_FILES: Mapping[str, UnboundFile] = MappingProxyType({})
 
 
 class MessageContext(NamedTuple):
@@ -128,12 +126,12 @@ def plan(
     mentions: Mentions = no_mentions,
     changes: ChangePlanner | None = None,
     may_write: MayWrite = anybody,
-    files: Mapping[str, UnboundFile] = NO_FILES,
+    files: FileBinder = NO_FILES,
 ) -> AppendPlan:
     """Plan `batch` in order. `contexts[i]` is about `batch[i]`; `last_id` is the last message id ever assigned.
 
-    `changes` has planned the changes of the same transaction, and knows the messages that are answered. `files`: those
-    among the files of `batch` that no message has, by id.
+    `changes` has planned the changes of the same transaction, and knows the messages that are answered. `files`
+    binds the files of `batch`.
     """
     planner = _Planner(now_ms, last_id, limits, spend, mentions, changes, may_write, files)
     for message, context in zip(batch, contexts, strict=True):
@@ -151,10 +149,10 @@ class _Planner:
         mentions: Mentions,
         changes: ChangePlanner | None,
         may_write: MayWrite,
-        files: Mapping[str, UnboundFile],
+        files: FileBinder,
     ) -> None:
         self.plan = AppendPlan(changes=None if changes is None else changes.plan)
-        self._files = FileBinder(files)
+        self._files = files
         self._spend = spend
         self._mentions = mentions
         self._changes = changes

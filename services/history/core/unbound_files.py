@@ -43,3 +43,7 @@ class FileBinder:
         """The files of a message that `require` accepted; no other message may have them."""
         self._bound.update(message.files)
         return tuple(self._unbound[file_id].file for file_id in message.files)
+
+
+NO_FILES = FileBinder({})
+"""For messages without files."""

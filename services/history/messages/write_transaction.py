@@ -22,8 +22,9 @@ from chatterbox.wire.history_api import AnyMessageChange, Append, RoomInfo
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.people import Privacy
 from services.history.attachments import bound_files
-from services.history.core.append_plan import NO_FILES, AppendPlan, MessageContext, plan
+from services.history.core.append_plan import AppendPlan, MessageContext, plan
 from services.history.core.outcomes import Mentions, Spend, no_mentions
+from services.history.core.unbound_files import NO_FILES, FileBinder
 from services.history.messages import change_store
 from services.history.reads import mention_rows
 from services.history.reads.mention_rows import MemberIds
@@ -169,7 +170,7 @@ def store(
         mentions=mentions,
         changes=planner,
         may_write=partial(direct_writers.may_write, db),
-        files=bound_files.unbound(db, with_files) if with_files else NO_FILES,
+        files=FileBinder(bound_files.unbound(db, with_files)) if with_files else NO_FILES,
     )
     if planned.inserts:
         db.executemany(_INSERT, planned.inserts)

@@ -10,6 +10,7 @@ import pytest
 from client.failures import ExitCode
 from tests.e2e.client.people import Person, Server, people
 from tests.e2e.client.test_terminal import Terminal, terminal
+from tests.support.pictures import picture
 from tests.support.waiting import wait_until
 
 
@@ -58,10 +59,35 @@ def test_profile_that_one_user_sets_is_what_another_is_shown(alice_and_bob: list
     assert shown[1] == "Display name: Bob B."
     assert shown[2].startswith("Status: lunch (until ")
     assert len(shown) == 3, "the bio is for nobody"
-    told = json.loads(alice.run("whois", "@bob", "--json").stdout)
+    told = json.loads(alice.run("whois", "@BOB", "--json").stdout)
     assert (told["username"], told["profile"]["display_name"]) == ("bob", "Bob B.")
     assert bob.run("me", "--status", "", "--display-name", "").returncode == ExitCode.OK
     assert len(alice.run("whois", "bob").stdout.splitlines()) == 1
+
+
+def test_picture_is_set_seen_replaced_and_removed(tmp_path: Path, alice_and_bob: list[Person]) -> None:
+    alice, bob = alice_and_bob
+    face, text = tmp_path / "my face.png", tmp_path / "notes.png"
+    face.write_bytes(picture("PNG"))
+    text.write_text("no picture\n")
+
+    def avatar() -> str:
+        told = json.loads(alice.run("whois", "bob", "--json").stdout)
+        return str(told["profile"].get("avatar", ""))
+
+    done = bob.run("me", "--picture", str(face), "--bio", "engines")
+    assert "Picture: set (visible to everyone)" in done.stdout, done.stderr
+    first = avatar()
+    assert first
+    refused = bob.run("me", "--picture", str(text))
+    assert (refused.returncode, refused.stdout) == (ExitCode.REFUSED, "")
+    assert avatar() == first
+    assert bob.run("me", "--picture", str(face)).returncode == ExitCode.OK
+    assert avatar() not in {"", first}
+    assert "Picture: not set" in bob.run("me", "--picture", "").stdout
+    assert avatar() == ""
+    missing = bob.run("me", "--picture", str(tmp_path / "nothing.png"))
+    assert (missing.returncode, "Can't read" in missing.stderr) == (ExitCode.REFUSED, True)
 
 
 def test_refused_display_name_and_unknown_user_say_why(alice_and_bob: list[Person]) -> None:

@@ -7,9 +7,10 @@ import pytest
 from tests.support.stack import ONE_SHOT, Stack
 
 OPERATORS_PASSWORD = "/secrets/redis/operator-password"
-SERVICES = ("auth", "gateway", "history", "redis", "edge")
+SERVICES = ("auth", "files", "gateway", "history", "redis", "edge")
 COMMANDS = {
     "auth": {"publish"},
+    "files": {"subscribe"},
     "gateway": {"publish", "subscribe"},
     "history": {"publish", "subscribe"},
 }
@@ -61,7 +62,7 @@ class TestEachContainer:
 
 def test_no_secret_is_in_the_configuration_the_images_or_the_environment(stack: Stack) -> None:
     secrets = secrets_of(stack)
-    assert len(set(secrets)) == len(secrets) == 7
+    assert len(set(secrets)) == len(secrets) == 9
     assert min(map(len, secrets)) >= 32
     facts = [stack.run("config"), *(str(stack.inspect(container)) for container in stack.containers())]
     images = {stack.inspect(container)["Image"] for container in stack.containers()}

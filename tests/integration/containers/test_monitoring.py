@@ -78,7 +78,7 @@ def beside(stack: Stack) -> Iterator[None]:
 
 
 def test_prometheus_scrapes_every_service_and_each_gateway(prometheus: Prometheus) -> None:
-    everything = Counter({("auth", "up"): 1, ("history", "up"): 1, ("gateway", "up"): GATEWAYS})
+    everything = Counter({("auth", "up"): 1, ("files", "up"): 1, ("history", "up"): 1, ("gateway", "up"): GATEWAYS})
     wait_until(lambda: prometheus.targets() == everything, lambda: str(prometheus.targets()), READY_S, look_s=0.5)
 
 

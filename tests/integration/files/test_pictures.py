@@ -2,7 +2,10 @@
 
 import asyncio
 import io
+import os
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -143,14 +146,35 @@ async def test_500_hostile_files_are_refused_or_served_as_downloads_only(site: F
 
 def test_the_service_does_not_load_the_decoder() -> None:
     """In a process of its own: this one loads it to make pictures."""
-    import subprocess
-
     program = "import sys, services.files.app, services.files.__main__; print('PIL' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "False\n"
 
 
-async def test_a_child_that_takes_too_long_is_killed(tmp_path: Any) -> None:
+LIMITED = "from services.files.pictures.picture_child import limit_itself; limit_itself(); "
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("bytearray(600 * 2**20)", "MemoryError"),
+        ("open('{}/file', 'w', 1).write('x\\n')", "File too large"),
+        ("import resource; print(resource.getrlimit(resource.RLIMIT_CPU))", "(10, 10)"),
+        ("import resource; print(resource.getrlimit(resource.RLIMIT_NPROC))", "(0, 0)"),
+    ],
+)
+def test_the_child_gives_up_memory_files_time_and_processes(tmp_path: Path, program: str, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED + program.format(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert said in done.stdout + done.stderr
+
+
+async def test_a_child_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(picture("PNG", (3000, 2000)))
     refused: list[Refusal] = []

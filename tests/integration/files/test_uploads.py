@@ -176,7 +176,7 @@ async def test_an_upload_may_take_longer_than_other_requests(site: FilesSite) ->
     async def body() -> AsyncIterator[bytes]:
         for _ in range(13):
             yield bytes(100_000)
-            await asyncio.sleep(1)
+            await asyncio.sleep(1)  # fixed: longer in all than other requests may take
 
     assert (await site.uploaded(body()))["size"] == 1_300_000
 

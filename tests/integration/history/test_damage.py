@@ -37,7 +37,7 @@ BATCHES = 25
 A_BATCH = 3
 LONG_CHARS = 3000
 """Two bytes each: more than a page holds."""
-IN_THE_MIDDLE = Damage(Kind.BIT, seed=7)
+IN_THE_MIDDLE = Damage(Kind.BIT, seed=5)
 PLACES = """
     SELECT rooms.name, rooms.head, messages.offset, messages.id, messages.user_id, messages.key
     FROM rooms LEFT JOIN messages ON messages.room_id = rooms.id ORDER BY rooms.id, messages.offset

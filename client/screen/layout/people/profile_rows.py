@@ -41,7 +41,7 @@ def profile_rows(model: ChatModel, username: str, columns: int, now: datetime, z
         "Name": inert(profile.display_name),
         "Status": "" if _is_over(profile.status_until, now) else status_words(profile, now, zone),
         "About": inert(profile.bio),
-        "Writes in": ", ".join(_rooms_in_common(model, username)),
+        "Rooms": ", ".join(_rooms_in_common(model, username)),
     }
     if people.known.queue.supported is False or people.is_unknown(username):
         sentence = unknown_person(username) if people.is_unknown(username) else OLDER_SERVER
@@ -78,6 +78,7 @@ def _labelled(label: str, text: str, columns: int) -> Iterator[Row]:
 
 
 def _rooms_in_common(model: ChatModel, username: str) -> list[str]:
-    """The user's rooms in which the other one has written, as far as their messages are loaded."""
-    rooms = [room for room in model.in_order() if room.member and not is_direct(room.name) and username in room.active]
-    return [shown_room(room.name) for room in rooms[:ROOMS_LISTED]]
+    """The user's rooms that the other one is in, as the server said or as messages there show."""
+    rooms = [room for room in model.in_order() if room.member and not is_direct(room.name)]
+    shared = [room.name for room in rooms if room.name in model.people.shared_rooms or username in room.active]
+    return [shown_room(name) for name in shared[:ROOMS_LISTED]]

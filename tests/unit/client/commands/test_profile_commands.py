@@ -8,12 +8,14 @@ import httpx
 import pytest
 
 from chatterbox.wire import frames
+from chatterbox.wire.limits import Limits
 from chatterbox.wire.people import PresenceState, Profile
 from client.commands import profile_commands
 from client.context import ClientContext
 from client.core import notes
-from client.failures import ServerRefused, UsageError
+from client.failures import Failure, ServerRefused, UsageError
 from client.net import people_jobs
+from client.net.file_api import FileApi
 from client.net.http_api import HttpApi
 from client.store.name_cache import NameCache
 from client.store.session_file import SavedSession
@@ -29,8 +31,13 @@ class Server:
     def __init__(self, settings: dict[str, object]) -> None:
         self.settings = settings
         self.changes: list[object] = []
+        self.pictures: list[bytes | None] = []
+        """What was uploaded; None: the picture was removed."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/me/avatar":
+            self.pictures.append(request.content if request.method == "PUT" else None)
+            return httpx.Response(200, json={"avatar": "a1"}) if request.content else httpx.Response(204)
         assert request.url.path == "/me"
         if request.method == "PATCH":
             self.changes.append(json.loads(request.content))
@@ -52,12 +59,16 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     def api(address: str, token: str | None = None) -> HttpApi:
         return HttpApi(address, token, httpx.MockTransport(server))
 
+    def file_api(address: str, token: str | None = None) -> FileApi:
+        return FileApi(address, token, httpx.MockTransport(server))
+
     monkeypatch.setattr(people_jobs, "HttpApi", api)
+    monkeypatch.setattr(people_jobs, "FileApi", file_api)
     return server
 
 
 def settings(**options: object) -> dict[str, object]:
-    texts = {name: options.pop(name, None) for name in ("display_name", "bio", "status")}
+    texts = {name: options.pop(name, None) for name in ("display_name", "bio", "picture", "status")}
     switches = {name: options.pop(name, None) for name in ("presence", "typing", "receipts")}
     ends = (options.pop("status_for", ""), options.pop("status_until", ""))
     return profile_commands.settings_of(texts, switches, options.pop("show", []), ends)  # type: ignore[arg-type]
@@ -106,6 +117,36 @@ class TestMe:
         server.settings = dict(OLD)
         with pytest.raises(ServerRefused, match="older than this client"):
             profile_commands.me(context, settings(bio="x"), "", as_json=False)
+
+
+class TestPicture:
+    def change(self, context: ClientContext, path: Path | str) -> None:
+        profile_commands.me(context, settings(picture=str(path), bio="x"), "", as_json=False)
+
+    def test_picture_is_uploaded_and_is_no_setting_of_its_own(
+        self, context: ClientContext, server: Server, tmp_path: Path
+    ) -> None:
+        (tmp_path / "me.png").write_bytes(b"picture")
+        self.change(context, tmp_path / "me.png")
+        assert (server.pictures, server.changes) == ([b"picture"], [{"bio": "x"}])
+
+    def test_empty_path_removes_the_picture(self, context: ClientContext, server: Server) -> None:
+        self.change(context, "")
+        assert server.pictures == [None]
+
+    def test_picture_that_is_too_large_empty_or_missing_is_not_sent(
+        self, context: ClientContext, server: Server, tmp_path: Path
+    ) -> None:
+        (tmp_path / "large.png").write_bytes(bytes(Limits().avatar_bytes + 1))
+        (tmp_path / "empty.png").write_bytes(b"")
+        for name, sentence in {
+            "large.png": "large.png is too large",
+            "empty.png": "empty.png is empty.",
+            "none.png": "Can't read",
+        }.items():
+            with pytest.raises(Failure, match=re.escape(sentence)):
+                self.change(context, tmp_path / name)
+        assert (server.pictures, server.changes) == ([], [])
 
 
 class TestOptions:

@@ -170,6 +170,11 @@ class TestUploads:
             transfers(server).upload(source(tmp_path, b"abc"), "ops", tmp_path / "uploads")
         assert len(server.requests) == 1
 
+    def test_server_without_files_is_named_as_such(self, server: FilesServer, tmp_path: Path) -> None:
+        server.refusal = httpx.Response(404, json={"code": "not_found", "detail": "Not found."})
+        with pytest.raises(ServerRefused, match=r"This server takes no files\."):
+            transfers(server).upload(source(tmp_path, b"abc"), "ops", tmp_path / "uploads")
+
     def test_stopped_upload_is_kept_and_continues(self, server: FilesServer, tmp_path: Path) -> None:
         stop = threading.Event()
         upload = transfers(server, stop=stop, progress=lambda done, _: stop.set() if done >= MIB else None)

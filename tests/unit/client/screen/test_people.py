@@ -177,7 +177,7 @@ class TestProfile:
                 "Name        Bob Babbage",
                 "Status      back at three",
                 "About       Builds engines.",
-                "Writes in   #general",
+                "Rooms       #general",
             ]
 
     async def test_f5_with_a_message_selected_shows_its_author_who_is_watched_meanwhile(self) -> None:
@@ -232,7 +232,10 @@ class TestProfile:
             await ui.type("/whois zoe")
             await ui.press("enter")
             assert "no user" not in " ".join(sheet(ui))
-            await tell(ui, PeopleState(queue=TellQueue(supported=True, told=ScreenFacts(names=frozenset({"zoe"})))))
+            answered = PeopleState(queue=TellQueue(supported=True, told=ScreenFacts(names=frozenset({"zoe"}))))
+            ui.connection.set_state(replace(ui.connection.state, people=answered))  # no note comes with it
+            ui.chat._tick()
+            await ui.settle()
             assert "There is no user zoe." in sheet(ui)
 
     async def test_server_without_presence_is_named_in_the_profile(self) -> None:

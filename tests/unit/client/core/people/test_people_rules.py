@@ -36,6 +36,13 @@ class TestPresence:
         told = [note for note in shown(core.effects) if isinstance(note, notes.PresenceTold)]
         assert [one.username for one in told[0].people] == ["bob", "eve"]
 
+    def test_user_whose_name_has_capitals_is_known_by_the_name_of_their_conversation(self) -> None:
+        core = looking("bob")
+        core.came(frames.PresenceUpdate(people=[presence("Bob", PresenceState.AWAY)]))
+        assert (state_of(core, "bob"), state_of(core, "Bob")) == (PresenceState.AWAY, PresenceState.AWAY)
+        core.came(frames.ProfileUpdate(username="Bob", profile=Profile(bio="engines"), version=2))
+        assert core.state.people.person("Bob").profile.bio == "engines"
+
     def test_change_is_told_once(self) -> None:
         core = looking("bob")
         away = frames.PresenceUpdate(people=[presence("bob", PresenceState.AWAY)])
@@ -73,6 +80,36 @@ class TestPresence:
     def test_presence_that_this_client_does_not_know_is_unknown(self) -> None:
         frame = frame_decoder.decode(b'{"type":"presence","people":[{"username":"bob","state":"asleep"},{"n":1}]}')
         assert frame == frames.PresenceUpdate(people=[presence("bob", PresenceState.UNKNOWN)])
+
+
+class TestSpelling:
+    """The client names direct conversations by folded names; the server spells users as they registered."""
+
+    def watching(self) -> Core:
+        """Bob, whom the screen calls `bob`, is online."""
+        core = Core()
+        core.live(room_state(0))
+        (watch,) = transmitted(core.feed(events.PeopleShown(("bob",))))
+        assert watch.id is not None
+        online = frames.WatchedPerson(username="Bob", state=PresenceState.ONLINE)
+        core.came(frames.Watched(id=watch.id, people=[online]))
+        return core
+
+    def test_user_is_known_in_any_spelling(self) -> None:
+        core = self.watching()
+        assert (state_of(core, "bob"), state_of(core, "Bob")) == (PresenceState.ONLINE, PresenceState.ONLINE)
+
+    def test_pushes_in_the_spelling_of_the_server_are_taken(self) -> None:
+        core = self.watching()
+        core.came(
+            frames.PresenceUpdate(people=[presence("Bob", PresenceState.AWAY)]),
+            frames.ProfileUpdate(username="Bob", profile=Profile(status="lunch"), version=1),
+        )
+        assert core.state.people.person("BOB") == KnownPerson(PresenceState.AWAY, "", Profile(status="lunch"), 1)
+
+    def test_another_spelling_of_the_same_names_is_not_sent_again(self) -> None:
+        core = looking("bob", "eve")
+        assert answered(core, events.PeopleShown(("Bob", "bob", "EVE"))) == []
 
 
 class TestProfiles:

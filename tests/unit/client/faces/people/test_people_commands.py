@@ -167,7 +167,7 @@ class TestAboutOneself:
         await face.type("/privacy presence maybe", "/profile nmae Ada")
         assert face.shown == [
             "-- Usage: /privacy [presence|typing|receipts on|off]",
-            "-- Usage: /profile [name TEXT | bio TEXT | show FIELD WHO]",
+            "-- Usage: /profile [name TEXT | bio TEXT | picture PATH | show FIELD WHO]",
         ]
 
 

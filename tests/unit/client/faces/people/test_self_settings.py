@@ -42,6 +42,8 @@ def test_status_ends_when_the_last_words_are_a_time(typed: str, status: str, unt
         ("name Ada  Lovelace", {"display_name": "Ada  Lovelace"}),
         ("name -", {"display_name": ""}),
         ("bio I build engines", {"bio": "I build engines"}),
+        ("picture ~/my face.png", {"picture": "~/my face.png"}),
+        ("picture -", {"picture": ""}),
         ("show picture nobody", {"visible": {"avatar": "nobody"}}),
         ("show name rooms", {"visible": {"display_name": "rooms"}}),
     ],

@@ -42,6 +42,20 @@ async def test_profile_of_the_chosen_member_leads_to_the_conversation_with_them(
     assert ui.text == "hello "
 
 
+async def test_profile_names_the_rooms_in_common_and_asks_while_it_is_open_only(ui: Harness, server: Server) -> None:
+    await ui.type("/whois bob")
+    await ui.press("enter")
+    await ui.app.workers.wait_for_complete()
+    await ui.settle()
+    assert "Rooms       #general, #ops" in ui.pane_of(ui.app.screen)
+    assert server.requests == ["GET /rooms/ops/members"]
+    await ui.press("escape")
+    await ui.type("/whois bob")
+    await ui.burst("enter", "escape")
+    await ui.app.workers.wait_for_complete()
+    assert ui.model.people.shared_rooms == frozenset()
+
+
 async def test_members_command_lists_the_members_of_another_room(ui: Harness, server: Server) -> None:
     await ui.type("/members #Ops")
     await ui.press("enter")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.files.core.file_names import NAME_BYTES, NAME_CHARS, UNNAMED, clean_name, disposition
+from services.files.core.safe_names import NAME_BYTES, NAME_CHARS, UNNAMED, clean_name, disposition
 
 
 @pytest.mark.parametrize(
