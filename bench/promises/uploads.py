@@ -62,20 +62,17 @@ async def measure(folder: Path, plan: Plan) -> Measured:
     measured = Measured()
     quota = {"CHATTERBOX_QUOTA_BYTES": str(2**40)}
     async with topology(folder, gateways=1, started=True, **{**LIMITS, **quota}) as whole:
+        await whole.files.start()
+        await whole.files.until_ready()
         members = folder / "members"
         members.write_text("\n".join(tokens(whole.auth.data, [f"member-{n}" for n in range(SENDERS)])) + "\n")
         senders = tokens(whole.auth.data, [f"uploader-{n}" for n in range(plan.uploads)], first_id=2_000_000)
         for number, token in enumerate(senders):
             async with whole.gateways[0].talker(token) as talker:
                 await talker.ask("join" if number else "create", room=ROOM)
-        await _measure_large(files_of(whole), senders[0], plan, measured)
+        await _measure_large(whole.files, senders[0], plan, measured)
         await _measure_rounds(whole, members, senders, plan, measured)
     return measured
-
-
-def files_of(whole: Topology) -> Service:
-    """The service that stores files."""
-    return next(service for service in whole.services if service.log.stem == "files")
 
 
 async def _measure_large(service: Service, token: str, plan: Plan, measured: Measured) -> None:
@@ -128,7 +125,7 @@ async def _uploading(whole: Topology, senders: Sequence[str]) -> AsyncIterator[l
     done: list[int] = []
 
     async def upload_on(token: str) -> None:
-        async with _client(files_of(whole), token) as http:
+        async with _client(whole.files, token) as http:
             while True:
                 await _upload(http, 8)
                 done.append(8)

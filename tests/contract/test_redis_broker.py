@@ -15,7 +15,7 @@ from chatterbox.chassis.redis.redis_broker import RedisBroker
 from chatterbox.chassis.redis.redis_subscriber import SubscriberTimeouts
 from tests.contract.conftest import Server
 from tests.support.broker_recorder import BrokerRecorder, recorder
-from tests.support.waiting import proves_absence, until
+from tests.support.waiting import MOST_S, proves_absence, until
 
 QUICK = SubscriberTimeouts(connect_s=1, publish_s=1, subscribe_s=1, ping_s=0.1, pong_s=1, retry_max_s=0.1)
 
@@ -176,7 +176,7 @@ async def test_a_missing_subscribe_permission_is_logged_once_and_its_recovery_on
     assert caplog.messages == ["broker.reconnected", "broker.disconnected"]
     assert "no permissions" in str(vars(caplog.records[-1])["why"])
     await server.command("ACL", "SETUSER", "app", "+subscribe", "allchannels")
-    await until(lambda: broker.is_healthy, 5)
+    await until(lambda: broker.is_healthy, MOST_S)
     assert caplog.messages[-1] == "broker.reconnected"
     await broker.close()
 
@@ -202,4 +202,4 @@ async def _fails_to_publish(broker: Broker) -> None:
 
 
 async def _until_unhealthy(broker: Broker) -> None:
-    await until(lambda: not broker.is_healthy, 5)
+    await until(lambda: not broker.is_healthy, MOST_S)

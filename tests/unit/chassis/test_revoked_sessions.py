@@ -18,7 +18,7 @@ from chatterbox.wire.errors import ChatError, Code
 from tests.support import waiting
 from tests.support.revocation_list import RevocationList
 
-until = partial(waiting.until, most_s=5)
+until = partial(waiting.until, most_s=waiting.MOST_S)
 
 
 async def no_keys() -> Jwks:

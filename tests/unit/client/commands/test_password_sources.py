@@ -30,8 +30,8 @@ class TestPasswordCommand:
 
     def test_password_command_may_leave_a_background_process(self) -> None:
         began_s = time.monotonic()
-        assert from_command(("sh", "-c", "echo x; sleep 8 &"), 15) == "x"
-        assert time.monotonic() - began_s < 5
+        assert from_command(("sh", "-c", "echo x; sleep 30 &"), 60) == "x"
+        assert time.monotonic() - began_s < 30
 
     @pytest.mark.parametrize(
         ("command", "sentence"),
@@ -49,12 +49,12 @@ class TestPasswordCommand:
         with pytest.raises(Failure, match=sentence):
             from_command(command, 10)
 
-    @pytest.mark.parametrize("code", ["import time; time.sleep(20)", "import os, time; os.close(1); time.sleep(20)"])
+    @pytest.mark.parametrize("code", ["import time; time.sleep(90)", "import os, time; os.close(1); time.sleep(90)"])
     def test_slow_password_command_is_killed(self, code: str) -> None:
         began_s = time.monotonic()
         with pytest.raises(Failure, match=r"timed out after 0\.2 s"):
             from_command(python(code), 0.2)
-        assert time.monotonic() - began_s < 10
+        assert time.monotonic() - began_s < 60
 
     def test_password_command_applies_to_the_configured_username_only(self) -> None:
         config = Config(username="ada", password_command=python("print('x')"))

@@ -17,7 +17,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position, ResumePoint
 from client.core import events, notes
 from client.net.chat_connection import MAX_OUTGOING
-from tests.support.waiting import until
+from tests.support.waiting import MOST_S, until
 from tests.unit.client.twin import Line, Person, twin
 from tests.unit.client.world import message, room_state
 
@@ -108,7 +108,7 @@ class TestOneConnection:
             async with Person(server, tmp_path) as person:
                 await person.see(notes.WelcomeReceived)
                 person.connection.request(events.RoomLooked("general"))
-                await until(lambda: person.connection.state.people.queue.supported is False, 5)
+                await until(lambda: person.connection.state.people.queue.supported is False, MOST_S)
                 for request in (events.RoomLooked("ops"), events.PeopleShown(("bob",)), events.UserTyped("ops")):
                     person.connection.request(request)
             assert [

@@ -32,7 +32,7 @@ from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.upstream.append_batcher import AppendBatcher
 from services.gateway.upstream.history_client import HistoryClient
 from tests.support.recording_socket import RecordingSocket
-from tests.support.waiting import until
+from tests.support.waiting import MOST_S, until
 
 ADA = 1
 CLAIMS = Claims(sub="1", name="ada", sid="s", jti="s", iat=0, exp=10**10)
@@ -111,7 +111,7 @@ class Harness:
         )  # fmt: skip
 
     async def answered(self, kind: type[frames.Reply]) -> None:
-        await until(lambda: any(isinstance(frame, kind) for frame in self.socket.frames), 1)
+        await until(lambda: any(isinstance(frame, kind) for frame in self.socket.frames), MOST_S)
 
 
 @pytest.fixture
@@ -122,11 +122,11 @@ async def harness() -> Harness:
 async def test_outdated_reply_to_leave_is_requested_again_after_rejoining(harness: Harness) -> None:
     await harness.publish(member=True)
     harness.ask(frames.Leave(id=1, room="ops"))
-    await until(lambda: harness.fake_history.calls == ["leave"], 1)
+    await until(lambda: harness.fake_history.calls == ["leave"], MOST_S)
     await harness.publish(member=False)
     await harness.publish(member=True)
     harness.fake_history.may_answer.release()
-    await until(lambda: harness.fake_history.calls == ["leave", "leave"], 1)
+    await until(lambda: harness.fake_history.calls == ["leave", "leave"], MOST_S)
     assert "ops" in harness.ada.rooms
     harness.fake_history.may_answer.release()
     await harness.answered(frames.Left)
@@ -146,11 +146,11 @@ async def test_repeated_confirmed_leave_succeeds_although_the_first_call_deleted
 
 async def test_outdated_reply_to_join_is_requested_again_after_leaving(harness: Harness) -> None:
     harness.ask(frames.Join(id=1, room="ops"))
-    await until(lambda: harness.fake_history.calls == ["join"], 1)
+    await until(lambda: harness.fake_history.calls == ["join"], MOST_S)
     await harness.publish(member=True)
     await harness.publish(member=False)
     harness.fake_history.may_answer.release()
-    await until(lambda: harness.fake_history.calls == ["join", "join"], 1)
+    await until(lambda: harness.fake_history.calls == ["join", "join"], MOST_S)
     assert "ops" not in harness.ada.rooms
     harness.fake_history.may_answer.release()
     await harness.answered(frames.Joined)
@@ -164,7 +164,7 @@ async def test_history_is_called_once_if_its_event_arrives_before_its_reply(
     if isinstance(command, frames.Leave):
         await harness.publish(member=True)
     harness.ask(command)
-    await until(lambda: len(harness.fake_history.calls) == 1, 1)
+    await until(lambda: len(harness.fake_history.calls) == 1, MOST_S)
     await harness.publish(member=isinstance(command, frames.Join))
     harness.fake_history.may_answer.release()
     await harness.answered(frames.Joined if isinstance(command, frames.Join) else frames.Left)

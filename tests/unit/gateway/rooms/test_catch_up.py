@@ -23,7 +23,7 @@ from services.gateway.rooms.room import HeldChanges, Room
 from services.gateway.rooms.room_memory import RoomMemory
 from services.gateway.upstream.history_client import HistoryClient
 from tests.support.changed_messages import decoded, message, summary
-from tests.support.waiting import until
+from tests.support.waiting import MOST_S, until
 
 KERNEL_BYTES = 100_000
 LARGE, SMALL = 10_000, 100
@@ -182,7 +182,7 @@ async def test_messages_not_yet_received_by_the_gateway_are_left_to_come_live() 
     harness.catch_up.start(harness.connection)
     expected = b"".join(text_frame(each) for each in stored[:15])
     assert await harness.read_all(len(expected)) == expected
-    await until(lambda: harness.connection in harness.room.live, 1)
+    await until(lambda: harness.connection in harness.room.live, MOST_S)
     harness.room.deliver(harness.room.opened.take("e", 16, [text_frame(each) for each in stored[15:]]))
     harness.room.flush()
     assert harness.socket.read() == b"".join(text_frame(each) for each in stored[15:])
@@ -209,7 +209,7 @@ async def test_gone_connection_gets_no_pushes_until_it_is_closed(recent: int) ->
     harness.catch_up.start(harness.connection)
     harness.connection.on_gone()
     harness.socket.discard_writes()
-    await until(lambda: not harness.catch_up._active, 1)
+    await until(lambda: not harness.catch_up._active, MOST_S)
     harness.room.deliver(harness.room.opened.take("e", 101, [text_frame(b"hello")]))
     harness.room.flush()
     assert harness.connection not in harness.room.live
@@ -271,7 +271,7 @@ class ChangedRoom:
         connection = self.harness.connection
         self.room.attach(connection, offset, HeldChanges(rev, first))
         self.harness.catch_up.start(connection)
-        await until(lambda: connection in self.room.live, 5)
+        await until(lambda: connection in self.room.live, MOST_S)
         return [summary(frame) for frame in decoded(self.harness.socket.read())]
 
 

@@ -341,6 +341,7 @@ class TestPrivacy:
 
 
 class TestExpectedRevision:
+    @pytest.mark.timing
     async def test_lost_change_is_read_again_within_a_second(self, harness: Harness) -> None:
         harness.history.revision, harness.history.room = 6, room(8)
         async with asyncio.timeout(1):

@@ -25,7 +25,7 @@ from services.gateway.rooms.room import Room
 from services.gateway.upstream.history_client import HistoryClient
 from tests.simulation.loop import simulated
 from tests.support.recording_socket import RecordingSocket
-from tests.support.waiting import until
+from tests.support.waiting import MOST_S, until
 
 T = TypeVar("T")
 ADA, OPS = 1, 7
@@ -153,7 +153,7 @@ class TestPossibleLoss:
         carol = harness.hub.members[3] = Member(3, "carol", TokenBucket.full(1, 1, 0))
         harness.signal(OwnReadState(carol.user_id, OPS, READ))
         harness.feed.on_possible_loss()
-        await until(lambda: harness.told == [1, 1], 1)
+        await until(lambda: harness.told == [1, 1], MOST_S)
         assert harness.history.asked == [{ADA, carol.user_id}]
         assert not bob.has_other_devices
 
@@ -161,16 +161,16 @@ class TestPossibleLoss:
         later = ReadState(read=5, counted=5)
         harness.history.may_answer.clear()
         harness.feed.on_possible_loss()
-        await until(lambda: bool(harness.history.asked), 1)
+        await until(lambda: bool(harness.history.asked), MOST_S)
         harness.feed.tell(ADA, OPS, later)
         harness.history.may_answer.set()
-        await until(lambda: harness.feed._refresh is not None and harness.feed._refresh.done(), 1)
+        await until(lambda: harness.feed._refresh is not None and harness.feed._refresh.done(), MOST_S)
         assert harness.sockets[0].frames == [frames.Own(room="ops", read=5, counted=5)]
 
     async def test_an_unavailable_history_ends_the_attempt(self, harness: Harness) -> None:
         harness.history.is_down = True
         harness.feed.on_possible_loss()
-        await until(lambda: harness.feed._refresh is not None and harness.feed._refresh.done(), 1)
+        await until(lambda: harness.feed._refresh is not None and harness.feed._refresh.done(), MOST_S)
         assert harness.told == [0, 0]
 
 

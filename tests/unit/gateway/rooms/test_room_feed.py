@@ -14,7 +14,7 @@ from services.gateway.rooms import room_feed as module
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
 from tests.support.kept_history import KeptHistory
-from tests.support.waiting import until
+from tests.support.waiting import MOST_S, until
 
 
 class CountedSubscriber:
@@ -88,7 +88,7 @@ class TestOpening:
         scene = Scene(rooms=50)
         with scene.history.held_back():
             opening = asyncio.ensure_future(scene.feed.open_all(scene.history.infos))
-            await until(lambda: len(scene.broker.counted.subscribed) == 25, 1)
+            await until(lambda: len(scene.broker.counted.subscribed) == 25, MOST_S)
             for _ in range(10):
                 await asyncio.sleep(0)
             assert len(scene.history.calls) == module.CONCURRENT_CALLS
@@ -100,7 +100,7 @@ class TestOpening:
         scene.history.say("before")
         with scene.history.held_back():
             opening = asyncio.ensure_future(scene.open())
-            await until(lambda: "heads" in scene.history.calls, 1)
+            await until(lambda: "heads" in scene.history.calls, MOST_S)
             await scene.broker.publish(scene.history.say("meanwhile"))
             await scene.broker.publish(scene.history.edit(1, "changed"))
         room = await opening
@@ -171,7 +171,7 @@ class TestOpening:
         assert [(room.room_id, room.at.offset, room.rev) for room in rooms if room.at.offset] == [(7, 3, 0), (9, 1, 1)]
         scene.history.say("lost", room_id=7)
         await scene.feed.compare_heads()
-        await until(lambda: not any(room.has_gap for room in rooms), 1)
+        await until(lambda: not any(room.has_gap for room in rooms), MOST_S)
         assert rooms[6].at.offset == 4
 
     async def test_each_head_is_asked_for_if_history_was_restarted_since(self) -> None:
@@ -187,7 +187,7 @@ class TestOpening:
         scene = Scene(rooms=2)
         infos = [msgspec.structs.replace(info, topic="engines") for info in scene.history.infos]
         opening = asyncio.ensure_future(scene.feed.open_all(infos, scene.history.stored.activity.cursor))
-        await until(lambda: len(scene.feed.rooms) == 2, 1)
+        await until(lambda: len(scene.feed.rooms) == 2, MOST_S)
         scene.feed.rooms[2].set_topic("wings")
         assert [room.topic for room in await opening] == ["engines", "wings"]
 
@@ -215,7 +215,7 @@ class TestComparing:
         scene.history.edit(1, "lost, too", room_id=9)
         scene.history.calls.clear()
         await scene.feed.compare_heads()
-        await until(lambda: not any(room.has_gap for room in rooms), 1)
+        await until(lambda: not any(room.has_gap for room in rooms), MOST_S)
         assert [(room.room_id, room.at.offset, room.rev) for room in rooms if room.at.offset] == [(7, 1, 0), (9, 1, 1)]
         assert scene.history.calls.count("heads since") == 1
         assert "heads" not in scene.history.calls
@@ -227,7 +227,7 @@ class TestComparing:
             scene.history.say(f"lost {number}")
             scene.history.stored.activity.restart()
             await scene.feed.compare_heads()
-            await until(lambda number=number: room.at.offset == number, 1)
+            await until(lambda number=number: room.at.offset == number, MOST_S)
 
     async def test_each_room_is_compared_if_history_is_of_an_earlier_version(self, scene: Scene) -> None:
         """It ignores the cursor, and has none in its answers."""
@@ -245,7 +245,7 @@ class TestComparing:
         for number in (1, 2):
             scene.history.say(f"lost {number}")
             await scene.feed.compare_heads()
-            await until(lambda number=number: room.at.offset == number, 1)
+            await until(lambda number=number: room.at.offset == number, MOST_S)
 
     @pytest.mark.parametrize("is_first", [False, True], ids=["of changed rooms", "of each room"])
     @pytest.mark.parametrize("opens_first", [False, True], ids=["compared, then open", "open, then compared"])
@@ -261,18 +261,18 @@ class TestComparing:
         history.calls.clear()
         may_open = history.hold_back()
         opening = asyncio.ensure_future(scene.open())
-        await until(lambda: len(history.calls) == 1, 1)
+        await until(lambda: len(history.calls) == 1, MOST_S)
         history.say("lost")
         may_compare = history.hold_back()
         comparing = asyncio.ensure_future(scene.feed.compare_heads())
-        await until(lambda: len(history.calls) == 2, 1)
+        await until(lambda: len(history.calls) == 2, MOST_S)
         answers = [(may_compare, comparing), (may_open, opening)]
         for may_answer, answered in reversed(answers) if opens_first else answers:
             may_answer.set()
             await asyncio.wait([answered])
         room = opening.result()
         await scene.feed.compare_heads()
-        await until(lambda: room.at.offset == 1, 1)
+        await until(lambda: room.at.offset == 1, MOST_S)
 
     async def test_gap_whose_fill_failed_is_filled_later_although_its_room_does_not_change(self, scene: Scene) -> None:
         room = await scene.open()
@@ -285,11 +285,11 @@ class TestComparing:
 
         scene.history.page = refused  # type: ignore[method-assign]
         await scene.feed.compare_heads()
-        await until(lambda: not scene.feed._filling, 1)
+        await until(lambda: not scene.feed._filling, MOST_S)
         assert (room.at.offset, room.has_gap) == (0, True)
         scene.history.page = page  # type: ignore[method-assign]
         await scene.feed.compare_heads()
-        await until(lambda: room.at.offset == 1, 1)
+        await until(lambda: room.at.offset == 1, MOST_S)
 
     async def test_comparison_that_fails_begins_again_where_it_began(self, scene: Scene) -> None:
         room = await scene.open()
@@ -299,4 +299,4 @@ class TestComparing:
         assert await scene.feed.compare_heads() is None
         scene.history.is_down = False
         await scene.feed.compare_heads()
-        await until(lambda: room.at.offset == 1, 1)
+        await until(lambda: room.at.offset == 1, MOST_S)

@@ -22,7 +22,7 @@ from services.gateway.rooms.room_memory import CONCURRENT_READS, READ_MESSAGES
 from tests.simulation.history import Items
 from tests.support.kept_history import ADA, KeptHistory
 from tests.support.recording_socket import RecordingSocket
-from tests.support.waiting import until
+from tests.support.waiting import MOST_S, until
 
 CLAIMS = Claims(sub="1", name="ada", sid="s", jti="s", iat=0, exp=10**10)
 
@@ -103,9 +103,9 @@ async def test_a_crowd_that_joins_and_resumes_shares_one_page() -> None:
     with scene.history.held_back():
         sockets = [scene.connection(7, catch_up) for _ in range(20)]
         joins = [asyncio.ensure_future(scene.join()) for _ in range(20)]
-        await until(lambda: "page" in scene.history.calls, 1)
+        await until(lambda: "page" in scene.history.calls, MOST_S)
     assert [len((await join).messages) for join in joins] == [10] * 20
-    await until(lambda: all(socket.written for socket in sockets), 1)
+    await until(lambda: all(socket.written for socket in sockets), MOST_S)
     assert scene.history.calls == ["page"]
     assert len(scene.room.live) == 20
 
@@ -114,7 +114,7 @@ async def test_who_is_further_behind_than_memory_reaches_reads_pages() -> None:
     scene = await Scene.opened(stored=250)
     catch_up = CatchUp(scene.history.client, scene.feed.memory)
     scene.connection(10, catch_up)
-    await until(lambda: bool(scene.room.live), 1)
+    await until(lambda: bool(scene.room.live), MOST_S)
     assert scene.history.calls == ["page", "page"]
     assert scene.held == []
 
@@ -136,7 +136,7 @@ async def test_few_rooms_are_read_at_the_same_time() -> None:
     history.calls.clear()
     with history.held_back():
         reading = [asyncio.ensure_future(scene.feed.memory.reach_back(room, 0)) for room in rooms]
-        await until(lambda: len(history.calls) >= CONCURRENT_READS, 1)
+        await until(lambda: len(history.calls) >= CONCURRENT_READS, MOST_S)
         for _ in range(10):
             await asyncio.sleep(0)
         assert len(history.calls) == CONCURRENT_READS
@@ -148,7 +148,7 @@ async def test_messages_that_arrive_while_the_page_is_read_follow_it() -> None:
     scene = await Scene.opened()
     with scene.history.held_back():
         joining = asyncio.ensure_future(scene.join())
-        await until(lambda: "page" in scene.history.calls, 1)
+        await until(lambda: "page" in scene.history.calls, MOST_S)
         scene.tell(scene.history.say("eleven", "twelve"))
     assert (await joining).at.offset == 12
     assert offsets(scene.held) == list(range(1, 13))
@@ -158,7 +158,7 @@ async def test_memory_that_fills_while_the_page_is_read_stays_without_gap() -> N
     scene = await Scene.opened(recent=4)
     with scene.history.held_back():
         reading = asyncio.ensure_future(scene.feed.memory.reach_back(scene.room, 8))
-        await until(lambda: "page" in scene.history.calls, 1)
+        await until(lambda: "page" in scene.history.calls, MOST_S)
         scene.tell(scene.history.say("11", "12", "13", "14", "15"))
     await reading
     assert offsets(scene.held) == [12, 13, 14, 15]
@@ -168,7 +168,7 @@ async def test_page_is_set_right_to_the_changes_told_while_it_was_read() -> None
     scene = await Scene.opened()
     with scene.history.held_back():
         joining = asyncio.ensure_future(scene.join())
-        await until(lambda: "page" in scene.history.calls, 1)
+        await until(lambda: "page" in scene.history.calls, MOST_S)
         scene.tell(scene.history.edit(9, "changed"))
     reply = await joining
     assert reply.rev == 1
