@@ -55,12 +55,13 @@ class ServiceClient:
         batch = history_api.AppendBatch(messages, changes=list(changes))
         return await call(self.client, "POST", "/internal/append", batch, history_api.AppendAnswer)
 
-    async def request(self, method: str, path: str, *, content: bytes | None, headers: dict[str, str]) -> Answer:
+    async def request(self, method: str, url: httpx.URL, *, content: bytes | None, headers: dict[str, str]) -> Answer:
         """Send a request and wait. The service handles it even if the caller stops waiting."""
         loop = asyncio.get_running_loop()
         if self.is_cut:
             raise httpx.ConnectError("this gateway has ended")
         answer: asyncio.Future[Answer] = loop.create_future()
+        path = str(url).removeprefix(self.base_url)
         loop.call_later(self._delay_s(), self._arrive, path, content, answer)
         return await answer
 
