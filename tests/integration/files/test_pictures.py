@@ -182,5 +182,5 @@ async def test_a_child_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     with pytest.raises(PictureRefusedError):
         await decoder.decode(source, Task.STRIP, "image/png")
     assert refused == [Refusal.TOO_LONG]
-    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+    assert os.listdir(tmp_path) == ["source"]  # noqa: PTH208
     assert (await PictureDecoder().decode(source, Task.STRIP, "image/png")).width == 3000
