@@ -386,12 +386,13 @@ class Crowd:
         return time.monotonic() - began_s
 
     def last_texts(self) -> list[tuple[Reader, int]]:
-        """The newest message of each user who has one, with a reader of the user that holds it."""
+        """The newest traceable message of each user who has one, with a reader of the user that holds it."""
         found: dict[str, tuple[Reader, int]] = {}
         for reader in self.readers:
             username, progress = reader.person.username, reader.progress.get(reader.person.room)
             if reader.is_live and progress is not None:
-                own = [each.at.offset for each in progress.held.values() if each.username == username and each.content]
+                held = progress.held.values()
+                own = [each.at.offset for each in held if each.username == username and word_in(each.content)]
                 if own:
                     found[username] = reader, max(own)
         return list(found.values())
