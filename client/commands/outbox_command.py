@@ -37,4 +37,5 @@ def _as_json(stored: StoredEntry) -> str:
     return json.dumps(
         {"id": entry.short_id, "room": entry.room, "content": entry.text, "queued_at_s": entry.queued_at_s}
         | {"held": stored.is_held}
+        | ({"files": [file.name for file in entry.files]} if entry.files else {})
     )

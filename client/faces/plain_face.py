@@ -43,7 +43,8 @@ class PlainFace(LineFace):
             case notes.QueuedOffline():
                 return  # "queued" reports it
             case notes.SendStored(entry, at):
-                if self._marks.store(entry) and self._output.echoed and entry.room == self.room:
+                is_typed = entry.room == self.room and not entry.files
+                if self._marks.store(entry) and self._output.echoed and is_typed:
                     self._echoed.add((entry.room, at))
                 if self._marks.is_done:
                     self._print_marks()

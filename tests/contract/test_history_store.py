@@ -671,6 +671,8 @@ def test_room_is_what_the_published_changes_made_of_it_also_after_opening_it_aga
                 changed = await store.changed_messages(GENERAL, 0, first=1, limit=100)
         assert after == before
         assert [each.offset for each in after.messages] == list(range(1, after.head + 1))
+        files = [file.id for each in after.messages for file in stored_message.files(each.extra)]
+        assert len(files) == len(set(files))
         told = _told(opener.published)
         assert {each.offset: each for each in after.messages} == told
         assert changed.messages == sorted((each for each in told.values() if each.rev), key=lambda each: each.rev)

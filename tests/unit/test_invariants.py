@@ -57,6 +57,8 @@ PROOFS = {
     19: "tests/unit/gateway/core/test_signal_budget.py::"
     "test_bytes_stay_within_the_cap_whatever_changes_and_whoever_types",
     20: "tests/unit/history/core/test_person_record.py::test_two_records_of_the_same_version_are_seen_alike",
+    21: "tests/contract/test_history_store.py::"
+    "test_files_of_a_deleted_message_are_erased_until_that_is_acknowledged",
 }
 """By the number of an invariant in ARCHITECTURE.md: a test about it."""
 

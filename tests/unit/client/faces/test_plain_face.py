@@ -5,9 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chatterbox.wire.frames import AttachedFile
 from chatterbox.wire.position import Position
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
+from client.core.events import SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.plain_face import PlainFace
 from tests.unit.client.faces.face import Face
@@ -32,6 +34,14 @@ class TestDeliveryMarks:
         await face.type("hello")
         assert face.show(*stored("hello", 1)) == ["-- stored"]
         assert face.wait(60) == []
+
+    async def test_message_with_a_file_is_shown_as_it_was_not_typed(self, face: Face) -> None:
+        plan = AttachedFile(id="f1", name="plan.pdf", type="", size=7)
+        face.lines.send_message(SendRequested("general", "", files=(plan,)))
+        own = msgspec.structs.replace(message(1, username="alice"), content="", files=(plan,))
+        entry = OutboxEntry("general ", "general", "", files=(plan,))
+        face.show(notes.SendStored(entry, own.at), notes.MessageShown(own, mine=True))
+        assert face.shown[-1] == "10:00 alice: file: plan.pdf (7 bytes), /save 1"
 
     async def test_queued_message_is_marked_and_repeated_when_stored(self, face: Face) -> None:
         await face.type("hello")
