@@ -102,4 +102,6 @@ class PasswordHasher:
 
 def _lower_priority() -> None:
     if sys.platform == "linux":  # elsewhere this would slow the whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        thread = threading.get_native_id()
+        if os.getpriority(os.PRIO_PROCESS, thread) < _NICENESS:  # raising it is for privileged processes only
+            os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)

@@ -1,6 +1,9 @@
 """Password hashing: bounded concurrency, equal cost for unknown users, argon2id parameters."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections import Counter
 
@@ -110,3 +113,15 @@ class TestArgon2:
         assert check.new_hash
         assert check.new_hash.startswith("$argon2id$v=19$m=19456,")
         assert (await hasher.verify("wrong", hashed)).new_hash is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_hashing_in_a_process_of_low_priority_does_not_raise_it() -> None:
+    """Only a privileged process may: for others, hashing would fail."""
+    program = (
+        "import os; os.nice(15); from services.auth.users.password_hasher import PasswordHasher; "
+        "hasher = PasswordHasher(1, 1); "
+        "print(hasher._threads.submit(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())).result())"
+    )
+    done = subprocess.run([sys.executable, "-c", f"import threading; {program}"], capture_output=True, check=True)
+    assert int(done.stdout) == min(19, 15 + os.nice(0))
