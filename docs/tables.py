@@ -28,7 +28,7 @@ from client.config.builtin_themes import BUILT_IN
 from client.config.config_fields import variable_of
 from client.config.config_schema import KEYS
 from client.config.themes import COLOURS
-from client.faces.slash_parser import SLASHES
+from client.faces.slash.slash_table import SLASHES
 from client.failures import EXITS
 from client.screen.actions import action_table
 from docs.tracked import tracked

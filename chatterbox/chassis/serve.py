@@ -29,7 +29,7 @@ from chatterbox.chassis.http.security_headers import SecurityHeadersMiddleware
 from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.chassis.operator_errors import OperatorError, StartupErrorMiddleware
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.rate_limits import Rate
+from chatterbox.wire.rate_bounds import Rate
 
 log = logging.getLogger("chatterbox.http")
 

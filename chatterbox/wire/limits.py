@@ -4,7 +4,7 @@ import msgspec
 
 from chatterbox.wire import rate_limits
 from chatterbox.wire.position import Whole
-from chatterbox.wire.rate_limits import Rate, RateLimit
+from chatterbox.wire.rate_bounds import Rate, RateLimit
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

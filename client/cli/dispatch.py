@@ -188,7 +188,7 @@ def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
     """The wire's command for a command that is answered with one reply."""
     from chatterbox.wire import frames
     from client.core.direct_rooms import is_direct, peer_of
-    from client.faces.slash_parser import are_swapped
+    from client.faces.slash.slash_parser import are_swapped
     from client.text.room_names import room_name
 
     if arguments.command in {"invite", "remove"} and are_swapped(arguments.room, arguments.person):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from client.cli.grammar import Argument, Command, grammar
 from client.cli.help_text import DESCRIPTION, FILES, VARIABLES
-from client.faces.slash_parser import SLASHES
+from client.faces.slash.slash_table import SLASHES
 from client.failures import EXITS
 
 

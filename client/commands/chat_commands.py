@@ -28,7 +28,7 @@ from client.faces.line_timeline import LineTimeline
 from client.faces.pipe_faces import SendFace, TailFace, failure_of
 from client.faces.plain_face import PlainFace
 from client.faces.single_command_face import Show, ask_once
-from client.faces.slash_parser import NO_TOPIC
+from client.faces.slash.slash_table import NO_TOPIC
 from client.faces.stdin_lines import stdin_lines
 from client.failures import ExitCode, ServerRefused, UsageError
 from client.net.chat_connection import ChatConnection, Connector

@@ -8,7 +8,7 @@ from chatterbox.wire.errors import Code
 from client.commands import prompts
 from client.commands.chat_commands import ask
 from client.context import ClientContext
-from client.faces.slash_parser import about_to_delete
+from client.faces.slash.slash_parser import about_to_delete
 from client.failures import ExitCode, ServerRefused, UsageError
 from client.text.sanitize import inert_name
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias, assert_never
 
 from client.faces.messages.message_reference import LAST
-from client.faces.slash_parser import CHOICES, KEYWORDS, LEVELS, SLASHES, WRITERS, WordKind, path_begun, spec_of
+from client.faces.slash.slash_parser import path_begun, spec_of
+from client.faces.slash.slash_table import CHOICES, KEYWORDS, LEVELS, SLASHES, WRITERS, WordKind
 from client.store.name_cache import CachedNames
 from client.store.session_file import OTHERS
 from client.text.sanitize import inert_name

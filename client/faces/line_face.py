@@ -30,8 +30,8 @@ from client.faces.line_output import LineOutput, LoopClock
 from client.faces.messages.attention import Attention
 from client.faces.messages.printed_messages import PrintedMessages, by_offset
 from client.faces.messages.reaction_summary import ReactionSummary
-from client.faces.slash_commands import SlashCommands
-from client.faces.slash_parser import LocalCommand, UsageMistake, parse
+from client.faces.slash.slash_commands import SlashCommands
+from client.faces.slash.slash_parser import LocalCommand, UsageMistake, parse
 from client.faces.unread_summary import KEPT, UnreadSummary
 from client.failures import Failure
 from client.net.chat_connection import Connector

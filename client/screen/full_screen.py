@@ -12,7 +12,7 @@ from client.config.live_config import LiveConfig
 from client.context import ClientContext
 from client.core.events import RoomRequested
 from client.faces.pipe_faces import failure_of
-from client.faces.slash_commands import SlashCommands
+from client.faces.slash.slash_commands import SlashCommands
 from client.failures import ExitCode, UsageError
 from client.net.chat_connection import ChatConnection
 from client.notifications.notifier import Notifier, notifier

@@ -25,8 +25,8 @@ from client.core.events import (
 )
 from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
-from client.faces.slash_commands import SlashCommands
-from client.faces.slash_parser import LocalCommand
+from client.faces.slash.slash_commands import SlashCommands
+from client.faces.slash.slash_parser import LocalCommand
 from client.failures import Failure
 from client.net.chat_connection import ChatConnection
 from client.screen.model import update

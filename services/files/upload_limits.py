@@ -9,7 +9,8 @@ from pathlib import Path
 
 from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.rate_limits import FILE_READS, UPLOADS, UPLOADS_AT_ONCE, Rate
+from chatterbox.wire.rate_bounds import Rate
+from chatterbox.wire.rate_limits import FILE_READS, UPLOADS, UPLOADS_AT_ONCE
 from services.files.settings import FilesSettings
 
 DiskUsage = Callable[[Path], tuple[int, int, int]]

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from chatterbox.chassis.core.rate_limiter import REMEMBERED, RateLimiter
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED, Rate, RateLimit
+from chatterbox.wire.rate_bounds import Rate, RateLimit
+from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
 
 
 class UserRates:

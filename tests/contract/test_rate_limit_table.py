@@ -10,7 +10,8 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.wire import rate_limits
 from chatterbox.wire.frames import asyncapi
-from chatterbox.wire.rate_limits import RATE_LIMITS, SENDS, UNCOUNTED, Bound, Key, RateLimit
+from chatterbox.wire.rate_bounds import Bound, Key, RateLimit
+from chatterbox.wire.rate_limits import RATE_LIMITS, SENDS, UNCOUNTED
 from services.allinone.app import create_all
 from services.auth.settings import AuthSettings
 from services.files.settings import FilesSettings

@@ -41,7 +41,7 @@ from client.faces.line_face import LineFace
 from client.faces.line_output import LineOutput, LoopClock
 from client.faces.line_timeline import LineTimeline
 from client.faces.plain_face import PlainFace
-from client.faces.slash_parser import LocalCommand, UsageMistake, parse
+from client.faces.slash.slash_parser import LocalCommand, UsageMistake, parse
 from client.failures import UsageError
 from client.net.http_api import LoginResult, RefusalBody, SessionInfo
 from client.notifications.mentions import names as names_somebody

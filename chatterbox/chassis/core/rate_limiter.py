@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from chatterbox.chassis.core.token_bucket import KeyedBuckets
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.rate_limits import Rate
+from chatterbox.wire.rate_bounds import Rate
 
 REMEMBERED = 10_000
 """Keys whose bucket is kept; the least recently used one is evicted and starts again with a full bucket."""

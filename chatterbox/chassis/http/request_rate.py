@@ -11,7 +11,8 @@ from chatterbox.chassis.core.peer_address import network
 from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.chassis.http.http_errors import answer
 from chatterbox.wire.errors import ChatError
-from chatterbox.wire.rate_limits import REQUESTS, REQUESTS_REFUSED_AT_ONCE, UNCOUNTED, Rate
+from chatterbox.wire.rate_bounds import Rate
+from chatterbox.wire.rate_limits import REQUESTS, REQUESTS_REFUSED_AT_ONCE, UNCOUNTED
 
 DELAY_S = (0.5, 1.5)
 """How long the refusals of an address that floods are held back, at least and at most (seconds): a random time, so that

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from chatterbox.wire import frames
 from chatterbox.wire.frames import Message
 from client.core.events import CommandRequested, SendRequested
-from client.faces.slash_parser import LocalCommand, LocalCommandName, UsageMistake
+from client.faces.slash.slash_parser import LocalCommand, LocalCommandName, UsageMistake
 from client.text.file_text import summary
 from client.text.note_text import clock
 from client.text.sanitize import inert

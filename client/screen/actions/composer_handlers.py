@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from client.faces.slash_parser import SLASHES
+from client.faces.slash.slash_table import SLASHES
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.input.message_split import split_message
 from client.screen.input.tab_completion import CompletionSources

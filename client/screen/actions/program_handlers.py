@@ -6,7 +6,7 @@ from functools import partial
 from chatterbox.wire.frames import ReadHistory
 from client.core.events import CommandRequested
 from client.faces.messages.message_reference import request_for
-from client.faces.slash_parser import LocalCommand, LocalCommandName, UsageMistake
+from client.faces.slash.slash_parser import LocalCommand, LocalCommandName, UsageMistake
 from client.screen.actions.room_handlers import show_profile
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.layout import picker_items

@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 
 from client.core.direct_rooms import is_direct, peer_of, room_with
-from client.faces.slash_parser import LocalCommand, LocalCommandName
+from client.faces.slash.slash_parser import LocalCommand, LocalCommandName
 from client.failures import UsageError
 from client.screen.actions.action_table import ROOM_NUMBERS
 from client.screen.actions.screen_interface import ScreenInterface

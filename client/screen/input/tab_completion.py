@@ -6,7 +6,8 @@ from typing import assert_never
 
 from client.core.direct_rooms import is_direct
 from client.faces.messages.message_reference import LAST
-from client.faces.slash_parser import CHOICES, KEYWORDS, LEVELS, WRITERS, WordKind, path_begun, spec_of
+from client.faces.slash.slash_parser import path_begun, spec_of
+from client.faces.slash.slash_table import CHOICES, KEYWORDS, LEVELS, WRITERS, WordKind
 from client.screen.input.emoji_names import EMOJI
 
 

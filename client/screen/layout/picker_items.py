@@ -8,7 +8,7 @@ from chatterbox.wire.frames import Message, Reaction
 from chatterbox.wire.people import PresenceState
 from chatterbox.wire.read_state import ReadState
 from client.core.direct_rooms import is_direct, room_with
-from client.faces.slash_parser import LEVELS
+from client.faces.slash.slash_table import LEVELS
 from client.screen.input.emoji_names import EMOJI
 from client.screen.input.fuzzy_match import best
 from client.screen.layout.message_marks import first_words

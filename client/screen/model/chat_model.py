@@ -12,7 +12,7 @@ from client.core.events import CommandRequested, Request, RoomRead, RoomRequeste
 from client.core.notes import MessageChanged, MessageShown, Note
 from client.core.outbox_entry import OutboxEntry
 from client.core.read_state.room_read_state import RoomReadState
-from client.faces.slash_parser import LocalCommand
+from client.faces.slash.slash_parser import LocalCommand
 from client.screen.model.connection_status import ConnectionStatus
 from client.screen.model.messages.compose_mode import Replying
 from client.screen.model.messages.message_list import MessageList

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from chatterbox.wire import frames
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
-from client.faces.slash_parser import LocalCommand, UsageMistake, parse, room_word
+from client.faces.slash.slash_parser import LocalCommand, UsageMistake, parse, room_word
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.compose_mode import Editing, Replying
 from client.screen.model.messages.message_actions import list_requested, send_edit

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.css.query import NoMatches
 from textual.screen import ModalScreen
 
-from client.faces.slash_parser import help_lines
+from client.faces.slash.slash_parser import help_lines
 from client.screen.actions.action_table import Action, sections
 from client.screen.layout.spans import Row, Span, SpanRole
 from client.screen.widgets.row_widget import RowWidget

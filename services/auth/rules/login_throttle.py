@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from chatterbox.chassis.core.lru_dict import LruDict
 from chatterbox.chassis.core.rate_limiter import REMEMBERED, RateLimiter, ceil_ms
-from chatterbox.wire.rate_limits import Rate
+from chatterbox.wire.rate_bounds import Rate
 
 K = TypeVar("K")
 

@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from chatterbox.chassis import open_files, serve
 from chatterbox.chassis.http import http_protocol, request_rate
-from chatterbox.wire.rate_limits import REQUESTS_REFUSED_AT_ONCE, Rate
+from chatterbox.wire.rate_bounds import Rate
+from chatterbox.wire.rate_limits import REQUESTS_REFUSED_AT_ONCE
 from tests.support import socket_server
 from tests.support.peer import Peer, connected, dialled
 from tests.support.waiting import until

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from chatterbox.wire.rate_limits import Rate
+from chatterbox.wire.rate_bounds import Rate
 from services.gateway.connections.connection import FRAMES_BEFORE_TOKEN, OVERSHOOT
 from services.gateway.gateway import Gateway
 from services.gateway.transport.live_socket import LiveSocket

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from chatterbox.wire.errors import Code
-from chatterbox.wire.rate_limits import CHANGES, LISTINGS, READS, Rate, RateLimit
+from chatterbox.wire.rate_bounds import Rate, RateLimit
+from chatterbox.wire.rate_limits import CHANGES, LISTINGS, READS
 from tests.support.server import Server, running
 
 SLOW = 1e-3

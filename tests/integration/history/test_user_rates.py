@@ -7,7 +7,8 @@ from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import CONTROL
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.rate_limits import CHANGES, INVITATIONS, LISTINGS, READS, ROOMS_CREATED, Rate, RateLimit
+from chatterbox.wire.rate_bounds import Rate, RateLimit
+from chatterbox.wire.rate_limits import CHANGES, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
 from tests.support.history import Service, Start, code
 
 SLOW = 1e-3

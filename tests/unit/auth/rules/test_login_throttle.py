@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatterbox.wire.rate_limits import Rate
+from chatterbox.wire.rate_bounds import Rate
 from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle
 
 ONE = BackoffPolicy(free=5, wait_max_s=300, forgive_s=600)

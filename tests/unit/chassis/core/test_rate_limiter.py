@@ -4,7 +4,7 @@ import pytest
 
 from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.rate_limits import Period, Rate
+from chatterbox.wire.rate_bounds import Period, Rate
 
 
 class TestRateLimiter:

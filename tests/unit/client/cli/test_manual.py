@@ -10,7 +10,7 @@ from client.cli.grammar import grammar
 from client.cli.help_text import VARIABLES
 from client.cli.manual import flags_of
 from client.cli.parser import create_parser
-from client.faces.slash_parser import SLASHES
+from client.faces.slash.slash_table import SLASHES
 from client.failures import EXITS, ExitCode
 
 PAGE = manual.page(create_parser())

@@ -3,7 +3,7 @@
 import pytest
 
 from client.faces.line_completion import completions
-from client.faces.slash_parser import SLASHES
+from client.faces.slash.slash_table import SLASHES
 from client.store.name_cache import CachedNames
 
 NAMES = CachedNames(

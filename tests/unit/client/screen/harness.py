@@ -38,7 +38,7 @@ from client.core.events import (
 )
 from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
-from client.faces.slash_commands import SlashCommands
+from client.faces.slash.slash_commands import SlashCommands
 from client.net.chat_connection import ChatConnection
 from client.screen.layout.side_lists import plain
 from client.screen.model.chat_model import ChatModel

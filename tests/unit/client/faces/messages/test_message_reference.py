@@ -6,7 +6,7 @@ import pytest
 from chatterbox.wire import frames
 from client.core.events import CommandRequested, SendRequested
 from client.faces.messages.message_reference import request_for
-from client.faces.slash_parser import LocalCommand, UsageMistake, parse
+from client.faces.slash.slash_parser import LocalCommand, UsageMistake, parse
 from client.text.note_text import clock
 from tests.unit.client.world import ME, message
 

@@ -16,8 +16,8 @@ from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState
 from client.faces import background_jobs
-from client.faces.slash_commands import SlashCommands
-from client.faces.slash_parser import LocalCommand, LocalCommandName
+from client.faces.slash.slash_commands import SlashCommands
+from client.faces.slash.slash_parser import LocalCommand, LocalCommandName
 from client.failures import ServerRefused
 from client.net import http_jobs
 from client.store.name_cache import NameCache

@@ -6,21 +6,16 @@ from hypothesis import strategies as st
 
 from chatterbox.wire import frames
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
-from client.faces.slash_parser import (
-    ALIASES,
-    KEYWORDS,
-    LOSES,
-    SLASHES,
+from client.faces.slash.slash_parser import (
     LocalCommand,
     LocalCommandName,
-    SlashSpec,
     UsageMistake,
-    WordKind,
     help_lines,
     parse,
     room_word,
     unknown,
 )
+from client.faces.slash.slash_table import ALIASES, KEYWORDS, LOSES, SLASHES, SlashSpec, WordKind
 
 
 def _misspelt(name: str) -> st.SearchStrategy[str]:

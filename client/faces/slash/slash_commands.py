@@ -21,7 +21,8 @@ from client.faces.background_jobs import BackgroundJobs
 from client.faces.messages.chat_files import ChatFiles
 from client.faces.messages.message_reference import message_with_files, request_for, split_reference
 from client.faces.people.people_commands import PeopleCommands
-from client.faces.slash_parser import LEVELS, LocalCommand, LocalCommandName, UsageMistake, help_lines
+from client.faces.slash.slash_parser import LocalCommand, LocalCommandName, UsageMistake, help_lines
+from client.faces.slash.slash_table import LEVELS
 from client.failures import Failure
 from client.net import http_jobs
 from client.net.chat_connection import ChatConnection
