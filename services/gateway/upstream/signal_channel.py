@@ -48,7 +48,12 @@ class SignalChannel:
         await self._subscriber.close()
 
     async def publish(self, signal: Signal) -> bool:
-        """Publish a signal of this gateway; returns whether the broker has accepted it."""
+        """Publish a signal of this gateway; returns whether the broker has accepted it.
+
+        A broker that is known to be away is not tried: it reports a possible loss once it is back.
+        """
+        if not self._broker.is_healthy:
+            return False
         payload = encode_signal(signal)
         self.budget.spend(len(payload), self._clock())
         self._metrics.signals_bytes.inc(len(payload))
