@@ -52,6 +52,9 @@ FIRING: dict[str, dict[str, str]] = {
     "DatabaseDamaged": {"chatterbox_history_database_damaged": "1+0x240"},
     "BallastGivenUp": {"chatterbox_auth_disk_reserve_missing_bytes": "1048576+0x240"},
     "LoginsQueue": {"chatterbox_auth_hashes_refused_total": RISING},
+    "ScannerDown": {'chatterbox_files_scans_total{outcome="failed"}': RISING},
+    "FilesDiskFilling": {"chatterbox_files_disk_free_bytes": "19+0x240", "chatterbox_files_disk_bytes": "100+0x240"},
+    "FilesUnnamed": {"chatterbox_files_unnamed_total": RISING},
 }
 """For each alert, series that make it fire: a value every 15 seconds for an hour."""
 QUIET = {
@@ -71,6 +74,10 @@ QUIET = {
     "chatterbox_auth_disk_reserve_missing_bytes": STEADY,
     "chatterbox_history_disk_reserve_missing_bytes": STEADY,
     "chatterbox_history_disk_bytes": "100+0x240",
+    'chatterbox_files_scans_total{outcome="failed"}': STEADY,
+    "chatterbox_files_disk_free_bytes": "50+0x240",
+    "chatterbox_files_disk_bytes": "100+0x240",
+    "chatterbox_files_unnamed_total": "0+0x120 50+0x120",
 }
 
 
