@@ -198,7 +198,8 @@ class Crowd:
     async def _change_one(self, reader: Reader, held: Mapping[int, frames.Message]) -> None:
         """Mostly a recent message, so that changes of one message meet; and mostly what its author may do."""
         offset = max(min(held), max(held) - int(self._chance.expovariate(0.2)))
-        message = held[offset]
+        if (message := held.get(offset)) is None:  # lost: the checker tells
+            return
         did = self._chance.choice(CHANGES if message.username == reader.person.username else CHANGES_OF_OTHERS)
         number = next(self._numbers)
         match did:

@@ -78,7 +78,7 @@ async def run(
             await asyncio.sleep(limits.erased_frames_s)
             await people.come_late()
         await people.read_all()
-        if site.files is not None and load.uploads_per_s:
+        if load.uploads_per_s:
             await people.read_files()
         await asyncio.sleep(calm_s)
         missing = began - _look(site, people, after=True)
