@@ -1,7 +1,8 @@
 """Chatterbox as a subject in separate processes: auth, history, Redis and gateways.
 
-The processes are started as by `make up GATEWAYS=1`, without the edge: members connect to the gateways directly. All
-processes share the server's core, because the targets count the CPU time of all of them on one core.
+The processes are started as by `make up GATEWAYS=1`, without the edge, since members connect to the gateways directly,
+and without files. All processes share the server's core, because the targets count the CPU time of all of them on one
+core.
 """
 
 import os
@@ -25,6 +26,8 @@ from tests.support.ports import free_port
 
 ROOM = "room-0"
 """The room of the publisher's messages."""
+LEFT_OUT = frozenset({"edge", "files"})
+"""Processes that no workload needs."""
 _NOWHERE = Path("not-served")
 
 
@@ -50,7 +53,7 @@ class ChatterboxApart:
         site = _site(data)
         try:
             with ExitStack() as stack:
-                pids = {each.name: self._start(stack, each) for each in plan(site, ports) if each.name != "edge"}
+                pids = {each.name: self._start(stack, each) for each in plan(site, ports) if each.name not in LEFT_OUT}
                 redis_url = f"redis://:{site.redis_password}@127.0.0.1:{ports.redis}"
                 first, *others = (pids.pop(f"gateway-{number}") for number in range(1, self._gateways + 1))
                 talk = dialect(ports.gateways[0], self._made.tokens, self._made.residents)
