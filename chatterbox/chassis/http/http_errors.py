@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import OAuth2PasswordBearer
 from pydantic import BaseModel
@@ -28,6 +28,22 @@ _TOO_LARGE = f"The body is larger than {BODY_BYTES} bytes."
 token_scheme = OAuth2PasswordBearer("login", scheme_name="session", auto_error=False)
 """The security scheme of routes that need a token, so that one Authorize button in the API reference covers all
 services. It only documents: `token_verifier.bearer` reads the header."""
+
+
+def token_router(tag: str) -> APIRouter:
+    """A router of routes that need a token: the API reference names it, and the refusals that every route may give.
+
+    It only documents; a dependency of each route checks the token.
+    """
+    refused = refusals(
+        Code.TOKEN_MISSING,
+        Code.TOKEN_INVALID,
+        Code.TOKEN_EXPIRED,
+        Code.SESSION_ENDED,
+        Code.RATE_LIMITED,
+        Code.UNAVAILABLE,
+    )
+    return APIRouter(tags=[tag], dependencies=[Depends(token_scheme)], responses=refused)
 
 
 class ErrorBody(BaseModel):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+from chatterbox.chassis.durable_path import sync
 from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.sqlite.database import delete_securely, lock
 
@@ -26,7 +27,7 @@ def backup(database: Path, copy: Path) -> None:
     try:
         _copy(database, partial)
         partial.rename(copy)
-        _sync(copy.parent)
+        sync(copy.parent)
     except (OSError, sqlite3.Error) as problem:
         raise BackupError(f"can't copy {database} to {copy}: {problem}") from problem
     finally:
@@ -57,7 +58,7 @@ def _copy(source: Path, target: Path) -> None:
     with contextlib.closing(_open(f"file:{quote(str(source))}?mode=ro")) as connection:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection.execute("VACUUM INTO ?", (str(target),))
-    _sync(target)
+    sync(target)
 
 
 def _adapt(new: Path, version: int, adapt: Callable[[int], str]) -> None:
@@ -70,7 +71,7 @@ def _adapt(new: Path, version: int, adapt: Callable[[int], str]) -> None:
                 f"the copy has schema version {copy_version}; this version of Chatterbox supports 1 to {version}"
             )
         connection.executescript(f"BEGIN IMMEDIATE;\n{adapt(copy_version)}\nCOMMIT;")
-    _sync(new)
+    sync(new)
 
 
 def _swap(database: Path, new: Path) -> Path | None:
@@ -80,7 +81,7 @@ def _swap(database: Path, new: Path) -> Path | None:
         kept = _free_name(database)
         _keep(database, kept)
     new.replace(database)
-    _sync(database.parent)
+    sync(database.parent)
     return kept
 
 
@@ -123,11 +124,3 @@ def _open(uri: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     delete_securely(connection)
     return connection
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import aiosqlite
 
+from chatterbox.chassis.durable_path import sync
 from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, is_full
 from chatterbox.chassis.sqlite.integrity import (
@@ -117,7 +118,8 @@ async def open_writer(
             os.chmod(path, 0o600)  # noqa: PTH101
             with _operator_errors(path):
                 await reserve.retry_on_full(lambda: _prepare(connection, path, schema, check_large=check_large))
-            _sync_folder(path.parent)
+            # switching to WAL deletes a rollback journal; back after a power failure, it would undo everything since
+            sync(path.parent)
             yield connection
     finally:
         os.close(descriptor)
@@ -229,18 +231,6 @@ async def checkpoint(connection: aiosqlite.Connection, *, wait_ms: int = 0) -> b
     finally:
         await connection.execute("PRAGMA busy_timeout=5000")
     return not is_busy
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the folder's list of files durable.
-
-    Switching to WAL deletes a rollback journal: if it reappeared after a power failure, it would undo everything since.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 async def _keep_copy(connection: aiosqlite.Connection, path: Path, version: int) -> None:

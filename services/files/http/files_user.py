@@ -5,10 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from chatterbox.chassis.http import http_app
-from chatterbox.chassis.http.http_errors import refusals, token_scheme
+from chatterbox.chassis.http.http_errors import token_router
 from chatterbox.chassis.token_verifier import bearer
 from chatterbox.wire.auth_api import UserInfo
-from chatterbox.wire.errors import Code
 from services.files.files_context import FilesContext
 
 UNLIMITED_BODY = 2**40
@@ -33,13 +32,5 @@ Uploader = Annotated[UserInfo, Depends(_user)]
 
 
 def files_router() -> APIRouter:
-    """A router of public routes: the API reference names the token and the refusals that every route may give."""
-    refused = refusals(
-        Code.TOKEN_MISSING,
-        Code.TOKEN_INVALID,
-        Code.TOKEN_EXPIRED,
-        Code.SESSION_ENDED,
-        Code.RATE_LIMITED,
-        Code.UNAVAILABLE,
-    )
-    return APIRouter(tags=["files"], dependencies=[Depends(token_scheme)], responses=refused)
+    """A router of public routes; `Uploader` checks the token."""
+    return token_router("files")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from chatterbox.chassis.durable_path import sync
 from services.files.storage.file_storage import BLOCK_BYTES, is_key, is_key_of
 
 
@@ -51,15 +52,15 @@ class DiskStorage:
         finally:
             os.close(descriptor)
         source.rename(path)
-        _sync(path.parent)
-        _sync(self._folder)
+        sync(path.parent)
+        sync(self._folder)
 
     def _delete(self, folder: Path, file_id: str) -> None:
         found = [key for key in _names(folder) if is_key_of(key, file_id)]
         for key in found:
             (folder / key).unlink(missing_ok=True)
         if found:
-            _sync(folder)
+            sync(folder)
 
 
 class _OpenedDiskFile:
@@ -80,12 +81,3 @@ def _names(folder: Path) -> list[str]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         return sorted(entry.name for entry in folder.iterdir())
     return []
-
-
-def _sync(folder: Path) -> None:
-    """Make the folder's list of files durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

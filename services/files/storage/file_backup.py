@@ -1,11 +1,11 @@
 """Backup, restore and verification of files: a folder with a copy of the database and one of the folder of files."""
 
 import asyncio
-import os
 import shutil
 from hashlib import file_digest
 from pathlib import Path
 
+from chatterbox.chassis.durable_path import sync
 from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.sqlite.backup import BackupError, backup, restore
 from chatterbox.chassis.sqlite.database import make_folder
@@ -93,11 +93,7 @@ def _copy(source: Path, target: Path) -> None:
     except FileNotFoundError:
         return  # erased meanwhile
     partial.chmod(0o600)
-    descriptor = os.open(partial, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(partial)
     partial.rename(target)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from chatterbox.chassis.durable_path import sync
 from chatterbox.wire import text_rules
 
 FILE_NAME = "erased.log"
@@ -39,7 +40,7 @@ def add(path: Path, lines: Sequence[str]) -> None:
     finally:
         os.close(descriptor)
     if is_new:
-        _sync_folder(path.parent)
+        sync(path.parent)
 
 
 def _ends_with_newline(descriptor: int) -> bool:
@@ -51,14 +52,6 @@ def _ends_with_newline(descriptor: int) -> bool:
 def _write(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read(path: Path) -> dict[int, int] | None:

@@ -4,10 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from chatterbox.chassis.http.http_errors import refusals, token_scheme
+from chatterbox.chassis.http.http_errors import token_router
 from chatterbox.chassis.token_verifier import bearer
 from chatterbox.wire.auth_api import UserInfo
-from chatterbox.wire.errors import Code
 from services.history.history_context import HistoryContext
 from services.history.http.app_context import context_of
 
@@ -30,16 +29,5 @@ CurrentUser = Annotated[UserInfo, Depends(_current_user)]
 
 
 def public_router() -> APIRouter:
-    """A router of public routes: the API reference names the token and the refusals that every route may give.
-
-    The token itself is checked by `CurrentUser`.
-    """
-    refused = refusals(
-        Code.TOKEN_MISSING,
-        Code.TOKEN_INVALID,
-        Code.TOKEN_EXPIRED,
-        Code.SESSION_ENDED,
-        Code.RATE_LIMITED,
-        Code.UNAVAILABLE,
-    )
-    return APIRouter(tags=["history"], dependencies=[Depends(token_scheme)], responses=refused)
+    """A router of public routes; `CurrentUser` checks the token."""
+    return token_router("history")
