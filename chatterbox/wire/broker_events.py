@@ -54,6 +54,8 @@ class MembershipChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="ev
     by: str
     read: int = 0
     """Of a new member: the offset of the room's last message then, up to which nothing is unread."""
+    encrypted: bool = False
+    uid: str = ""
 
 
 class TopicChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="topic"):
@@ -165,7 +167,38 @@ class UserTyping(msgspec.Struct, frozen=True, kw_only=True, tag_field="signal", 
     username: str
 
 
-Signal: TypeAlias = ReadStatesChanged | PresenceChanged | PresenceBeat | BeatWanted | UserTyping
+class InboxesGrew(msgspec.Struct, frozen=True, kw_only=True, tag_field="signal", tag="inboxes"):
+    """Inboxes of devices have new messages: their ids, as `history_api.DeviceInbox` has them, and their heads."""
+
+    heads: list[tuple[int, int]]
+
+
+class RecipientsChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="signal", tag="recipients"):
+    """Who can read encrypted rooms changed: room ids and the new versions."""
+
+    versions: list[tuple[int, int]]
+
+
+class DeviceListChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="signal", tag="device_list"):
+    """A user's device list changed."""
+
+    user_id: int
+    username: str
+    version: int
+    room_ids: list[int]
+    """Encrypted rooms of the user: their members are told."""
+
+
+class DeviceAppeared(msgspec.Struct, frozen=True, kw_only=True, tag_field="signal", tag="device_pending"):
+    """A device of a user waits for being listed."""
+
+    user_id: int
+    device: str
+    since: str
+
+
+EncryptionSignal: TypeAlias = InboxesGrew | RecipientsChanged | DeviceListChanged | DeviceAppeared
+Signal: TypeAlias = ReadStatesChanged | PresenceChanged | PresenceBeat | BeatWanted | UserTyping | EncryptionSignal
 
 encode_signal = msgspec.json.Encoder().encode
 

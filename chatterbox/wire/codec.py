@@ -41,7 +41,7 @@ def _fast_send(data: bytes) -> Send | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     names = 3 + (send.room != DEFAULT_ROOM) + (send.key is not None) + (send.reply_to is not msgspec.UNSET)
-    names += send.files is not msgspec.UNSET
+    names += (send.files is not msgspec.UNSET) + (send.recipients is not msgspec.UNSET)
     return send if data.count(b":") == names else None
 
 

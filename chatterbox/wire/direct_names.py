@@ -1,7 +1,8 @@
-"""Names of direct conversations: `@ada+bob`, from the usernames of the two. Pure.
+"""Names of direct conversations, from the usernames of the two: `@ada~bob`, and `@ada+bob` if not encrypted. Pure.
 
-Neither `@` nor `+` occurs in a username, and no room name starts with `@`. So a name tells who the two are, and it is
-never the name of another room. Notes to oneself are `@ada+ada`.
+None of `@`, `~` and `+` occurs in a username, and no room name starts with `@`. So a name tells who the two are and
+whether they write encrypted, which no server can change, and it is never the name of another room. Notes to oneself
+are `@ada~ada`.
 """
 
 from typing import Any
@@ -12,27 +13,37 @@ from chatterbox.wire.limits import Limits
 
 KIND = "direct"
 """The `kind` of a direct conversation in frames."""
-_MARK, _AND = "@", "+"
+_MARK, _AND, _AND_ENCRYPTED = "@", "+", "~"
 
 
-def direct_name(one: str, other: str) -> str:
+def direct_name(one: str, other: str, *, encrypted: bool = False) -> str:
     """The name of the conversation of two users, in the spelling of the usernames; who is first makes no difference.
 
-    >>> direct_name("bob", "Ada"), direct_name("ada", "ada")
-    ('@Ada+bob', '@ada+ada')
+    >>> direct_name("bob", "Ada"), direct_name("ada", "ada", encrypted=True)
+    ('@Ada+bob', '@ada~ada')
     """
-    return f"{_MARK}{_AND.join(sorted((one, other), key=text_rules.folded))}"
+    between = _AND_ENCRYPTED if encrypted else _AND
+    return f"{_MARK}{between.join(sorted((one, other), key=text_rules.folded))}"
+
+
+def is_encrypted(room: str) -> bool:
+    """Whether this is the name of an encrypted direct conversation.
+
+    >>> is_encrypted("@ada~bob"), is_encrypted("@ada+bob"), is_encrypted("general")
+    (True, False, False)
+    """
+    return room.startswith(_MARK) and _AND_ENCRYPTED in room
 
 
 def people(room: str) -> tuple[str, ...]:
     """The usernames in the name of a direct conversation, once each; () for any other room.
 
-    >>> people("@Ada+bob"), people("@ada+ada"), people("general")
+    >>> people("@Ada+bob"), people("@ada~ada"), people("general")
     (('Ada', 'bob'), ('ada',), ())
     """
     if not room.startswith(_MARK):
         return ()
-    low, _, high = room.removeprefix(_MARK).partition(_AND)
+    low, _, high = room.removeprefix(_MARK).partition(_AND_ENCRYPTED if is_encrypted(room) else _AND)
     return (low, high) if low != high else (low,)
 
 
@@ -61,16 +72,17 @@ def address(text: str, limits: Limits) -> str:
     Two spellings of the same name have the same. A space counts as `+`, which is how the query of an address (URL)
     means it. Raises `room_name_invalid`.
 
-    >>> address("@BOB+Ada", Limits()), address("General", Limits())
-    ('@ada+bob', 'general')
+    >>> address("@BOB~Ada", Limits()), address("General", Limits())
+    ('@ada~bob', 'general')
     """
     if not text.startswith(_MARK):
         return text_rules.room_name(text, limits)
-    names = text.removeprefix(_MARK).replace(" ", _AND).split(_AND)
+    encrypted = is_encrypted(text)
+    names = text.removeprefix(_MARK).replace(" ", _AND).split(_AND_ENCRYPTED if encrypted else _AND)
     try:
         one, other = map(text_rules.username, names)
     except (ChatError, ValueError):
         raise ChatError(
-            Code.ROOM_NAME_INVALID, "A direct conversation is named @USERNAME+USERNAME, after the two users."
+            Code.ROOM_NAME_INVALID, "A direct conversation is named after the two users: @USERNAME~USERNAME."
         ) from None
-    return direct_name(text_rules.folded(one), text_rules.folded(other))
+    return direct_name(text_rules.folded(one), text_rules.folded(other), encrypted=encrypted)

@@ -36,38 +36,55 @@ class Code(StrEnum):
     USER_UNKNOWN = "user_unknown"
 
     ALREADY_CONNECTED = "already_connected"
+    BACKUP_FULL = "backup_full"
+    BACKUP_STALE = "backup_stale"
     CHANGED_MEANWHILE = "changed_meanwhile"
     CONTENT_EMPTY = "content_empty"
     CONTENT_FORBIDDEN = "content_forbidden"
     CONTENT_TOO_LONG = "content_too_long"
+    DEVICE_REMOVED = "device_removed"
+    DEVICE_UNBOUND = "device_unbound"
+    DEVICE_UNKNOWN = "device_unknown"
     DIRECT_REFUSED = "direct_refused"
     DISPLAY_NAME_INVALID = "display_name_invalid"
+    ENCRYPTION_OFF = "encryption_off"
+    ENCRYPTION_REQUIRED = "encryption_required"
+    ENVELOPE_INVALID = "envelope_invalid"
     FILE_REFUSED = "file_refused"
     FILE_TOO_LARGE = "file_too_large"
     FILE_UNKNOWN = "file_unknown"
     KEY_INVALID = "key_invalid"
     KEY_REUSED = "key_reused"
     LAST_MEMBER = "last_member"
+    LIST_INVALID = "list_invalid"
+    LIST_STALE = "list_stale"
     MESSAGE_DELETED = "message_deleted"
     MESSAGE_UNKNOWN = "message_unknown"
     NOT_ALLOWED = "not_allowed"
     NOT_A_MEMBER = "not_a_member"
     NOT_THE_CREATOR = "not_the_creator"
     NOT_YOURS = "not_yours"
+    ONE_TIME_KEY_TAKEN = "one_time_key_taken"
     POSITION_INVALID = "position_invalid"
     PROFILE_INVALID = "profile_invalid"
     QUOTA_FULL = "quota_full"
     REACTION_INVALID = "reaction_invalid"
+    RECIPIENTS_STALE = "recipients_stale"
     REMOVED_FROM_ROOM = "removed_from_room"
+    ROOM_ENCRYPTED = "room_encrypted"
     ROOM_EXISTS = "room_exists"
     ROOM_FOR_ALL = "room_for_all"
     ROOM_NAME_INVALID = "room_name_invalid"
+    ROOM_NOT_ENCRYPTED = "room_not_encrypted"
     ROOM_UNKNOWN = "room_unknown"
+    STORE_SUPERSEDED = "store_superseded"
     TOO_LATE = "too_late"
+    TOO_MANY_DEVICES = "too_many_devices"
     TOO_MANY_FILES = "too_many_files"
     TOO_MANY_PINS = "too_many_pins"
     TOO_MANY_REACTIONS = "too_many_reactions"
     TOO_MANY_ROOMS = "too_many_rooms"
+    TO_DEVICE_GAP = "to_device_gap"
     TOPIC_INVALID = "topic_invalid"
     UPLOAD_CONFLICT = "upload_conflict"
     UPLOAD_UNKNOWN = "upload_unknown"
@@ -115,12 +132,22 @@ MEANINGS: dict[Code, Meaning] = {
     Code.USERNAME_TAKEN: Meaning(409, "That username, or one that looks like it, is taken."),
     Code.USER_UNKNOWN: Meaning(404, "No user with that name."),
     Code.ALREADY_CONNECTED: Meaning(409, "This connection already belongs to another session."),
+    Code.BACKUP_FULL: Meaning(409, "The key backup is full; the detail names the limit."),
+    Code.BACKUP_STALE: Meaning(409, "Another device changed the key backup. Read it, and try again."),
     Code.CHANGED_MEANWHILE: Meaning(409, "The message changed since you saw it. Look at it as it is now."),
     Code.CONTENT_EMPTY: Meaning(422, "A message needs at least one visible character."),
     Code.CONTENT_FORBIDDEN: Meaning(422, "The message contains a character that is not allowed; the detail names it."),
     Code.CONTENT_TOO_LONG: Meaning(422, "The message is too long; the detail names the limit."),
+    Code.DEVICE_REMOVED: Meaning(409, "The owner of this device removed it. Log in again as a new device."),
+    Code.DEVICE_UNBOUND: Meaning(403, "This device belongs to another login session."),
+    Code.DEVICE_UNKNOWN: Meaning(404, "There is no such device."),
     Code.DIRECT_REFUSED: Meaning(403, "That user does not take direct messages from you."),
     Code.DISPLAY_NAME_INVALID: Meaning(422, "That display name is not allowed; the detail says why."),
+    Code.ENCRYPTION_OFF: Meaning(409, "End-to-end encryption is switched off on this server."),
+    Code.ENCRYPTION_REQUIRED: Meaning(
+        409, "Direct conversations of this server are encrypted; this one is not, and takes no new messages."
+    ),
+    Code.ENVELOPE_INVALID: Meaning(422, "This is not an encrypted message as rooms take them; the detail says why."),
     Code.FILE_REFUSED: Meaning(415, "The file was refused; the detail says why."),
     Code.FILE_TOO_LARGE: Meaning(413, "The file is too large; the detail names the limit."),
     Code.FILE_UNKNOWN: Meaning(404, "There is no such file, or you may not read it."),
@@ -129,26 +156,41 @@ MEANINGS: dict[Code, Meaning] = {
     Code.LAST_MEMBER: Meaning(
         409, "You are the last member of this private room: if you leave, it is deleted. Confirm that with `delete`."
     ),
+    Code.LIST_INVALID: Meaning(422, "The device list is not valid; the detail names the signature or the field."),
+    Code.LIST_STALE: Meaning(409, "Another device changed the device list. Read it, and try again."),
     Code.MESSAGE_DELETED: Meaning(409, "That message was deleted."),
     Code.MESSAGE_UNKNOWN: Meaning(404, "There is no message at this offset of the room."),
     Code.NOT_ALLOWED: Meaning(403, "You may not do that in this room; the detail says who may."),
     Code.NOT_A_MEMBER: Meaning(403, "You are not a member of this room. Join it first."),
     Code.NOT_THE_CREATOR: Meaning(403, "Only the creator of this room can do that."),
     Code.NOT_YOURS: Meaning(403, "That message is not yours."),
+    Code.ONE_TIME_KEY_TAKEN: Meaning(409, "The server has another key under this id."),
     Code.POSITION_INVALID: Meaning(422, "This position does not exist in this room. Read from the end of the room."),
     Code.PROFILE_INVALID: Meaning(422, "That profile is not allowed; the detail names the field and the limit."),
     Code.QUOTA_FULL: Meaning(507, "There is no space for the file; the detail says what you can do."),
     Code.REACTION_INVALID: Meaning(422, "A reaction must be one emoji, or a name such as `:tada:`."),
+    Code.RECIPIENTS_STALE: Meaning(
+        409, "Who can read here has changed; nothing was stored. Get the recipients, share the keys, encrypt again."
+    ),
     Code.REMOVED_FROM_ROOM: Meaning(403, "You were removed from this room. Ask a member to invite you again."),
+    Code.ROOM_ENCRYPTED: Meaning(
+        409, "This conversation takes encrypted messages only; the program `chatterbox` makes them."
+    ),
     Code.ROOM_EXISTS: Meaning(409, "That room name is taken or reserved."),
     Code.ROOM_FOR_ALL: Meaning(409, "Everyone is a member of this room; it can't be left."),
     Code.ROOM_NAME_INVALID: Meaning(422, "A room name must be 1-40 letters, digits or '_.-'."),
+    Code.ROOM_NOT_ENCRYPTED: Meaning(409, "This room is not encrypted; an encrypted message has no place here."),
     Code.ROOM_UNKNOWN: Meaning(404, "No such room, or it is private and you are not in it."),
+    Code.STORE_SUPERSEDED: Meaning(
+        409, "This key store is an old copy, or in use on another computer. Log in there as a new device."
+    ),
     Code.TOO_LATE: Meaning(403, "It is too late to edit this message; the detail names the limit."),
+    Code.TOO_MANY_DEVICES: Meaning(409, "You have the maximum number of devices. Remove one first."),
     Code.TOO_MANY_FILES: Meaning(409, "Too many files; the detail names the limit."),
     Code.TOO_MANY_PINS: Meaning(409, "The room has the maximum number of pinned messages. Unpin one first."),
     Code.TOO_MANY_REACTIONS: Meaning(409, "The message has the maximum number of different reactions."),
     Code.TOO_MANY_ROOMS: Meaning(409, "You are in the maximum number of rooms. Leave one first."),
+    Code.TO_DEVICE_GAP: Meaning(409, "A to-device message before this one is missing. Send that one first."),
     Code.TOPIC_INVALID: Meaning(422, "That topic is not allowed; the detail says why."),
     Code.UPLOAD_CONFLICT: Meaning(409, "The upload is at another offset; ask for it, and continue from there."),
     Code.UPLOAD_UNKNOWN: Meaning(404, "There is no such upload; it may have ended or expired. Begin a new one."),

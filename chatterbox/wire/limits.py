@@ -104,6 +104,26 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Files of one message."""
     avatar_bytes: Whole = 2 * 1024 * 1024
     """Bytes in the picture of a profile, as it is uploaded."""
+    envelope_bytes: Whole = 24_576
+    """Bytes in one encrypted message."""
+    reaction_envelope_bytes: Whole = 1024
+    """Bytes in one user's encrypted reactions to a message."""
+    devices_per_user: Whole = 20
+    """Devices of one user that have keys, besides removed ones."""
+    recipients_per_room: Whole = 1000
+    """Devices that can read one encrypted room."""
+    to_device_bytes: Whole = 4096
+    """Bytes in one to-device message."""
+    inbox_messages: Whole = 5000
+    """To-device messages that wait for one device; beyond, it gets no more keys until it is back."""
+    inbox_bytes: Whole = 8 * 1024 * 1024
+    """Bytes that wait for one device."""
+    inbox_messages_of_device: Whole = 500
+    """To-device messages of one sending device that wait for one device."""
+    one_time_keys: Whole = 100
+    """One-time keys of one device that the server holds."""
+    backup_items: Whole = 50_000
+    """Items in one user's key backup."""
     connect_s: float = 10
     """Seconds within which a connection without a token must send `connect`."""
 

@@ -222,6 +222,8 @@ def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
             people_rules.take_typing(step, frame)
         case frames.Seen():
             people_rules.take_seen(step, frame)
+        case frames.ToDevice() | frames.RecipientsUpdate() | frames.DeviceListUpdate() | frames.DevicePending():
+            pass
         case frames.Move(after_ms=after_ms):
             step.emit(events.StartTimer(after_ms / 1000, events.MoveDue(step.state.connection)))
         case _:

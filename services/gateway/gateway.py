@@ -292,6 +292,13 @@ class Gateway:
                 | broker_events.UserTyping()
             ):
                 self._people.on_signal(signal)
+            case (
+                broker_events.InboxesGrew()
+                | broker_events.RecipientsChanged()
+                | broker_events.DeviceListChanged()
+                | broker_events.DeviceAppeared()
+            ):
+                pass
             case _:
                 assert_never(signal)
 

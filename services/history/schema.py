@@ -234,6 +234,132 @@ MIGRATIONS = (
         file_id TEXT PRIMARY KEY
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- End-to-end encryption. A room is encrypted from its beginning or never. `recipients` counts changes of who can
+    -- read it; `closed_at` is its value when last someone lost that. `uid` names the room inside encrypted messages.
+    ALTER TABLE rooms ADD COLUMN encrypted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rooms ADD COLUMN uid TEXT NOT NULL DEFAULT '';
+    ALTER TABLE rooms ADD COLUMN recipients INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rooms ADD COLUMN closed_at INTEGER NOT NULL DEFAULT 0;
+    -- Two users may have an encrypted conversation besides an earlier one that is not. `memberships.direct` is 1 in
+    -- direct conversations, plus 2 in encrypted rooms.
+    CREATE TABLE new_directs (
+        low_user INTEGER NOT NULL,
+        high_user INTEGER NOT NULL,
+        encrypted INTEGER NOT NULL,
+        room_id INTEGER NOT NULL UNIQUE REFERENCES rooms (id),
+        folded TEXT NOT NULL UNIQUE,
+        PRIMARY KEY (low_user, high_user, encrypted)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO new_directs SELECT low_user, high_user, 0, room_id, folded FROM directs;
+    DROP TABLE directs;
+    ALTER TABLE new_directs RENAME TO directs;
+    -- Devices that have keys. `sid` is the login session that may use it; empty: none. `keys` is JSON (`DeviceKeys`).
+    -- Its inbox has the to-device messages from `inbox_floor` + 1 to `inbox_head`.
+    CREATE TABLE devices (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        user_id INTEGER NOT NULL,
+        username TEXT NOT NULL,
+        device_id TEXT NOT NULL,
+        sid TEXT NOT NULL,
+        keys TEXT NOT NULL,
+        state TEXT NOT NULL,
+        dehydrated INTEGER NOT NULL DEFAULT 0,
+        generation INTEGER NOT NULL,
+        inbox_epoch TEXT NOT NULL,
+        inbox_floor INTEGER NOT NULL DEFAULT 0,
+        inbox_head INTEGER NOT NULL DEFAULT 0,
+        inbox_bytes INTEGER NOT NULL DEFAULT 0,
+        created_ms INTEGER NOT NULL,
+        seen_ms INTEGER NOT NULL,
+        UNIQUE (user_id, device_id)
+    ) STRICT;
+    CREATE INDEX devices_by_session ON devices (sid) WHERE sid <> '';
+    -- The device list that each user signed, and the keys that vouch for it; all of it JSON.
+    CREATE TABLE device_lists (
+        user_id INTEGER PRIMARY KEY,
+        username TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        master TEXT NOT NULL,
+        self_signing TEXT NOT NULL,
+        list TEXT NOT NULL
+    ) STRICT;
+    -- `seq`: the first one is given out first.
+    CREATE TABLE one_time_keys (
+        device INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        key_id TEXT NOT NULL,
+        key TEXT NOT NULL,
+        PRIMARY KEY (device, seq),
+        UNIQUE (device, key_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE fallback_keys (
+        device INTEGER PRIMARY KEY,
+        key_id TEXT NOT NULL,
+        key TEXT NOT NULL,
+        used INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    -- Keys that were given out lately: who asks again gets the same one.
+    CREATE TABLE claims (
+        by_device INTEGER NOT NULL,
+        of_device INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        key_id TEXT NOT NULL,
+        key TEXT NOT NULL,
+        PRIMARY KEY (by_device, of_device)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE to_device (
+        device INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        from_device INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (device, offset)
+    ) STRICT, WITHOUT ROWID;
+    -- The number of the last message from one device to another, and how many of them wait.
+    CREATE TABLE to_device_counts (
+        from_device INTEGER NOT NULL,
+        to_device INTEGER NOT NULL,
+        last_n INTEGER NOT NULL,
+        waiting INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (from_device, to_device)
+    ) STRICT, WITHOUT ROWID;
+    -- Outbound sessions: for which version of the room's recipients all have its keys, and at which one it began.
+    CREATE TABLE room_sessions (
+        room_id INTEGER NOT NULL,
+        session TEXT NOT NULL,
+        device INTEGER NOT NULL,
+        recipients INTEGER NOT NULL,
+        began_at INTEGER NOT NULL,
+        used_ms INTEGER NOT NULL,
+        PRIMARY KEY (room_id, session)
+    ) STRICT, WITHOUT ROWID;
+    -- Who was given a session's keys; `how` is '' or the reason why a device was not.
+    CREATE TABLE session_shares (
+        room_id INTEGER NOT NULL,
+        session TEXT NOT NULL,
+        device INTEGER NOT NULL,
+        how TEXT NOT NULL,
+        PRIMARY KEY (room_id, session, device)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE key_backups (
+        user_id INTEGER PRIMARY KEY,
+        version INTEGER NOT NULL,
+        header TEXT NOT NULL,
+        items INTEGER NOT NULL DEFAULT 0,
+        last_seq INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE key_backup_items (
+        user_id INTEGER NOT NULL,
+        item TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (user_id, item)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX key_backup_order ON key_backup_items (user_id, seq);
+    """,
 )
 
 _MENTIONS_BEYOND = """

@@ -5,19 +5,11 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from chatterbox.wire.frames.encryption import EncryptionCommand
+from chatterbox.wire.frames.exchange import CommandId, Exchange
 from chatterbox.wire.limits import DEFAULT_ROOM
 from chatterbox.wire.position import Position, ResumePoint, Whole
 from chatterbox.wire.user_settings import NotificationLevel
-
-CommandId: TypeAlias = Annotated[
-    int, Meta(ge=0, le=2**53 - 1, description="Chosen by the client; echoed in the reply.")
-]
-
-
-class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
-    """A command, or the reply that echoes its id."""
-
-    id: CommandId
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="connect"):
@@ -54,6 +46,8 @@ class Send(Exchange, frozen=True, kw_only=True):
     """The offset of an earlier message of the room that this one answers."""
     files: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     """Ids of files that you uploaded for this room; `content` may then be empty."""
+    recipients: Whole | msgspec.UnsetType = msgspec.UNSET
+    """In an encrypted room, whose `content` is an envelope: the version of its recipients that it was encrypted for."""
 
 
 class Edit(Exchange, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,6 +57,8 @@ class Edit(Exchange, frozen=True, kw_only=True, omit_defaults=True):
     offset: Whole
     content: str
     rev: Whole | None = None
+    recipients: Whole | msgspec.UnsetType = msgspec.UNSET
+    """As in `send`."""
 
 
 class DeleteMessage(Exchange, frozen=True, kw_only=True, tag="delete"):
@@ -73,12 +69,19 @@ class DeleteMessage(Exchange, frozen=True, kw_only=True, tag="delete"):
 
 
 class React(Exchange, frozen=True, kw_only=True, omit_defaults=True):
-    """React to a message with an emoji or `:name:`, or (`remove`) take that back. Doing it again changes nothing."""
+    """React to a message with an emoji or `:name:`, or (`remove`) take that back. Doing it again changes nothing.
+
+    In an encrypted room, `envelope` has all of your reactions to the message, and replaces those before; `emoji` is
+    empty.
+    """
 
     room: str
     offset: Whole
-    emoji: str
+    emoji: str = ""
     remove: bool = False
+    envelope: str = ""
+    recipients: Whole | msgspec.UnsetType = msgspec.UNSET
+    """As in `send`."""
 
 
 class Pin(Exchange, frozen=True, kw_only=True, omit_defaults=True):
@@ -178,10 +181,12 @@ class CreateRoom(Exchange, frozen=True, kw_only=True, tag="create"):
     private: bool = False
 
 
-class Direct(Exchange, frozen=True, kw_only=True):
+class Direct(Exchange, frozen=True, kw_only=True, omit_defaults=True):
     """Open the direct conversation with a user, with yourself for notes; it is made the first time."""
 
     username: str
+    encrypted: bool | msgspec.UnsetType = msgspec.UNSET
+    """Whether the encrypted one, or the one that is not; absent: as the server begins them, see `welcome`."""
 
 
 class Invite(Exchange, frozen=True, kw_only=True):
@@ -239,5 +244,6 @@ Command: TypeAlias = (
     | Remove
     | DeleteRoom
     | SetTopic
+    | EncryptionCommand
     | Ping
 )

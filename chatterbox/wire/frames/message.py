@@ -5,13 +5,15 @@ import msgspec
 from chatterbox.wire.position import Position, Whole
 
 
-class Reaction(msgspec.Struct, frozen=True, kw_only=True):
+class Reaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many users reacted to a message with `emoji`, and the first of them."""
 
     emoji: str
     n: Whole
     by: tuple[str, ...]
     """At most eight usernames, in order of reacting."""
+    envelope: str = ""
+    """In an encrypted room: all reactions of the one user in `by`, encrypted; `emoji` is empty."""
 
 
 class AttachedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

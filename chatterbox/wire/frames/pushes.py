@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from chatterbox.wire.frames.encryption import EncryptionPush
 from chatterbox.wire.frames.message import Change, Message
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.people import Presence, Profile
@@ -41,6 +42,10 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of what the room notifies you; absent: each client decides."""
     until: str = ""
     """RFC 3339: before this time the room does not notify you."""
+    encrypted: bool = False
+    """Whether it takes encrypted messages only; that never changes."""
+    uid: str = ""
+    """Its name inside encrypted messages; only of an encrypted one."""
 
 
 class PendingInvitation(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +66,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     ping_s: float
     rooms: list[RoomState]
     invitations: list[PendingInvitation] = []
+    encryption: str = ""
+    """The server's `EncryptionPolicy`; absent: it can't carry encrypted messages."""
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="membership"):
@@ -85,6 +92,10 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """With `at`: the usernames of its members; only in a direct conversation."""
     read: Whole = 0
     """With `at`: the offset up to which you have read: in a room that you joined, its last message then."""
+    encrypted: bool = False
+    """With `at`: whether it takes encrypted messages only."""
+    uid: str = ""
+    """With `at`: the name of an encrypted room inside encrypted messages."""
 
 
 class TopicUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="topic"):
@@ -184,5 +195,6 @@ Push: TypeAlias = (
     | ProfileUpdate
     | TypingUpdate
     | Seen
+    | EncryptionPush
     | Move
 )

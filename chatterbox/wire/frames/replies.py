@@ -4,7 +4,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from chatterbox.wire.frames.commands import CommandId, Exchange
+from chatterbox.wire.frames.encryption import EncryptionReply
+from chatterbox.wire.frames.exchange import CommandId, Exchange
 from chatterbox.wire.frames.message import AttachedFile, Change, Message
 from chatterbox.wire.people import Presence, Profile
 from chatterbox.wire.position import Position, Whole
@@ -24,6 +25,10 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
     """`direct` for a direct conversation; absent for any other room."""
     with_: tuple[str, ...] | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="with")
     """The usernames of its members; only in a direct conversation."""
+    encrypted: bool | msgspec.UnsetType = msgspec.UNSET
+    """Whether it takes encrypted messages only; that never changes."""
+    uid: str | msgspec.UnsetType = msgspec.UNSET
+    """Its name inside encrypted messages; only of an encrypted one."""
 
 
 class Joined(Exchange, frozen=True, kw_only=True):
@@ -141,13 +146,17 @@ class Created(Exchange, frozen=True, kw_only=True):
     at: Position
 
 
-class DirectOpened(Exchange, frozen=True, kw_only=True, tag="direct_opened"):
+class DirectOpened(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="direct_opened"):
     """The reply to `direct`: pushes start after `at`."""
 
     room: str
     with_: tuple[str, ...] = msgspec.field(name="with")
     """The usernames of the two; only yours for notes to yourself."""
     at: Position
+    encrypted: bool = False
+    """Whether it takes encrypted messages only; that never changes."""
+    uid: str = ""
+    """Its name inside encrypted messages; only of an encrypted one."""
 
 
 class Invited(Exchange, frozen=True, kw_only=True):
@@ -216,5 +225,6 @@ Reply: TypeAlias = (
     | TopicSet
     | Reconnected
     | Pong
+    | EncryptionReply
     | ErrorFrame
 )

@@ -19,6 +19,8 @@ class Append(msgspec.Struct, frozen=True, omit_defaults=True):
     """The offset of the message that it answers; 0: none."""
     files: tuple[str, ...] = ()
     """Ids of files that the user uploaded for the room."""
+    recipients: int = 0
+    """In an encrypted room, the version of its recipients that `content` was encrypted for."""
 
 
 class MessageChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
@@ -37,6 +39,8 @@ class MessageEdit(MessageChange, frozen=True, kw_only=True, tag="edit"):
 
     content: str
     rev: int | None = None
+    recipients: int = 0
+    """As in `Append`."""
 
 
 class MessageDeletion(MessageChange, frozen=True, kw_only=True, tag="delete"):
@@ -48,6 +52,10 @@ class MessageReaction(MessageChange, frozen=True, kw_only=True, omit_defaults=Tr
 
     emoji: str
     remove: bool = False
+    envelope: str = ""
+    """In an encrypted room: all reactions of the user to the message, encrypted; `emoji` is empty."""
+    recipients: int = 0
+    """As in `Append`."""
 
 
 class MessagePin(MessageChange, frozen=True, kw_only=True, omit_defaults=True, tag="pin"):

@@ -20,6 +20,9 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
     topic: str = ""
     rev: int = 0
     """The room's rev: how many changes were made to its messages."""
+    encrypted: bool = False
+    uid: str = ""
+    """The name of an encrypted room inside encrypted messages."""
 
 
 class UserIds(msgspec.Struct, frozen=True):

@@ -51,6 +51,8 @@ class OpenDirectCall(msgspec.Struct, frozen=True):
     user_id: int
     username: str
     other: str
+    encrypted: bool | None = None
+    """None: as the server's policy has it."""
 
 
 class RemoveMemberCall(msgspec.Struct, frozen=True):
@@ -126,6 +128,9 @@ class VisibleRoom(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | msgspec.UnsetType = msgspec.UNSET
     """As in `frames.RoomSummary`, like `with`."""
     with_: tuple[str, ...] | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="with")
+    encrypted: bool | msgspec.UnsetType = msgspec.UNSET
+    """As in `frames.RoomSummary`, like `uid`."""
+    uid: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class RoomListing(msgspec.Struct, frozen=True):

@@ -110,6 +110,15 @@ class CommandHandlers:
                 return self._delete(connection, member, command)
             case frames.SetTopic():
                 return self._set_topic(connection, member, command)
+            case (
+                frames.ReadRecipients()
+                | frames.Claim()
+                | frames.ShareKeys()
+                | frames.SendToDevice()
+                | frames.OpenInbox()
+                | frames.Take()
+            ):
+                raise ChatError(Code.ENCRYPTION_OFF)
             case _:
                 assert_never(command)
 

@@ -11,10 +11,10 @@ from services.history.rooms import direct_writers, membership_changes, room_quer
 
 _FIND = """
     SELECT rooms.id, name, private, everyone, epoch, head, topic, rev FROM directs JOIN rooms ON rooms.id = room_id
-    WHERE low_user = ? AND high_user = ?
+    WHERE low_user = ? AND high_user = ? AND NOT directs.encrypted
 """
 _CREATE = "INSERT INTO rooms (name, epoch, private, created_ms) VALUES (?, ?, 1, ?) RETURNING id"
-_ADD_PAIR = "INSERT INTO directs (low_user, high_user, room_id, folded) VALUES (?, ?, ?, ?)"
+_ADD_PAIR = "INSERT INTO directs (low_user, high_user, encrypted, room_id, folded) VALUES (?, ?, 0, ?, ?)"
 _ADD_MEMBER = "INSERT INTO memberships (room_id, user_id, username, joined_ms, direct) VALUES (?, ?, ?, ?, 1)"
 _COUNT = "SELECT count(*) FROM memberships WHERE user_id = ? AND direct"
 

@@ -1,0 +1,1 @@
+"""End-to-end encryption in the client: keys, who may read, and what is encrypted and decrypted."""

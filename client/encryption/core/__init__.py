@@ -1,0 +1,1 @@
+"""Pure rules of end-to-end encryption: formats, checks and decisions. No clock, no randomness, no files."""
