@@ -1,6 +1,6 @@
 """The key store: all secrets of a device, in one SQLite file. Their values are encrypted.
 
-One file for each server and user, which all running clients of the user share. Whoever uses it holds a transaction, so
+One file for each server and user, which all running clients of the user share. Every use holds a transaction, so
 that a ratchet that moved is on disk before what it encrypted leaves this computer. Names of rows are not encrypted:
 never put into them what is secret.
 """
