@@ -18,7 +18,7 @@ _CHANGE_OF_USER = f"""
     {_SET}
     WHERE id IN (SELECT room_id FROM memberships WHERE user_id = :user AND direct >= 2) AND encrypted
     RETURNING id, recipients
-"""
+"""  # noqa: S608 - constants
 _CHANGE_OF_ROOM = f"{_SET} WHERE id = :room AND encrypted RETURNING id, recipients"
 
 
