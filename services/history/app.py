@@ -126,6 +126,7 @@ def create_app(
             damage=database.damage,
             ledger=ErasureLedger(settings.data),
             pending=pending,
+            policy=settings.encryption,
             on_erased=copies.request,
             on_failed=pages.clear,
         )
@@ -154,6 +155,7 @@ def create_app(
             now_ms=now_ms,
             signals=signals,
             on_deleted=cleanup.request,
+            policy=settings.encryption,
         )
         answer = operator_commands.answering(history.delete_any_room)
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
