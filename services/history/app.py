@@ -22,8 +22,8 @@ from services.history import operator_commands
 from services.history.core.page_cache import PageCache
 from services.history.core.recent_senders import RecentSenders
 from services.history.encryption.core import key_checks
-from services.history.encryption.device_upkeep import DeviceUpkeep
-from services.history.encryption.sqlite_device_store import SqliteDeviceStore
+from services.history.encryption.devices.device_upkeep import DeviceUpkeep
+from services.history.encryption.devices.sqlite_device_store import SqliteDeviceStore
 from services.history.erasure.copy_erasure import CopyErasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.pending_erasures import PendingErasures

@@ -11,7 +11,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import ClaimCall, ClaimedKeys
 from chatterbox.wire.limits import Limits
 from services.history.device_store import LoginOfUser
-from services.history.encryption import (
+from services.history.encryption.devices import (
     device_table,
     device_uploads,
     key_backups,

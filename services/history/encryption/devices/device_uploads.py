@@ -12,8 +12,9 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.text_rules import timestamp
 from services.history.device_store import LoginOfUser
-from services.history.encryption import device_table, list_store, one_time_keys, recipient_versions
-from services.history.encryption.device_table import DeviceRow
+from services.history.encryption import recipient_versions
+from services.history.encryption.devices import device_table, list_store, one_time_keys
+from services.history.encryption.devices.device_table import DeviceRow
 from services.history.messages.write_transaction import WriteTransaction
 
 REPLACED_LATEST_MS = 3600 * 1000

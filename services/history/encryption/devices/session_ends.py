@@ -8,7 +8,8 @@ from chatterbox.chassis.sqlite.reader_pool import RowSource
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.encryption.key_api import DeviceState
 from chatterbox.wire.errors import ChatError, Code
-from services.history.encryption import device_table, recipient_versions
+from services.history.encryption import recipient_versions
+from services.history.encryption.devices import device_table
 from services.history.messages.write_transaction import WriteTransaction
 
 CHUNK_DEVICES = 100

@@ -37,8 +37,10 @@ _ERASE_REST = (
     "DELETE FROM to_device WHERE device = ?",
     "DELETE FROM to_device_counts WHERE from_device = ?",
     "DELETE FROM to_device_counts WHERE to_device = ?",
-    "DELETE FROM session_shares"
-    " WHERE (room_id, session) IN (SELECT room_id, session FROM room_sessions WHERE device = ?)",
+    """
+    DELETE FROM session_shares
+    WHERE (room_id, session) IN (SELECT room_id, session FROM room_sessions WHERE device = ?)
+    """,
     "DELETE FROM room_sessions WHERE device = ?",
     "DELETE FROM devices WHERE id = ?",
 )

@@ -11,10 +11,11 @@ from chatterbox.wire.broker_events import DeviceListChanged
 from chatterbox.wire.encryption.device_keys import CrossSigningKey, DeviceKeys, DeviceList, UserKeys
 from chatterbox.wire.encryption.key_api import DeviceListUpload, DeviceState
 from chatterbox.wire.encryption.signatures import device_hash
-from services.history.encryption import device_table, recipient_versions
+from services.history.encryption import recipient_versions
 from services.history.encryption.core import device_list_rules
 from services.history.encryption.core.device_list_rules import StoredList, UploadedDevice
-from services.history.encryption.device_table import DeviceRow
+from services.history.encryption.devices import device_table
+from services.history.encryption.devices.device_table import DeviceRow
 from services.history.messages.write_transaction import WriteTransaction
 
 T = TypeVar("T")
