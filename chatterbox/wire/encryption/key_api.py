@@ -68,6 +68,8 @@ class OwnDevice(msgspec.Struct, frozen=True, kw_only=True):
     one_time: list[str]
     """The ids of the one-time keys that the server holds for it."""
     fallback_used: bool
+    keys: DeviceKeys
+    """What was uploaded: another device of the owner needs them to list this one."""
 
 
 class OwnDevices(msgspec.Struct, frozen=True):

@@ -43,8 +43,9 @@ class UserSecrets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The seed of the master key. Only until a recovery key exists: then it is in the key backup alone."""
     self_signing: bytes = b""
     """The seed of the self-signing key: a device without it can't change the device list."""
-    item_key: bytes = b""
-    """The key of the items of the key backup; empty: there is no backup, or this device is not approved yet."""
+    item_keys: tuple[bytes, ...] = ()
+    """The keys of the items of the key backup, the one in use first; empty: there is no backup, or this device is not
+    approved yet."""
 
 
 @dataclass(frozen=True, slots=True)
