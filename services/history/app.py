@@ -21,6 +21,8 @@ from chatterbox.wire.limits import Limits
 from services.history import operator_commands
 from services.history.core.page_cache import PageCache
 from services.history.core.recent_senders import RecentSenders
+from services.history.device_messages import DeviceMessages
+from services.history.encryption.delivery.sqlite_inbox_store import SqliteInboxStore
 from services.history.erasure.copy_erasure import CopyErasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.pending_erasures import PendingErasures
@@ -39,6 +41,7 @@ from services.history.http import (
     read_routes,
     room_routes,
 )
+from services.history.http.encryption import internal_encryption_routes
 from services.history.http.page_endpoint import PageEndpoint
 from services.history.messages.commit_publisher import CommitPublisher, CommittedChanges
 from services.history.messages.writer import Writer
@@ -140,14 +143,15 @@ def create_app(
         )
         answer = operator_commands.answering(history.delete_any_room)
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
-        return HistoryContext(callers, verifier, history, PublicPages(history, pages))
+        inboxes = SqliteInboxStore(database.readers, writer, limits, now_ms)
+        return HistoryContext(callers, verifier, history, PublicPages(history, pages), DeviceMessages(inboxes))
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
     public = (
         message_routes, reaction_routes, read_routes, room_routes, direct_routes, invitation_routes, people_routes
     )  # fmt: skip
     # internal routes first: a request is matched with one router after the other
-    internal = (internal_routes, internal_people_routes, internal_file_routes)
+    internal = (internal_routes, internal_people_routes, internal_file_routes, internal_encryption_routes)
     for routes in (*internal, *public, health_routes):
         app.include_router(routes.router)
     app.add_middleware(PageEndpoint, lambda: app.context, message_routes.page_route())
