@@ -1,4 +1,4 @@
-"""Which device a login session may use. A device is bound to one session; a dehydrated one serves all of its owner's."""
+"""Which device a login session may use. A device is bound to one session; a dehydrated one serves all of its owner."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -57,7 +57,7 @@ _NOTE_FORGOTTEN = "UPDATE room_sessions SET used_ms = 0 WHERE used_ms > 0 AND us
 
 
 async def share(transaction: WriteTransaction, call: ShareKeysCall, limits: Limits) -> SharedKeys:
-    """Store messages with a session's keys, and for whom they are; returns how many devices have neither key nor reason.
+    """Store messages with a session's keys, and who got them; returns how many devices have neither keys nor a reason.
 
     Raises `recipients_stale` if who can read the room has changed, or the session is closed; then nothing is stored.
     """

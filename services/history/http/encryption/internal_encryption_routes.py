@@ -15,6 +15,9 @@ router = APIRouter(
     prefix="/internal", include_in_schema=False, dependencies=[Depends(required_caller(ServiceName.GATEWAY))]
 )
 
+MAX_MESSAGES_BYTES = 512 * 1024
+"""The largest body with to-device messages: twice what `limits.to_device_bytes` lets them have."""
+
 
 def _messages(request: Request) -> DeviceMessages:
     return context_of(request).device_messages
@@ -25,12 +28,12 @@ async def recipients(request: Request) -> Response:
     return write(await _messages(request).recipients(await read(request, history_api.RecipientsCall)))
 
 
-@router.post("/share_keys")
+@router.post("/share_keys", max_body_size=MAX_MESSAGES_BYTES)
 async def share_keys(request: Request) -> Response:
     return write(await _messages(request).share_keys(await read(request, history_api.ShareKeysCall)))
 
 
-@router.post("/to_device")
+@router.post("/to_device", max_body_size=MAX_MESSAGES_BYTES)
 async def to_device(request: Request) -> Response:
     await _messages(request).send(await read(request, history_api.ToDeviceCall))
     return write(None)
