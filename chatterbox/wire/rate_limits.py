@@ -32,6 +32,8 @@ SENDS = RateLimit(
         "DELETE /rooms/{room}/messages/{offset}",
         "PUT /rooms/{room}/messages/{offset}/reactions/{emoji}",
         "DELETE /rooms/{room}/messages/{offset}/reactions/{emoji}",
+        "PUT /rooms/{room}/messages/{offset}/reactions",
+        "DELETE /rooms/{room}/messages/{offset}/reactions",
         "PUT /rooms/{room}/pins/{offset}",
         "DELETE /rooms/{room}/pins/{offset}",
     ),
