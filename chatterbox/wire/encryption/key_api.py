@@ -77,6 +77,8 @@ class OwnDevices(msgspec.Struct, frozen=True):
     list_generation: Whole = 0
     list_version: Whole = 0
     """Of the user's device list; 0: there is none."""
+    user_id: Whole = 0
+    """Of the user who asks: devices need it for their keys before they have any."""
 
 
 class OneTimeKeysUpload(msgspec.Struct, frozen=True, kw_only=True):
