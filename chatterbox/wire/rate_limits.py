@@ -113,6 +113,9 @@ READS = RateLimit(
         "read",
         "watch",
         "look",
+        "recipients",
+        "inbox",
+        "taken",
         "GET /people/{username}",
         "POST /people/query",
         "GET /messages",
@@ -179,14 +182,6 @@ TO_DEVICE = RateLimit(
 CLAIMS = RateLimit(
     "claims of one-time keys",
     ("claim",),
-    Key.USER,
-    Rate(500, 20),
-    _ENCRYPTION,
-    Code.RATE_LIMITED,
-)
-INBOX_READS = RateLimit(
-    "reads of recipients and inboxes",
-    ("recipients", "inbox", "taken"),
     Key.USER,
     Rate(500, 20),
     _ENCRYPTION,
@@ -468,7 +463,6 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     HINTS,
     TO_DEVICE,
     CLAIMS,
-    INBOX_READS,
     UPLOADS,
     UPLOADS_AT_ONCE,
     FILE_READS,
