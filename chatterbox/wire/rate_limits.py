@@ -11,11 +11,13 @@ from chatterbox.wire.rate_bounds import AtOnce, Bound, Failures, Key, Period, Pe
 _FAN_OUT = "services/gateway/gateway.py"
 _GATEWAY_CONNECTION = "services/gateway/connections/connection.py"
 _PEOPLE = "services/gateway/connections/people_handlers.py"
+_ENCRYPTION = "services/gateway/connections/encryption_handlers.py"
 _HUB = "services/gateway/connections/hub.py"
 _FRAME_BUDGET = "services/gateway/core/frame_budget.py"
 _ACCOUNTS = "services/auth/users/accounts.py"
 _FILES = "services/files/upload_limits.py"
 _HISTORY = "services/history/history.py"
+_KEYS = "services/history/keys.py"
 _LOGINS = ("POST /login", "POST /password", "POST /password/reset")
 
 SENDS = RateLimit(
@@ -31,6 +33,8 @@ SENDS = RateLimit(
         "DELETE /rooms/{room}/messages/{offset}",
         "PUT /rooms/{room}/messages/{offset}/reactions/{emoji}",
         "DELETE /rooms/{room}/messages/{offset}/reactions/{emoji}",
+        "PUT /rooms/{room}/messages/{offset}/reactions",
+        "DELETE /rooms/{room}/messages/{offset}/reactions",
         "PUT /rooms/{room}/pins/{offset}",
         "DELETE /rooms/{room}/pins/{offset}",
     ),
@@ -109,6 +113,9 @@ READS = RateLimit(
         "read",
         "watch",
         "look",
+        "recipients",
+        "inbox",
+        "taken",
         "GET /people/{username}",
         "POST /people/query",
         "GET /messages",
@@ -120,6 +127,10 @@ READS = RateLimit(
         "GET /invitations",
         "GET /blocks",
         "GET /me",
+        "GET /keys/users",
+        "GET /keys/devices",
+        "GET /keys/backup",
+        "GET /keys/backup/items",
     ),
     Key.USER,
     Rate(500, 20),
@@ -136,12 +147,44 @@ LISTINGS = RateLimit(
     Code.RATE_LIMITED,
     ("listings_burst", "listings_per_s"),
 )
+KEY_UPLOADS = RateLimit(
+    "uploads of keys",
+    ("PUT /keys/device", "POST /keys/one-time", "PUT /keys/backup", "POST /keys/backup/items"),
+    Key.USER,
+    Rate(200, 2),
+    _KEYS,
+    Code.RATE_LIMITED,
+)
+DEVICE_LISTS = RateLimit(
+    "changes of the device list",
+    ("PUT /keys/list", "DELETE /keys/devices/{device}"),
+    Key.USER,
+    Rate(20, 20, Period.HOUR),
+    _KEYS,
+    Code.RATE_LIMITED,
+)
 HINTS = RateLimit(
     "hints",
     ("typing", "status"),
     Key.USER,
     Rate(60, 5),
     _PEOPLE,
+    Code.RATE_LIMITED,
+)
+TO_DEVICE = RateLimit(
+    "to-device messages",
+    ("to_device", "share_keys"),
+    Key.USER,
+    Rate(3000, 100),
+    _ENCRYPTION,
+    Code.RATE_LIMITED,
+)
+CLAIMS = RateLimit(
+    "claims of one-time keys",
+    ("claim",),
+    Key.USER,
+    Rate(500, 20),
+    _ENCRYPTION,
     Code.RATE_LIMITED,
 )
 UPLOADS = RateLimit(
@@ -200,6 +243,12 @@ COMMANDS = RateLimit(
         "remove",
         "delete_room",
         "topic",
+        "recipients",
+        "claim",
+        "share_keys",
+        "to_device",
+        "inbox",
+        "taken",
         "ping",
     ),
     Key.CONNECTION,
@@ -409,7 +458,11 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     INVITATIONS,
     READS,
     LISTINGS,
+    KEY_UPLOADS,
+    DEVICE_LISTS,
     HINTS,
+    TO_DEVICE,
+    CLAIMS,
     UPLOADS,
     UPLOADS_AT_ONCE,
     FILE_READS,

@@ -6,15 +6,18 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import ClassVar
 
 import aiosqlite
 
 from chatterbox.chassis.sqlite.database import checkpoint, run_on_connection
 from chatterbox.wire import direct_names
 from chatterbox.wire.broker_events import MembershipChanged, PersonChanged, RoomDeleted, RoomEvent
+from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
 from services.history.core.room_activity import RoomActivity
+from services.history.encryption.core.recipient_check import RecipientCheck
 from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.page_erasure import TextRow
@@ -36,6 +39,8 @@ READERS_MS = 50
 class GroupCommitter:
     """Writes groups through the one writing connection. One group at a time."""
 
+    recipient_check: ClassVar = RecipientCheck
+
     def __init__(
         self,
         db: aiosqlite.Connection,
@@ -45,10 +50,12 @@ class GroupCommitter:
         clock: Callable[[], float] = time.monotonic,
         ledger: ErasureLedger | None = None,
         pending: PendingErasures | None = None,
+        policy: EncryptionPolicy = DEFAULT_POLICY,
     ) -> None:
         """`now_ms` is milliseconds since 1970, `clock` monotonic seconds. `ledger` records deleted messages, `pending`
         those whose texts are overwritten.
         """
+        self._policy = policy
         self._db = db
         self._limits = limits
         self._now_ms = now_ms
@@ -98,7 +105,7 @@ class GroupCommitter:
         self._last_id = last_id + len(plan.inserts)
         if transaction.events:
             self.revision = transaction.events[-1].revision
-        return CommittedChanges(transaction.events, plan)
+        return CommittedChanges(transaction.events, plan, transaction.signals)
 
     def _note(self, transaction: WriteTransaction, plan: AppendPlan) -> None:
         """Note which rooms and read states changed, now that it can be read."""
@@ -143,6 +150,8 @@ class GroupCommitter:
             spend=self._send_limits.spend,
             mentions=self._names.finder(db),
             member_ids=partial(self._names.user_ids, db),
+            policy=self._policy,
+            check=self.recipient_check,
         )
         return self._recorded(plan, transaction)
 
@@ -189,7 +198,7 @@ def overwritten(plan: AppendPlan) -> list[TextRow]:
 
 async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:
     """Return what the change returned, or the exception that undid it; the rest of the group is not affected."""
-    events, erased_files = len(transaction.events), len(transaction.erased_files)
+    events, erased_files, signals = len(transaction.events), len(transaction.erased_files), len(transaction.signals)
     await transaction.db.execute("SAVEPOINT change")
     try:
         result = await job.change(transaction)
@@ -197,7 +206,7 @@ async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:
         raise
     except Exception as problem:  # noqa: BLE001 - raised again in the task that asked for the change
         await transaction.db.execute("ROLLBACK TO change")
-        del transaction.events[events:], transaction.erased_files[erased_files:]
+        del transaction.events[events:], transaction.erased_files[erased_files:], transaction.signals[signals:]
         result = problem
     await transaction.db.execute("RELEASE change")
     return result
