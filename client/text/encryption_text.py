@@ -10,6 +10,7 @@ from typing import NamedTuple, assert_never
 from chatterbox.wire.frames import Message
 from chatterbox.wire.frames.encryption import WithheldReason
 from client.encryption.core.trust import DecryptedMessage, Irregularity, Trust, Unreadable
+from client.encryption.message_encryption import WaitReason
 from client.text.note_text import messages
 from client.text.sanitize import inert, inert_name
 
@@ -256,26 +257,40 @@ def invalid_keys_line(name: str) -> str:
     return f"The server shows keys of {who} that {who} did not sign. They are not used; your messages wait."
 
 
-def waiting_for_keys(names: Sequence[str]) -> str:
-    """Why a message waits: recipients have no keys.
+def waiting_line(reason: WaitReason, names: Sequence[str] = (), detail: str = "") -> str:
+    """Why a message waits in the outbox, and what to do. `names`: about whom it is.
 
-    >>> waiting_for_keys(["bob"])
-    "bob has no keys yet, because bob's program is older or was never connected. Your message waits in the outbox."
+    >>> waiting_line(WaitReason.KEYS_CHANGED, ["bob"])
+    'Your message to bob waits, because bob has new keys: Enter again sends it, /verify bob makes sure.'
     """
-    if len(names) == 1:
-        who = inert_name(names[0])
-        return (
-            f"{who} has no keys yet, because {who}'s program is older or was never connected. "
-            "Your message waits in the outbox."
-        )
-    who = " and ".join(map(inert_name, names))
-    return f"{who} have no keys yet: their programs are older or were never connected. Your message waits."
-
-
-def waiting_for_acceptance(name: str) -> str:
-    """Why a message waits: the keys of the recipient changed."""
-    who = inert_name(name)
-    return f"Your message to {who} waits, because {who} has new keys: Enter again sends it, /verify {who} makes sure."
+    who = " and ".join(map(inert_name, names)) or "a member"
+    has, their = ("has", f"{who}'s program is") if len(names) < 2 else ("have", "their programs are")
+    match reason:
+        case WaitReason.NO_KEYS:
+            return f"{who} {has} no keys yet ({their} older, or never connected). Your message waits in the outbox."
+        case WaitReason.KEYS_CHANGED:
+            choice = f"Enter again sends it, /verify {who} makes sure"
+            return f"Your message to {who} waits, because {who} {has} new keys: {choice}."
+        case WaitReason.VERIFIED_KEYS_CHANGED:
+            return (
+                f"Your message waits: {who}, whom you verified, {has} new keys. Compare them (/verify {who}) or do "
+                f"without (/unverify {who})."
+            )
+        case WaitReason.DEVICE_PENDING:
+            return (
+                "Your message waits: this device has no keys yet. Enter your recovery key (/keys recover), or approve "
+                "this device on another one (/keys approve)."
+            )
+        case WaitReason.NO_RECOVERY_KEY:
+            return "Your message waits until you have seen your recovery key: /keys code"
+        case WaitReason.STORE_SUPERSEDED:
+            return STORE_IN_USE
+        case WaitReason.RECIPIENTS_CHANGING:
+            return RECIPIENTS_CHANGING
+        case WaitReason.FAILED:
+            return f"Your message can't be encrypted and waits in the outbox: {inert(detail)}"
+        case _:
+            assert_never(reason)
 
 
 def first_message_line(name: str) -> str:
