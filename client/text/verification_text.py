@@ -1,33 +1,10 @@
 """What people read while they compare keys: safety numbers and verification. Pure."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import assert_never
 
+from client.encryption.core.verification_state import VerificationEnd
 from client.text.sanitize import inert_name
-
-
-class VerificationEnd(StrEnum):
-    """How a verification ended. Each has a sentence and a next step (`ended_lines`)."""
-
-    VERIFIED = "verified"
-    DEVICE_VERIFIED = "device_verified"
-    """A device of one's own was."""
-    MISMATCH = "mismatch"
-    """The user, here or there, said that the numbers differ."""
-    CANCELLED_HERE = "cancelled_here"
-    CANCELLED_THERE = "cancelled_there"
-    TIMED_OUT = "timed_out"
-    KEYS_CHANGED = "keys_changed"
-    """The keys of one of the two changed while they were compared."""
-    FORGED = "forged"
-    """What arrived is not by the other: a wrong commitment or MAC."""
-    INCOMPATIBLE = "incompatible"
-    """The other program knows no method that this one knows."""
-    ELSEWHERE = "elsewhere"
-    """Another device of the user answered."""
-    BROKEN = "broken"
-    """The other program broke the protocol."""
 
 
 def numbers_text(numbers: Sequence[int], emoji: Sequence[str]) -> str:
