@@ -235,9 +235,7 @@ def _key(state: VerificationState, content: Mapping[str, Any], now_ms: int) -> V
     if not isinstance(key, str) or not key.isascii():
         return ended(state, VerificationEnd.BROKEN)
     is_reply = state.phase is VerificationPhase.KEY_SENT
-    if is_reply and not hmac.compare_digest(
-        state.commitment.encode(), sas_crypto.commitment(key, state.start).encode()
-    ):
+    if is_reply and not _same(state.commitment, sas_crypto.commitment(key, state.start)):
         return ended(state, VerificationEnd.FORGED)
     try:
         SharedSecret(state.private_key, key)

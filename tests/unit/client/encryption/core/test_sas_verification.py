@@ -107,8 +107,8 @@ class Server:
             receiver.take(step.kind, content, sender.state.mine.device)
 
     @property
-    def ends(self) -> tuple[VerificationEnd | None, VerificationEnd | None]:
-        return self.ada.end, self.bob.end
+    def ends(self) -> list[VerificationEnd | None]:
+        return [self.ada.end, self.bob.end]
 
 
 class TestTwoUsers:
@@ -119,10 +119,10 @@ class TestTwoUsers:
         assert sas_verification.comparison(server.ada.state) == sas_verification.comparison(server.bob.state)
         server.ada.confirm()
         server.deliver()
-        assert server.ends == (None, None)
+        assert server.ends == [None, None]
         server.bob.confirm()
         server.deliver()
-        assert server.ends == (VerificationEnd.VERIFIED, VerificationEnd.VERIFIED)
+        assert server.ends == [VerificationEnd.VERIFIED, VerificationEnd.VERIFIED]
 
     def test_both_confirm_at_the_same_moment(self) -> None:
         server = Server()
@@ -130,7 +130,7 @@ class TestTwoUsers:
         server.ada.confirm()
         server.bob.confirm()
         server.deliver()
-        assert server.ends == (VerificationEnd.VERIFIED, VerificationEnd.VERIFIED)
+        assert server.ends == [VerificationEnd.VERIFIED, VerificationEnd.VERIFIED]
 
     def test_a_mismatch_ends_it_for_both(self) -> None:
         server = Server()
@@ -138,7 +138,7 @@ class TestTwoUsers:
         server.ada.confirm()
         server.bob.confirm(same=False)
         server.deliver()
-        assert server.ends == (VerificationEnd.MISMATCH, VerificationEnd.MISMATCH)
+        assert server.ends == [VerificationEnd.MISMATCH, VerificationEnd.MISMATCH]
 
     @pytest.mark.parametrize("end", [VerificationEnd.CANCELLED_HERE, VerificationEnd.TIMED_OUT])
     def test_a_cancel_ends_it_for_both(self, end: VerificationEnd) -> None:
@@ -147,7 +147,7 @@ class TestTwoUsers:
         server.ada.go(sas_verification.ended(server.ada.state, end))
         server.deliver()
         there = VerificationEnd.CANCELLED_THERE if end is VerificationEnd.CANCELLED_HERE else end
-        assert server.ends == (end, there)
+        assert server.ends == [end, there]
 
     def test_starts_of_both_at_once_leave_one_that_counts(self) -> None:
         server = Server()
@@ -182,7 +182,7 @@ class TestOwnDevice:
         server.ada.confirm()
         server.bob.confirm()
         server.deliver()
-        assert server.ends == (VerificationEnd.DEVICE_VERIFIED, VerificationEnd.VERIFIED)
+        assert server.ends == [VerificationEnd.DEVICE_VERIFIED, VerificationEnd.VERIFIED]
 
 
 class TestAServerThatInterferes:
@@ -190,7 +190,7 @@ class TestAServerThatInterferes:
         server = Server()
         server.swaps["bob", "key"] = {"key": sas_crypto.public_key(bytes(31) + b"\x07")}
         server.begin()
-        assert server.ends == (VerificationEnd.FORGED, VerificationEnd.FORGED)
+        assert server.ends == [VerificationEnd.FORGED, VerificationEnd.FORGED]
 
     def test_keys_and_commitment_swapped_both_ways_show_different_numbers(self) -> None:
         """The server can't know ada's key before it has to commit itself to one of its own."""
@@ -212,7 +212,7 @@ class TestAServerThatInterferes:
         server = Server()
         server.swaps["bob", "accept"] = accept
         server.begin()
-        assert server.ends == (VerificationEnd.FORGED, VerificationEnd.FORGED)
+        assert server.ends == [VerificationEnd.FORGED, VerificationEnd.FORGED]
 
     @pytest.mark.parametrize("weak", [b"\x00" * 32, b"\x01" + b"\x00" * 31])
     def test_a_key_that_makes_the_secret_predictable_is_refused(self, weak: bytes) -> None:
@@ -285,7 +285,7 @@ class TestAServerThatInterferes:
         server.ada.confirm()
         server.bob.confirm()
         server.deliver()
-        assert server.ends == (VerificationEnd.VERIFIED, VerificationEnd.VERIFIED)
+        assert server.ends == [VerificationEnd.VERIFIED, VerificationEnd.VERIFIED]
 
     def test_a_second_different_mac_is_refused(self) -> None:
         server = Server()
