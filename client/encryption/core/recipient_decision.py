@@ -35,7 +35,9 @@ class OutboundFacts(NamedTuple):
     messages: int
     age_s: float
     shared: frozenset[DeviceAddress]
-    """Devices that have its key."""
+    """Devices that may have its key."""
+    unrecorded: frozenset[DeviceAddress]
+    """Those of them to which it has to be shared again, since the server has no record of it."""
     began_at: int | None
     """The version of the recipients at which its key was first shared; None: it never was."""
 
@@ -88,7 +90,7 @@ def decide(
         or not outbound.shared <= set(entitled)
         or (outbound.began_at is not None and outbound.began_at < closed_at)
     )
-    shared = frozenset[DeviceAddress]() if outbound is None or new_session else outbound.shared
+    shared = frozenset[DeviceAddress]() if outbound is None or new_session else outbound.shared - outbound.unrecorded
     changed = {each.username for each in withheld if each.reason is WithheldReason.CHANGED}
     return Decision(
         share=tuple(device for device in entitled if device not in shared),
