@@ -9,6 +9,8 @@ from client.context import ClientContext
 from client.encryption.core.safety_number import safety_number
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetup
+from client.encryption.device.key_backup import KeyBackup
+from client.encryption.device.recovery import Recovery
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
 from client.encryption.store.key_store import KeyStore
 from client.encryption.store.store_key import key_store_path, open_key_store
@@ -45,6 +47,14 @@ class KeyWorkspace:
             session=self.session.session,
             now_ms=now_ms,
         )
+
+    @property
+    def backup(self) -> KeyBackup:
+        return KeyBackup(self.store, self.api, self.users)
+
+    @property
+    def recovery(self) -> Recovery:
+        return Recovery(self.store, self.api, self.users, self.setup.list, self.backup, now_ms)
 
     @property
     def identity(self) -> DeviceIdentity:
