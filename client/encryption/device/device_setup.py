@@ -68,7 +68,7 @@ class DeviceSetupResult:
 
 
 class DeviceSetup:
-    """The setup of one device; `run` at each start, `beat` every `BEAT_SENDS` messages. Every call raises `Failure`."""
+    """The setup of one device. Every call raises `Failure`."""
 
     def __init__(
         self,
@@ -89,8 +89,12 @@ class DeviceSetup:
         self._now_ms = now_ms
         self.list = OwnList(store, api, users)
 
-    def run(self) -> DeviceSetupResult:
-        """Make this device known to the server, and see whether it may read and write."""
+    def run(self, resume: Callable[[DeviceIdentity], None]) -> DeviceSetupResult:
+        """Make this device known to the server, and see whether it may read and write.
+
+        `resume` finishes an interrupted change of the user's keys, before the device list is compared. Call it again
+        every `BEAT_SENDS` messages: a copy of the store shows early then.
+        """
         try:
             at_server = self._api.devices()
         except ServerRefused as refusal:
@@ -99,13 +103,16 @@ class DeviceSetup:
             raise
         with self._store.transaction() as transaction:
             identity, is_first = self._identity(transaction, at_server)
-        return self._set_up(identity, at_server, is_first=is_first)
+        return self._set_up(identity, at_server, resume, is_first=is_first)
 
-    def beat(self) -> DeviceSetupResult:
-        """Tell the generation again, so that a copy of the store shows early."""
-        return self.run()
-
-    def _set_up(self, identity: DeviceIdentity, at_server: OwnDevices, *, is_first: bool) -> DeviceSetupResult:
+    def _set_up(
+        self,
+        identity: DeviceIdentity,
+        at_server: OwnDevices,
+        resume: Callable[[DeviceIdentity], None],
+        *,
+        is_first: bool,
+    ) -> DeviceSetupResult:
         mine = next((each for each in at_server.devices if each.device == identity.device_id), None)
         standing = self._compared(mine)
         was_superseded = standing is not StoreStanding.SAME
@@ -118,6 +125,7 @@ class DeviceSetup:
             if refusal.code not in ended:
                 raise
             return DeviceSetupResult(ended[Code(refusal.code)], identity, was_superseded=was_superseded)
+        resume(identity)
         own = self.list.reconcile(identity)
         return DeviceSetupResult(
             self._standing(identity, uploaded, own),

@@ -76,6 +76,16 @@ class OwnList:
                 return self._taken(identity, upload)
         raise Failure("Other devices of yours keep changing the device list. Try again in a minute.")
 
+    @staticmethod
+    def key_for(keys: UserKeys, secrets: UserSecrets) -> bytes:
+        """The seed that signs the next list after `keys`; raises `NotAllowed` if this device does not have it."""
+        if not secrets.self_signing or public_key(secrets.self_signing) != keys.self_signing.public_key:
+            raise NotAllowed(
+                "This device may not change the device list yet. Let it in by the recovery key (chatterbox keys "
+                "recover) or by another device."
+            )
+        return secrets.self_signing
+
     def _wanted(self, identity: DeviceIdentity, user: TrustedUser | None) -> DeviceListUpload | None:
         with self._store.transaction() as transaction:
             keys = self._users.keys(transaction, identity.user_id)
