@@ -108,7 +108,7 @@ def _key_targets(parsed_args: argparse.Namespace, names: LocalNames) -> Completi
         case "number" | "verify" | "unverify" | "accept":
             return candidates_for("person", "keys", names)
         case "export" | "import":
-            return {path: "" for path in FilesCompleter()(prefix="")}
+            return dict.fromkeys(FilesCompleter()(prefix=""), "")
     return {}
 
 

@@ -11,7 +11,6 @@ from client.cli.help_text import DESCRIPTION, FILES, VARIABLES, exit_codes, tabl
 from client.faces.face_choice import FaceKind
 from client.text.sanitize import inert
 
-
 KEY_ACTIONS = (
     "status",
     "init",

@@ -24,7 +24,7 @@ from client.text.encryption_text import STORE_CLONED, STORE_IN_USE
 def init(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
     """Make keys on this computer, and a recovery key: shown and typed back, or written to a file."""
     _refuse_existing(recovery_to)
-    result = workspace.setup.run()
+    result = workspace.own.set_up()
     identity = _usable(result)
     print_result(keys_text.FIRST_USE if result.is_first else f"This device is {identity.device_id}. It can read.")
     if workspace.api.backup() is not None:
@@ -38,27 +38,27 @@ def init(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
 def code(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
     """Make a recovery key, or another one in place of the present one."""
     _refuse_existing(recovery_to)
-    identity = _usable(workspace.setup.run())
+    identity = _usable(workspace.own.set_up())
     if workspace.api.backup() is None:
         return _first_recovery_key(workspace, identity, recovery_to)
     present = ask_recovery_key("Present recovery key: ")
-    workspace.backup.open_header(identity, present)
+    workspace.own.backup.open_header(identity, present)
     made = _shown_key(recovery_to)
     if made is None:
         print_result("The present recovery key stays in use.")
         return ExitCode.OK
-    workspace.recovery.replace_key(identity, present, made)
+    workspace.own.recovery.replace_key(identity, present, made)
     print_result("The new recovery key is in use. The former one opens nothing any more.")
     return ExitCode.OK
 
 
 def recover(workspace: KeyWorkspace) -> ExitCode:
     """Let this device in by the recovery key: it can read everything that was backed up."""
-    result = workspace.setup.run()
+    result = workspace.own.set_up()
     identity = _present(result)
     if result.standing not in {Standing.READY, Standing.PENDING}:
         _usable(result)
-    recovered = workspace.recovery.recover(identity, ask_recovery_key("Recovery key: "), _progress)
+    recovered = workspace.own.recovery.recover(identity, ask_recovery_key("Recovery key: "), _progress)
     for line in keys_text.recovered_lines(len(recovered.restored.arrived), recovered.restored.bad):
         print_result(line)
     return ExitCode.OK
@@ -70,7 +70,7 @@ def refuse(workspace: KeyWorkspace, device: str, *, confirmed: bool) -> ExitCode
     if found.state is not DeviceState.PENDING:
         raise ServerRefused(f"{found.device} does not wait for your approval. To remove it: keys remove {found.device}")
     _confirm(f"Refuse {found.device}? [y/n] ", confirmed=confirmed)
-    workspace.api.delete_device(found.device)
+    workspace.own.approval.refuse(found.device)
     for line in keys_text.refusal_lines(found.device):
         print_result(line)
     return ExitCode.OK
@@ -84,11 +84,11 @@ def remove(workspace: KeyWorkspace, device: str, *, stolen: bool, confirmed: boo
     if not confirmed:
         print_result(f"{found.device} gets no keys any more, for ever. It keeps what it has read.")
     _confirm(f"Remove {found.device}? [y/n] ", confirmed=confirmed)
-    _usable(workspace.setup.run())
+    _usable(workspace.own.set_up())
     if stolen:
-        workspace.recovery.remove_stolen(identity, found.device, ask_recovery_key("Recovery key: "))
+        workspace.own.recovery.remove_stolen(identity, found.device, ask_recovery_key("Recovery key: "))
     else:
-        workspace.recovery.remove(identity, found.device)
+        workspace.own.recovery.remove(identity, found.device)
     for line in keys_text.removal_lines(found.device, stolen=stolen):
         print_result(line)
     return ExitCode.OK
@@ -96,16 +96,16 @@ def remove(workspace: KeyWorkspace, device: str, *, stolen: bool, confirmed: boo
 
 def reset(workspace: KeyWorkspace, *, confirmed: bool) -> ExitCode:
     """Start again with new keys: what only the former ones open is lost."""
-    result = workspace.setup.run()
+    result = workspace.own.set_up()
     identity = _present(result)
     if result.standing not in {Standing.READY, Standing.PENDING}:
         _usable(result)
-    cost = workspace.recovery.cost_of_reset(identity)
+    cost = workspace.own.recovery.cost_of_reset(identity)
     for line in keys_text.reset_lines(cost.locked_items, cost.devices):
         print_result(line)
     if not confirmed and ask("Type `reset` to start again with new keys: ").casefold() != "reset":
         raise UsageError("Cancelled.")
-    workspace.recovery.reset(identity)
+    workspace.own.recovery.reset(identity)
     print_result("Your keys are new. Now a recovery key for them:")
     return _first_recovery_key(workspace, identity, None)
 
@@ -138,8 +138,8 @@ def _first_recovery_key(workspace: KeyWorkspace, identity: DeviceIdentity, recov
     if made is None:
         print_result(keys_text.RECOVERY_KEY_POSTPONED)
         return ExitCode.OK
-    workspace.recovery.adopt(identity, made)
-    workspace.backup.upload_all(identity)
+    workspace.own.recovery.adopt(identity, made)
+    workspace.own.keep_up(workspace.own.set_up())
     print_result(keys_text.RECOVERY_KEY_KEPT)
     return ExitCode.OK
 

@@ -8,10 +8,8 @@ from client.commands.prompts import ask_secret
 from client.context import ClientContext
 from client.encryption.core.safety_number import safety_number
 from client.encryption.device.device_identity import DeviceIdentity
-from client.encryption.device.device_setup import DeviceSetup
-from client.encryption.device.key_backup import KeyBackup
-from client.encryption.device.recovery import Recovery
-from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
+from client.encryption.device.own_keys import OwnKeys
+from client.encryption.device.trusted_users import TrustedUser
 from client.encryption.store.key_store import KeyStore
 from client.encryption.store.store_key import key_store_path, open_key_store
 from client.failures import Failure, ServerRefused
@@ -34,27 +32,8 @@ class KeyWorkspace:
         self.session = session
         self.store = store
         self.api = api
-        self.users = TrustedUsers(now_ms)
-
-    @property
-    def setup(self) -> DeviceSetup:
-        """The setup of this device at the server."""
-        return DeviceSetup(
-            self.store,
-            self.api,
-            self.users,
-            username=self.session.username,
-            session=self.session.session,
-            now_ms=now_ms,
-        )
-
-    @property
-    def backup(self) -> KeyBackup:
-        return KeyBackup(self.store, self.api, self.users)
-
-    @property
-    def recovery(self) -> Recovery:
-        return Recovery(self.store, self.api, self.users, self.setup.list, self.backup, now_ms)
+        self.own = OwnKeys(store, api, username=session.username, session=session.session, now_ms=now_ms)
+        self.users = self.own.users
 
     @property
     def identity(self) -> DeviceIdentity:
