@@ -23,6 +23,7 @@ from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 from client.core.outbox_rules import is_in_flight
 from client.core.reducer import reduce
+from client.encryption.message_encryption import MessageEncryption
 from client.failures import Failure, NotLoggedIn
 from client.net.dialer import dial, why_closed, why_not_opened
 from client.net.encryption_shell import EncryptionShell, EncryptionSupport
@@ -171,6 +172,11 @@ class ChatConnection:
             self._outbox.remove(key)
         self._feed(events.EntryTakenBack(key))
         return entries[0]
+
+    @property
+    def encryption(self) -> MessageEncryption | None:
+        """The encryption of this connection, once it was needed."""
+        return self._encryption.encryption
 
     def quit(self) -> None:
         """Disconnect for good; `run` returns."""

@@ -162,4 +162,3 @@ def parse(plaintext: bytes, room_id: str) -> Content:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise PayloadError("its content is malformed") from None
     return content
-
