@@ -1,4 +1,4 @@
-"""What the facade of encryption needs of the device's setup: declared here, implemented in `client.encryption.device`."""
+"""What the facade of encryption needs of the device's setup, which is in `client.encryption.device`."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
@@ -11,12 +11,13 @@ from client.encryption.message_encryption import WaitReason
 from client.encryption.store.key_store import StoreTransaction
 
 ToDeviceHandler: TypeAlias = Callable[[StoreTransaction, ReceivedToDevice], None]
-"""Works off a to-device message of one type, in the transaction that moves the position of the inbox. It must not raise:
-the message would come again, for ever."""
+"""Works off a to-device message of one type, in the transaction that moves the position of the inbox.
+
+It must not raise: the message would come again, for ever."""
 
 
 class DeviceAccount(Protocol):
-    """This device at the server: its setup, its one-time keys, and the keys of other users."""
+    """The own device at the server: its setup, its one-time keys, and the keys of other users."""
 
     async def set_up(self, welcome: Welcome) -> bool:
         """Make the device's keys if there are none, and bind it to the login session: true once it may be used.
@@ -26,6 +27,9 @@ class DeviceAccount(Protocol):
 
     def obstacle(self, transaction: StoreTransaction) -> WaitReason | None:
         """Why this device may not encrypt now; None: it may."""
+
+    async def beat(self) -> None:
+        """Tell the server that the key store is in use, so that a copy of it is found out. Raises `Failure`."""
 
     async def upload_one_time_keys(self, upload: OneTimeKeysUpload) -> None:
         """`POST /keys/one-time`. Raises `Failure`; then the same set is uploaded later."""

@@ -283,7 +283,9 @@ MIGRATIONS = (
         version INTEGER NOT NULL,
         master TEXT NOT NULL,
         self_signing TEXT NOT NULL,
-        list TEXT NOT NULL
+        list TEXT NOT NULL,
+        -- 1: it comes from a restored backup, and its owner's devices may have a later one.
+        restored INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     -- `seq`: the first one is given out first.
     CREATE TABLE one_time_keys (
@@ -309,6 +311,7 @@ MIGRATIONS = (
         key TEXT NOT NULL,
         PRIMARY KEY (by_device, of_device)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX claims_of_device ON claims (of_device);
     CREATE TABLE to_device (
         device INTEGER NOT NULL,
         offset INTEGER NOT NULL,
@@ -326,6 +329,7 @@ MIGRATIONS = (
         waiting INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (from_device, to_device)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX to_device_counts_by_receiver ON to_device_counts (to_device);
     -- Outbound sessions: for which version of the room's recipients all have its keys, and at which one it began.
     CREATE TABLE room_sessions (
         room_id INTEGER NOT NULL,
@@ -336,6 +340,8 @@ MIGRATIONS = (
         used_ms INTEGER NOT NULL,
         PRIMARY KEY (room_id, session)
     ) STRICT, WITHOUT ROWID;
+    -- Those for which it is known who was given their keys; `used_ms` is 0 when that is forgotten.
+    CREATE INDEX sessions_by_use ON room_sessions (used_ms) WHERE used_ms > 0;
     -- Who was given a session's keys; `how` is '' or the reason why a device was not.
     CREATE TABLE session_shares (
         room_id INTEGER NOT NULL,

@@ -23,6 +23,8 @@ class BackupSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     sender_claimed_keys: dict[str, str]
     """`ed25519` of the sending device."""
     user_id: Whole
+    username: str = ""
+    """As the device list named the user when the session was received."""
     device: str
     master: str
     """The sender's master key when the session was received."""

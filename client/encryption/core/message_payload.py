@@ -1,8 +1,8 @@
 """What is inside an encrypted message: text, edit or reactions, with what proves its place. Pure.
 
-The plaintext has Matrix's shape, `{"type", "room_id", "content"}`, and is padded to few lengths. A text has a place: `n`
-counts the stored texts of its session without gaps, and the first one of a session names the last one before it. Edits
-and reactions name the message that they are about by its place and offset, since they have none of their own.
+The plaintext has Matrix's shape, `{"type", "room_id", "content"}`, and is padded to few lengths. A text has a place:
+`n` counts the stored texts of its session without gaps, and the first one of a session names the last one before it.
+Edits and reactions name the message that they are about by its place and offset, since they have none of their own.
 """
 
 from typing import Annotated, Any, NamedTuple, TypeAlias

@@ -70,7 +70,7 @@ def build(
     recipient: OlmParty,
     n: int,
     list_version: int,
-    sender_device_keys: DeviceKeys | None,
+    sender_device_keys: DeviceKeys | None = None,
 ) -> bytes:
     """The plaintext of an Olm message."""
     return msgspec.json.encode(

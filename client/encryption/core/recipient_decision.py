@@ -24,7 +24,6 @@ class Member:
     """A user as the signed keys show them."""
 
     trust: Trust
-    was_verified: bool
     devices: frozenset[str]
     removed: frozenset[str]
 
@@ -35,7 +34,9 @@ class OutboundFacts(NamedTuple):
     messages: int
     age_s: float
     shared: frozenset[DeviceAddress]
-    """Devices that have its key."""
+    """Devices that may have its key."""
+    unrecorded: frozenset[DeviceAddress]
+    """Those of them to which it has to be shared again, since the server has no record of it."""
     began_at: int | None
     """The version of the recipients at which its key was first shared; None: it never was."""
 
@@ -47,6 +48,8 @@ class Decision:
     share: tuple[DeviceAddress, ...]
     """Devices to give the session's key to."""
     withheld: tuple[Withheld, ...]
+    holders: frozenset[str]
+    """Users who have a device that holds the key already."""
     new_session: bool
     waits_for: tuple[str, ...]
     """Users whose changed master key must be accepted before anything is sent."""
@@ -88,11 +91,12 @@ def decide(
         or not outbound.shared <= set(entitled)
         or (outbound.began_at is not None and outbound.began_at < closed_at)
     )
-    shared = frozenset[DeviceAddress]() if outbound is None or new_session else outbound.shared
+    shared = frozenset[DeviceAddress]() if outbound is None or new_session else outbound.shared - outbound.unrecorded
     changed = {each.username for each in withheld if each.reason is WithheldReason.CHANGED}
     return Decision(
         share=tuple(device for device in entitled if device not in shared),
         withheld=tuple(withheld),
+        holders=frozenset(device.username for device in entitled if device in shared),
         new_session=new_session,
         waits_for=tuple(sorted(changed)) if direct else (),
     )

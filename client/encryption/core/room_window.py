@@ -1,4 +1,4 @@
-"""Which messages of a room this client was shown, as far as their order and completeness can be proven by them. Pure."""
+"""Which messages of a room were shown, as far as their order and completeness can be proven by them. Pure."""
 
 import hashlib
 from typing import NamedTuple
@@ -38,7 +38,7 @@ class RoomWindow:
         self._last = 0
 
     def put(self, offset: int, message: HeldMessage) -> None:
-        """This message stands at `offset` now."""
+        """Note what stands at `offset` now."""
         before = self._held.pop(offset, None)
         if before is not None and before.place is not None and message.place is None:
             message = message._replace(place=before.place)  # deleted, or unreadable now: its place is still known
@@ -85,7 +85,7 @@ class RoomWindow:
                 return False
             if held.place is None:
                 blanks += held.username == username
-            elif held.place.device == previous.device:
+            elif held.place.device == previous.device and held.username == username:
                 if held.place.session == previous.session:
                     missing = previous.n - held.place.n
                 break
