@@ -156,7 +156,7 @@ class ChatConnection:
         if self._outbox is not None:
             self._outbox.edit(found[0], content, encrypted=self.state.is_encrypted(found[0].room))
         if not found[0].tried:
-            self._encryption.forget(key)
+            self._encryption.forget(key, stored=False)
         self._feed(events.EntryEdited(key, content))
         return found[0]
 
@@ -170,6 +170,7 @@ class ChatConnection:
             return None
         if self._outbox is not None:
             self._outbox.remove(key)
+        self._encryption.forget(key, stored=False)
         self._feed(events.EntryTakenBack(key))
         return entries[0]
 
@@ -214,7 +215,8 @@ class ChatConnection:
                 self._put(codec.encode(command))
             case events.SendConnect(resume, command_id):
                 self._put(connect_frame(self._token, resume, command_id, self.state.limits.frame_bytes))
-            case events.DropEntry(key):
+            case events.DropEntry(key, stored):
+                self._encryption.forget(key, stored=stored)
                 self._drop(key)
             case events.MarkTried():
                 self._mark_tried()
@@ -234,7 +236,6 @@ class ChatConnection:
                 assert_never(effect)
 
     def _drop(self, key: str) -> None:
-        self._encryption.forget(key)
         if self._outbox is not None:
             with suppress(Failure):  # an entry that stays is sent again, and stored once all the same
                 self._outbox.remove(key)

@@ -74,6 +74,8 @@ class EncryptionShell:
         self._has_room = asyncio.Event()
         self._decrypting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._keys: set[str] = set()
+        """What was encrypted in this run, and was neither stored nor given up yet."""
 
     def connect(self, put: Callable[[bytes], None], overdue: Callable[[], None]) -> None:
         """There is a new socket: `put` sends over it, `overdue` closes it."""
@@ -231,6 +233,7 @@ class EncryptionShell:
         """Do what the core asks for."""
         match effect:
             case events.EncryptContent():
+                self._keys.add(effect.key)
                 self._begin(self._encrypt(effect))
             case events.AcceptKeys(room):
                 if self._encryption is not None:
@@ -239,10 +242,11 @@ class EncryptionShell:
                 if self._support is not None:
                     self._support.directs.save(encrypted)
 
-    def forget(self, key: str) -> None:
+    def forget(self, key: str, *, stored: bool) -> None:
         """A message of the outbox was stored or given up, or its text changed before it was ever sent."""
-        if self._encryption is not None:
-            self._encryption.forget(key)
+        if self._encryption is not None and key in self._keys:
+            self._keys.discard(key)
+            self._encryption.forget(key, stored=stored)
 
     async def _encrypt(self, effect: events.EncryptContent) -> None:
         from client.text.encryption_text import waiting_line  # only connections with encrypted rooms need it
