@@ -23,9 +23,11 @@ import msgspec
 
 from client.encryption.core import sas_crypto
 from client.encryption.core.sas_crypto import SharedSecret
-from client.encryption.core.verification_state import VerificationEnd, VerificationPhase, VerificationState
+from client.encryption.core.verification_state import Comparison, VerificationEnd, VerificationPhase, VerificationState
 
 PREFIX = "m.key.verification."
+KINDS = ("request", "ready", "start", "accept", "key", "mac", "done", "cancel")
+"""What follows `PREFIX` in the types of messages."""
 METHOD = "m.sas.v1"
 LIFETIME_MS = 600_000
 """A request, and each step after it, waits this long."""
@@ -51,13 +53,6 @@ class VerificationStep(NamedTuple):
     state: VerificationState
     outgoing: tuple[OutgoingStep, ...] = ()
     end: VerificationEnd | None = None
-
-
-class Comparison(NamedTuple):
-    """What both screens show."""
-
-    numbers: tuple[int, int, int]
-    emoji: tuple[str, ...]
 
 
 _CANCEL_CODES = {

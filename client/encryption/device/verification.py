@@ -6,7 +6,6 @@ store; what is told to the user is collected in `news` and is to be shown after 
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
@@ -15,10 +14,17 @@ from chatterbox.wire.encryption.device_keys import matrix_user
 from chatterbox.wire.frames.encryption import DeviceAddress
 from client.encryption.core import sas_crypto, sas_verification
 from client.encryption.core.olm_payload import ReceivedToDevice
-from client.encryption.core.sas_verification import DEVICE, MASTER, PREFIX, Comparison, VerificationStep
-from client.encryption.core.verification_state import Party, VerificationEnd, VerificationPhase, VerificationState
+from client.encryption.core.sas_verification import DEVICE, MASTER, PREFIX, VerificationStep
+from client.encryption.core.verification_state import (
+    Party,
+    VerificationEnd,
+    VerificationNews,
+    VerificationPhase,
+    VerificationState,
+)
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
+from client.encryption.ports import ToDeviceHandler
 from client.encryption.store.key_store import StoreTransaction, Table
 from client.failures import Failure
 
@@ -27,20 +33,6 @@ MAX_OPEN = 20
 
 SendInClear: TypeAlias = Callable[[StoreTransaction, DeviceAddress, str, dict[str, Any]], None]
 """Queues a to-device message in clear, by type and content."""
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationNews:
-    """What the user is told of a verification: a request, what to compare, or the end; exactly one of the three."""
-
-    username: str
-    device: str
-    """The other's device, if it is known."""
-    is_own: bool
-    """Whether the other is a device of the same user."""
-    is_requested: bool = False
-    comparison: Comparison | None = None
-    end: VerificationEnd | None = None
 
 
 class Verifications:
@@ -117,6 +109,10 @@ class Verifications:
         """What waits for the user: requests to answer and numbers to compare, as after a restart."""
         waiting = {VerificationPhase.ASKED, VerificationPhase.COMPARING}
         return [_news(each) for each in self._all(transaction) if each.phase in waiting]
+
+    def handlers(self) -> dict[str, ToDeviceHandler]:
+        """For the inbox: what takes messages of each type."""
+        return {f"{PREFIX}{kind}": self.take for kind in sas_verification.KINDS}
 
     def take(self, transaction: StoreTransaction, message: ReceivedToDevice) -> None:
         """Take a to-device message of type `m.key.verification.*`. Any content is an input; it never raises."""
