@@ -131,6 +131,9 @@ def _request(step: ReducerStep, command: frames.Command) -> None:
             command.room
         ):
             encrypted_sends.encrypt_command(step, command)
+        case frames.Direct(username=username, encrypted=msgspec.UNSET):
+            is_encrypted = step.state.is_encrypted(direct_rooms.room_with(username))
+            step.send_for_person(msgspec.structs.replace(command, encrypted=is_encrypted or msgspec.UNSET))
         case _:
             step.send_for_person(command)
 
