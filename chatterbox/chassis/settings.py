@@ -13,6 +13,7 @@ from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.core.host_names import AllowedHosts
 from chatterbox.chassis.core.peer_address import TrustedProxies
 from chatterbox.chassis.operator_errors import OperatorError
+from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.limits import Limits
 
 PREFIX = "CHATTERBOX_"
@@ -155,6 +156,15 @@ class Settings(Environment):
     def redis(self) -> str:
         """The Redis URL, or an empty string; raises `OperatorError` if its file can't be read."""
         return _secret(self.redis_url, self.redis_url_file, "redis_url_file")
+
+
+class EncryptionSettings(Settings):
+    """Settings of the processes that need to know which conversations are encrypted."""
+
+    encryption: EncryptionPolicy = DEFAULT_POLICY
+    """Which conversations are end-to-end encrypted: `off` (none), `allowed` (those that are begun so) or `direct` (all
+    new direct conversations; earlier ones that are not encrypted take no new messages). The same for history and
+    gateways."""
 
 
 def _key_problem(key: str) -> str:

@@ -11,6 +11,7 @@ from chatterbox.wire.rate_bounds import AtOnce, Bound, Failures, Key, Period, Pe
 _FAN_OUT = "services/gateway/gateway.py"
 _GATEWAY_CONNECTION = "services/gateway/connections/connection.py"
 _PEOPLE = "services/gateway/connections/people_handlers.py"
+_ENCRYPTION = "services/gateway/connections/encryption_handlers.py"
 _HUB = "services/gateway/connections/hub.py"
 _FRAME_BUDGET = "services/gateway/core/frame_budget.py"
 _ACCOUNTS = "services/auth/users/accounts.py"
@@ -144,6 +145,30 @@ HINTS = RateLimit(
     _PEOPLE,
     Code.RATE_LIMITED,
 )
+TO_DEVICE = RateLimit(
+    "to-device messages",
+    ("to_device", "share_keys"),
+    Key.USER,
+    Rate(3000, 100),
+    _ENCRYPTION,
+    Code.RATE_LIMITED,
+)
+CLAIMS = RateLimit(
+    "claims of one-time keys",
+    ("claim",),
+    Key.USER,
+    Rate(500, 20),
+    _ENCRYPTION,
+    Code.RATE_LIMITED,
+)
+INBOX_READS = RateLimit(
+    "reads of recipients and inboxes",
+    ("recipients", "inbox", "taken"),
+    Key.USER,
+    Rate(500, 20),
+    _ENCRYPTION,
+    Code.RATE_LIMITED,
+)
 UPLOADS = RateLimit(
     "uploads",
     ("POST /files", "POST /files/uploads", "PUT /me/avatar", "DELETE /me/avatar"),
@@ -200,6 +225,12 @@ COMMANDS = RateLimit(
         "remove",
         "delete_room",
         "topic",
+        "recipients",
+        "claim",
+        "share_keys",
+        "to_device",
+        "inbox",
+        "taken",
         "ping",
     ),
     Key.CONNECTION,
@@ -410,6 +441,9 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     READS,
     LISTINGS,
     HINTS,
+    TO_DEVICE,
+    CLAIMS,
+    INBOX_READS,
     UPLOADS,
     UPLOADS_AT_ONCE,
     FILE_READS,

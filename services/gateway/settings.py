@@ -3,10 +3,10 @@
 from pydantic import Field
 
 from chatterbox.chassis.core.host_names import normal_origin
-from chatterbox.chassis.settings import ServiceUrl, Settings
+from chatterbox.chassis.settings import EncryptionSettings, ServiceUrl
 
 
-class GatewaySettings(Settings):
+class GatewaySettings(EncryptionSettings):
     """Settings of the gateway process; limits that clients see are in `LimitSettings`."""
 
     auth_url: ServiceUrl = "http://127.0.0.1:8001"

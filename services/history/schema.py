@@ -283,7 +283,9 @@ MIGRATIONS = (
         version INTEGER NOT NULL,
         master TEXT NOT NULL,
         self_signing TEXT NOT NULL,
-        list TEXT NOT NULL
+        list TEXT NOT NULL,
+        -- 1: it comes from a restored backup, and its owner's devices may have a later one.
+        restored INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     -- `seq`: the first one is given out first.
     CREATE TABLE one_time_keys (

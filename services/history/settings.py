@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from chatterbox.chassis.settings import ServiceUrl, Settings
+from chatterbox.chassis.settings import EncryptionSettings, ServiceUrl
 
 
-class HistorySettings(Settings):
+class HistorySettings(EncryptionSettings):
     """History's own settings. The database is the file `history.sqlite` in the data folder."""
 
     auth_url: ServiceUrl = "http://127.0.0.1:8001"

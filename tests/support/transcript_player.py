@@ -9,6 +9,7 @@ import msgspec
 
 from chatterbox.chassis.http.http_app import ServiceApp
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.frames import AttachedFile
 from chatterbox.wire.history_api import FileUploaded
 from services.history.history_context import HistoryContext
@@ -20,9 +21,11 @@ from tests.support.transcript import Line, Words, frame, read
 async def play(path: Path, folder: Path, words: Words, **environment: Any) -> None:
     """Say what the transcript's clients say to a server in `folder`; fails where it does not reply as written.
 
-    `environment` are settings of the server, as `running` takes them.
+    `environment` are settings of the server, as `running` takes them. Unless they say otherwise, conversations are
+    encrypted only if they are begun so.
     """
     lines = list(read(path))
+    environment.setdefault("encryption", EncryptionPolicy.ALLOWED)
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(running(folder, **environment))
         talkers: dict[str, Talker] = {}

@@ -68,6 +68,8 @@ class OwnDevice(msgspec.Struct, frozen=True, kw_only=True):
     one_time: list[str]
     """The ids of the one-time keys that the server holds for it."""
     fallback_used: bool
+    keys: DeviceKeys
+    """What was uploaded: another device of the owner needs them to list this one."""
 
 
 class OwnDevices(msgspec.Struct, frozen=True):
@@ -77,6 +79,8 @@ class OwnDevices(msgspec.Struct, frozen=True):
     list_generation: Whole = 0
     list_version: Whole = 0
     """Of the user's device list; 0: there is none."""
+    user_id: Whole = 0
+    """Of the user who asks: devices need it for their keys before they have any."""
 
 
 class OneTimeKeysUpload(msgspec.Struct, frozen=True, kw_only=True):

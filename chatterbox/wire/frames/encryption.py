@@ -122,6 +122,9 @@ class Recipients(Exchange, frozen=True, kw_only=True, tag="recipients"):
     recipients: Whole
     devices: list[DeviceAddress]
     lists: list[UserKeys]
+    closed_at: Whole = 0
+    """The version at which someone last lost access: only a session whose first keys were shared at this version or
+    later may be used."""
     without: tuple[str, ...] = ()
     """Members who have no device that can read; an encrypted message can't be sent to them yet."""
 

@@ -27,6 +27,7 @@ class RoomRecipients(msgspec.Struct, frozen=True, kw_only=True):
     recipients: int
     devices: list[DeviceAddress]
     lists: list[UserKeys]
+    closed_at: int = 0
     without: list[str] = []
 
 

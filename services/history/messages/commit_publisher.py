@@ -7,7 +7,7 @@ dropped here arrive late but are not lost.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -20,12 +20,15 @@ from chatterbox.chassis.tasks import background
 from chatterbox.wire import frames
 from chatterbox.wire.broker_events import (
     CONTROL,
+    SIGNALS,
     ChangedMessage,
+    EncryptionSignal,
     RoomDeleted,
     RoomEvent,
     encode_batch,
     encode_changes,
     encode_control,
+    encode_signal,
     room_channel,
 )
 from chatterbox.wire.codec import encode
@@ -54,12 +57,13 @@ class CommittedChanges(NamedTuple):
 
     events: list[RoomEvent]
     plan: AppendPlan
+    signals: Sequence[EncryptionSignal] = ()
 
     @property
     def size(self) -> int:
         changes = self.plan.changes
         changed = 0 if changes is None else sum(map(len, changes.changed.values()))
-        return len(self.events) + len(self.plan.inserts) + changed
+        return len(self.events) + len(self.signals) + len(self.plan.inserts) + changed
 
     def tell_senders(self, senders: RecentSenders) -> None:
         """Let `senders` follow."""
@@ -146,11 +150,13 @@ class CommitPublisher:
 
 
 def payloads(changes: CommittedChanges, payload_bytes: int = MAX_PAYLOAD_BYTES) -> list[tuple[str, bytes]]:
-    """Encode one transaction as `(channel, payload)` pairs: room events first, then what each room gets, in order.
+    """Encode one transaction as `(channel, payload)` pairs: room events and signals first, then what each room gets, in
+    order.
 
     That is changes of messages, then new messages, then what these change: it follows them, since it may be about them.
     """
     items = [(CONTROL, encode_control(event)) for event in changes.events]
+    items += [(SIGNALS, encode_signal(signal)) for signal in changes.signals]
     changed = changes.plan.changes
     if changed is not None:
         items += _changes(changes.plan, changed, payload_bytes, follow=False)

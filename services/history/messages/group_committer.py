@@ -98,7 +98,7 @@ class GroupCommitter:
         self._last_id = last_id + len(plan.inserts)
         if transaction.events:
             self.revision = transaction.events[-1].revision
-        return CommittedChanges(transaction.events, plan)
+        return CommittedChanges(transaction.events, plan, transaction.signals)
 
     def _note(self, transaction: WriteTransaction, plan: AppendPlan) -> None:
         """Note which rooms and read states changed, now that it can be read."""
@@ -189,7 +189,7 @@ def overwritten(plan: AppendPlan) -> list[TextRow]:
 
 async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:
     """Return what the change returned, or the exception that undid it; the rest of the group is not affected."""
-    events, erased_files = len(transaction.events), len(transaction.erased_files)
+    events, erased_files, signals = map(len, (transaction.events, transaction.erased_files, transaction.signals))
     await transaction.db.execute("SAVEPOINT change")
     try:
         result = await job.change(transaction)
@@ -197,7 +197,7 @@ async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:
         raise
     except Exception as problem:  # noqa: BLE001 - raised again in the task that asked for the change
         await transaction.db.execute("ROLLBACK TO change")
-        del transaction.events[events:], transaction.erased_files[erased_files:]
+        del transaction.events[events:], transaction.erased_files[erased_files:], transaction.signals[signals:]
         result = problem
     await transaction.db.execute("RELEASE change")
     return result

@@ -11,6 +11,7 @@ import msgspec
 from chatterbox.chassis.sqlite.reader_pool import Parameters, Row
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import (
+    EncryptionSignal,
     InvitationChanged,
     MembershipChanged,
     PersonChanged,
@@ -81,6 +82,8 @@ class WriteTransaction:
     """The ids of rows of files that were deleted."""
     readers: set[int] = field(default_factory=set)
     """Users whose read states change, by id."""
+    signals: list[EncryptionSignal] = field(default_factory=list)
+    """To be told after the commit, after `events`; a loss is healed."""
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         return [tuple(row) for row in await self.db.execute_fetchall(sql, parameters)]
