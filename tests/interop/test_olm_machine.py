@@ -1,8 +1,6 @@
 """Keys and messages of ours against the OlmMachine of the Matrix Rust SDK, in both directions."""
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,28 +10,12 @@ from chatterbox.wire.encryption import signatures
 from chatterbox.wire.encryption.device_keys import MEGOLM
 from tests.interop import olm_machine
 from tests.interop.meeting import OURS, ROOM, THEIRS, UID, UNSIGNED, Meeting
-from tests.interop.olm_machine import NotInstalledError
 from tests.interop.short_strings import SasPartner
 from tests.support.encryption.model_device import OutboundSession
-from tests.support.engine import skip_for_lack
 
 MESSAGES = 1000
 LONGEST = 4000
 _PLANES = ((0x20, 0x7E), (0xA0, 0x24F), (0x400, 0x4FF), (0x4E00, 0x9FFF), (0x1F300, 0x1F64F), (0x20000, 0x2A6DF))
-
-
-@pytest.fixture(scope="module")
-def installed(request: pytest.FixtureRequest) -> Path:
-    try:
-        return olm_machine.install()
-    except NotInstalledError as problem:
-        skip_for_lack(request.config, f"all tests with OlmMachine: {problem}")
-
-
-@pytest.fixture
-def meeting(installed: Path) -> Iterator[Meeting]:
-    with olm_machine.running(installed) as machine:
-        yield Meeting(machine)
 
 
 def random_texts(seed: int) -> list[str]:
