@@ -10,6 +10,7 @@ from chatterbox.wire.encryption.device_keys import OLM
 from client.encryption import room_sessions
 from client.encryption.base64_text import from_url, to_base64, to_url
 from client.encryption.core import message_payload, olm_payload, sas_crypto
+from client.encryption.core.backup_items import BackupSession
 from client.encryption.core.message_payload import TextContent
 from client.encryption.core.olm_payload import OlmParty
 from client.encryption.device.device_identity import DeviceIdentity
@@ -106,7 +107,7 @@ def test_a_session_that_the_machine_exported_is_imported_by_the_client(meeting: 
     meeting.machine.ask("encrypt", ROOM, "cb.text", [{"b": "kept"}])
     [item] = meeting.machine.ask("export_sessions")
     of_ours = {"user_id": 2, "username": "bob", "device": THEIRS, "master": meeting.their_master.public_key}
-    session = msgspec.convert({**item, **of_ours}, room_sessions.BackupSession)
+    session = msgspec.convert({**item, **of_ours}, BackupSession)
     with store.transaction() as transaction:
         uid, name = room_sessions.import_session(transaction, session, backed_up=True) or ("", "")
         assert (uid, name) == (UID, to_url(item["session_id"]))
