@@ -46,7 +46,7 @@ class KeysApi(HttpApi):
 
     def delete_device(self, device: str) -> None:
         """End a device of the user."""
-        self._call("DELETE", f"/keys/device/{quote(device, safe='')}")
+        self._call("DELETE", f"/keys/devices/{quote(device, safe='')}")
 
     def add_one_time_keys(self, upload: OneTimeKeysUpload) -> list[str]:
         """Add keys; returns the ids of those that the server holds now."""

@@ -119,6 +119,7 @@ def create_app(
             damage=database.damage,
             ledger=ErasureLedger(settings.data),
             pending=pending,
+            policy=settings.encryption,
             on_erased=copies.request,
             on_failed=pages.clear,
         )
@@ -128,7 +129,15 @@ def create_app(
         cleanup = RoomCleanup(writer, settings.empty_room_days, now_ms)
         await stack.enter_async_context(background(cleanup.run(), "history.room_cleanup"))
         store = SqliteStore(database, writer, limits, metrics, senders=senders)
-        history = HistoryService(store, auth_client, limits, now_ms=now_ms, signals=signals, on_deleted=cleanup.request)
+        history = HistoryService(
+            store,
+            auth_client,
+            limits,
+            now_ms=now_ms,
+            signals=signals,
+            on_deleted=cleanup.request,
+            policy=settings.encryption,
+        )
         answer = operator_commands.answering(history.delete_any_room)
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
         return HistoryContext(callers, verifier, history, PublicPages(history, pages))

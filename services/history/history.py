@@ -7,12 +7,14 @@ from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire import direct_names, history_api, text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import OwnReadState
+from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import AttachedFile, Reaction
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.user_settings import NotificationLevel
+from services.history.core import stored_message
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
 from services.history.core.room_view import RoomView
 from services.history.core.stored_message import StoredMessage
@@ -43,10 +45,12 @@ class HistoryService:
         now_ms: Callable[[], int],
         signals: Signals = NO_SIGNALS,
         on_deleted: Callable[[], None] = lambda: None,
+        policy: EncryptionPolicy = DEFAULT_POLICY,
     ) -> None:
         """`now_ms` is milliseconds since 1970. `signals` tells gateways of changed read states. `on_deleted` is called
         after a room was deleted: its messages are still to be deleted.
         """
+        self._policy = policy
         self._store = store
         self._auth = auth
         self._limits = limits
@@ -100,30 +104,48 @@ class HistoryService:
     async def reactions(self, room: str, user: UserInfo, offset: int) -> list[Reaction]:
         """The reactions to a message; raises `message_unknown`."""
         info = (await self.room(room, user)).require_member()
-        await self._message(info, offset)
+        message = await self._message(info, offset)
+        if info.encrypted:
+            return list(stored_message.reactions(message.marks))
         return await self._store.reactions(info.room_id, offset)
 
     async def own_reactions(self, room: str, user: UserInfo, first: int, last: int) -> list[tuple[int, str]]:
-        """The user's reactions to the messages of a range of offsets."""
+        """The user's reactions to the messages of a range of offsets; none in an encrypted room."""
         info = (await self.room(room, user)).require_member()
         if last - first > self._limits.page_messages:
             raise ChatError(Code.BAD_REQUEST, f"A range has at most {self._limits.page_messages} messages.")
+        if info.encrypted:
+            return []
         return await self._store.own_reactions(info.room_id, user.user_id, first, last)
 
     async def send(
-        self, room: str, user: UserInfo, content: str, *, key: str, reply_to: int, files: Sequence[str] = ()
+        self,
+        room: str,
+        user: UserInfo,
+        content: str,
+        *,
+        key: str,
+        reply_to: int,
+        files: Sequence[str] = (),
+        recipients: int = 0,
     ) -> tuple[history_api.RoomInfo, StoredMessage]:
-        """Store a message of a user; returns its room, and the message as it is now."""
+        """Store a message of a user; returns its room, and the message as it is now.
+
+        `recipients`: in an encrypted room, the version of its recipients that `content` was encrypted for.
+        """
         check_text = text_rules.caption if files else text_rules.content
-        info = await self._room_to_write_in(room, user, lambda: check_text(content, self._limits))
-        message = history_api.Append(info.room_id, user.user_id, user.username, content, key, reply_to, tuple(files))
+        info = await self._room_to_write_in(
+            room, user, lambda: None if recipients else check_text(content, self._limits), recipients=recipients
+        )
+        author = (info.room_id, user.user_id, user.username)
+        message = history_api.Append(*author, content, key, reply_to, tuple(files), recipients)
         [outcome] = (await self._store.append([message])).outcomes
         if isinstance(outcome, history_api.AppendRefused):
             raise _refusal(outcome)
         return info, await self._message(info, outcome.offset)
 
     async def _room_to_write_in(
-        self, room: str, user: UserInfo, check: Callable[[], object] = lambda: None
+        self, room: str, user: UserInfo, check: Callable[[], object] = lambda: None, *, recipients: int | None = None
     ) -> history_api.RoomInfo:
         """The room, if `user` is a member; a direct conversation that does not exist yet is opened after `check`."""
         try:
@@ -132,12 +154,17 @@ class HistoryService:
             if problem.code is not Code.ROOM_UNKNOWN or not (other := direct_names.peer(room, user.username)):
                 raise
         check()
-        return await self.open_direct(user, other)
+        encrypted = direct_names.is_encrypted(room)
+        if encrypted and recipients == 0:
+            raise ChatError(Code.ROOM_ENCRYPTED)
+        return await self.open_direct(user, other, encrypted=encrypted)
 
     async def upload_room(self, room: str, user: UserInfo) -> history_api.UploadRoom:
         """The room that `user` may upload a file for: they may write in it. A direct conversation is opened."""
         await self.enroll({user.user_id: user.username})
         info = await self._room_to_write_in(room, user)
+        if direct_names.people(info.room) and not info.encrypted and self._policy.direct_is_encrypted:
+            raise ChatError(Code.ENCRYPTION_REQUIRED)
         await self._store.require_writer(info, user)
         return history_api.UploadRoom(info.room_id, info.room)
 
@@ -160,13 +187,15 @@ class HistoryService:
         return await self._store.known_files(file_ids)
 
     async def edit(
-        self, room: str, user: UserInfo, offset: int, content: str, *, rev: int | None
+        self, room: str, user: UserInfo, offset: int, content: str, *, rev: int | None, recipients: int = 0
     ) -> tuple[history_api.RoomInfo, StoredMessage]:
         """Replace the text of a message; returns its room, and the message as it is now."""
         info = await self._change(
             room,
             user,
-            lambda info: history_api.MessageEdit(**_change_of(info, user, offset), content=content, rev=rev),
+            lambda info: history_api.MessageEdit(
+                **_change_of(info, user, offset), content=content, rev=rev, recipients=recipients
+            ),
         )
         return info, await self._message(info, offset)
 
@@ -178,6 +207,22 @@ class HistoryService:
             room,
             user,
             lambda info: history_api.MessageReaction(**_change_of(info, user, offset), emoji=emoji, remove=remove),
+        )
+
+    async def react_encrypted(
+        self, room: str, user: UserInfo, offset: int, envelope: str = "", recipients: int = 0
+    ) -> None:
+        """Set all reactions of a user to a message in an encrypted room; without `envelope`, take them back."""
+        await self._change(
+            room,
+            user,
+            lambda info: history_api.MessageReaction(
+                **_change_of(info, user, offset),
+                emoji="",
+                remove=not envelope,
+                envelope=envelope,
+                recipients=recipients,
+            ),
         )
 
     async def pin(self, room: str, user: UserInfo, offset: int, *, remove: bool = False) -> None:
@@ -348,21 +393,29 @@ class HistoryService:
         self._rates.spend(ROOMS_CREATED, user.user_id)
         return await self._store.create(room, user, private=private)
 
-    async def open_direct(self, user: UserInfo, username: str) -> history_api.RoomInfo:
+    async def open_direct(
+        self, user: UserInfo, username: str, *, encrypted: bool | None = None
+    ) -> history_api.RoomInfo:
         """The direct conversation of `user` with another user, or with themselves for notes, made the first time.
 
-        Raises `user_unknown`, or `direct_refused` if that user takes none from this one.
+        `encrypted`: the encrypted one, or the one that is not; None: which of them this server begins. Raises
+        `user_unknown`, or `direct_refused` if that user takes none from this one.
         """
         self._rates.spend(CHANGES, user.user_id)
-        name = direct_names.direct_name(user.username, text_rules.username(username))
+        wanted = self._policy.direct_is_encrypted if encrypted is None else encrypted
+        name = direct_names.direct_name(user.username, text_rules.username(username), encrypted=wanted)
         try:
             return (await self._store.room(name, user.user_id)).info
         except ChatError as problem:
             if problem.code is not Code.ROOM_UNKNOWN:
                 raise
+        if wanted and self._policy is EncryptionPolicy.OFF:
+            raise ChatError(Code.ENCRYPTION_OFF)
+        if not wanted and self._policy.direct_is_encrypted:
+            raise ChatError(Code.ENCRYPTION_REQUIRED)
         other = await self._auth.user(username)
         self._rates.spend(DIRECTS, user.user_id)
-        return await self._store.open_direct(user, other)
+        return await self._store.open_direct(user, other, encrypted=wanted)
 
     async def change_topic(self, room: str, user: UserInfo, topic: str) -> str:
         """Set the topic of a room; returns it as stored."""

@@ -83,8 +83,8 @@ class RoomStore(Protocol):
     async def create(self, room: str, user: UserInfo, *, private: bool) -> history_api.RoomInfo:
         """Create a room with its first member; raises `room_exists`."""
 
-    async def open_direct(self, user: UserInfo, other: UserInfo) -> history_api.RoomInfo:
-        """The direct conversation of two users, made the first time."""
+    async def open_direct(self, user: UserInfo, other: UserInfo, *, encrypted: bool = False) -> history_api.RoomInfo:
+        """The direct conversation of two users, the encrypted one or the one that is not, made the first time."""
 
     async def remove_member(self, room: str, creator: UserInfo, username: str) -> UserInfo:
         """Remove a member from a room that `creator` created; returns the removed user."""

@@ -162,9 +162,11 @@ class SqliteStore:
             lambda transaction: membership_changes.create(transaction, room, user, self._limits, private=private)
         )
 
-    async def open_direct(self, user: UserInfo, other: UserInfo) -> history_api.RoomInfo:
+    async def open_direct(self, user: UserInfo, other: UserInfo, *, encrypted: bool = False) -> history_api.RoomInfo:
         return await self._writer.change(
-            lambda transaction: direct_conversations.open_direct(transaction, user, other, self._limits)
+            lambda transaction: direct_conversations.open_direct(
+                transaction, user, other, self._limits, encrypted=encrypted
+            )
         )
 
     async def remove_member(self, room: str, creator: UserInfo, username: str) -> UserInfo:

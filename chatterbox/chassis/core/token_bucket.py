@@ -71,7 +71,7 @@ class TokenBucket:
         return self.level < 0
 
     def wait_s(self, now_s: float, tokens: int = 1) -> float:
-        """Seconds until `take` allows an action, or `take_many` so many, without taking a token.
+        """Seconds until `take` allows an action, or `take_many` that number, without taking a token.
 
         >>> bucket = TokenBucket.full(per_s=2, burst=1, now_s=0.0)
         >>> bucket.wait_s(0.0), bucket.take(0.0), bucket.wait_s(0.0), bucket.wait_s(0.5)

@@ -26,6 +26,8 @@ from client.encryption.core.sas_crypto import SharedSecret
 from client.encryption.core.verification_state import VerificationEnd, VerificationPhase, VerificationState
 
 PREFIX = "m.key.verification."
+KINDS = ("request", "ready", "start", "accept", "key", "mac", "done", "cancel")
+"""What follows `PREFIX` in the types of messages."""
 METHOD = "m.sas.v1"
 LIFETIME_MS = 600_000
 """A request, and each step after it, waits this long."""

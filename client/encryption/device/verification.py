@@ -19,6 +19,7 @@ from client.encryption.core.sas_verification import DEVICE, MASTER, PREFIX, Comp
 from client.encryption.core.verification_state import Party, VerificationEnd, VerificationPhase, VerificationState
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
+from client.encryption.ports import ToDeviceHandler
 from client.encryption.store.key_store import StoreTransaction, Table
 from client.failures import Failure
 
@@ -117,6 +118,10 @@ class Verifications:
         """What waits for the user: requests to answer and numbers to compare, as after a restart."""
         waiting = {VerificationPhase.ASKED, VerificationPhase.COMPARING}
         return [_news(each) for each in self._all(transaction) if each.phase in waiting]
+
+    def handlers(self) -> dict[str, ToDeviceHandler]:
+        """For the inbox: what takes messages of each type."""
+        return {f"{PREFIX}{kind}": self.take for kind in sas_verification.KINDS}
 
     def take(self, transaction: StoreTransaction, message: ReceivedToDevice) -> None:
         """Take a to-device message of type `m.key.verification.*`. Any content is an input; it never raises."""

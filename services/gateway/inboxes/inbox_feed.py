@@ -37,8 +37,8 @@ CONCURRENT_PAGES = 8
 """Pages read from history at the same time, for all inboxes together."""
 INBOXES_PER_CALL = 1000
 """Inboxes whose heads are compared in one call."""
-INBOXES_PER_CONNECTION = 2
-"""The inbox of the connection's device, and that of its user's dehydrated device."""
+INBOXES_PER_CONNECTION = 4
+"""The inbox of the connection's device, and those of its user's dehydrated device: the present one and earlier ones."""
 
 
 class InboxFeed:
@@ -123,6 +123,7 @@ class InboxFeed:
         """Write a page to the readers that it concerns: those that were pushed everything up to `after`."""
         for reader in tuple(self._readers.of_inbox(inbox)):
             if reader.epoch != page.epoch:  # restored, or emptied: the device opens its inbox again, and is told
+                self._readers.forget(reader.connection)
                 reader.connection.close(CloseCode.EPOCH_CHANGED)
             elif reader.pushed >= after:
                 self._push(reader, page)

@@ -24,7 +24,7 @@ _KNOWN = """
     WITH asked AS MATERIALIZED (SELECT value AS file_id FROM json_each(?))
     SELECT file_id FROM asked WHERE file_id IN (SELECT file_id FROM files) OR file_id IN (SELECT avatar FROM people)
 """
-_DIRECT_READER = "SELECT user_id FROM memberships WHERE room_id = ? AND user_id <> ? AND direct"
+_DIRECT_READER = "SELECT user_id FROM memberships WHERE room_id = ? AND user_id <> ? AND direct & 1"
 
 
 async def readable(source: RowSource, file_id: str, user_id: int) -> AttachedFile:

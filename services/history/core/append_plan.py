@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from chatterbox.wire import text_rules
+from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import AttachedFile
 from chatterbox.wire.history_api import Append, Appended, AppendRefused
@@ -25,6 +26,7 @@ from services.history.core.outcomes import (
     Spend,
     anybody,
     direct_refusal,
+    encryption_refusal,
     no_mentions,
     rate_limited,
     refused,
@@ -32,6 +34,7 @@ from services.history.core.outcomes import (
 )
 from services.history.core.stored_message import StoredMessage
 from services.history.core.unbound_files import NO_FILES, FileBinder
+from services.history.encryption.core.recipient_check import NONE_ENCRYPTED, RecipientCheck
 
 Outcome: TypeAlias = Appended | AppendRefused
 
@@ -45,7 +48,8 @@ class MessageContext(NamedTuple):
     head: int
     last_ms: int
     member: int | None
-    """`MEMBER`; `DIRECT`: of a direct conversation, whose other member may refuse the message; None: not a member."""
+    """`MEMBER`, or another of these numbers: the other member of a direct conversation may refuse the message, and
+    encrypted rooms take encrypted ones only. None: not a member."""
     earlier_id: int | None
     """None: the key is new, and the fields below are unset."""
     earlier_offset: int
@@ -127,13 +131,15 @@ def plan(
     changes: ChangePlanner | None = None,
     may_write: MayWrite = anybody,
     files: FileBinder = NO_FILES,
+    recipients: RecipientCheck = NONE_ENCRYPTED,
+    policy: EncryptionPolicy = DEFAULT_POLICY,
 ) -> AppendPlan:
     """Plan `batch` in order. `contexts[i]` is about `batch[i]`; `last_id` is the last message id ever assigned.
 
     `changes` has planned the changes of the same transaction, and knows the messages that are answered. `files`
-    binds the files of `batch`.
+    binds the files of `batch`, and `recipients` checks what of it is encrypted.
     """
-    planner = _Planner(now_ms, last_id, limits, spend, mentions, changes, may_write, files)
+    planner = _Planner(now_ms, last_id, limits, spend, mentions, changes, may_write, files, recipients, policy)
     for message, context in zip(batch, contexts, strict=True):
         planner.plan.outcomes.append(planner.decide(message, context))
     return planner.plan
@@ -150,9 +156,13 @@ class _Planner:
         changes: ChangePlanner | None,
         may_write: MayWrite,
         files: FileBinder,
+        recipients: RecipientCheck,
+        policy: EncryptionPolicy,
     ) -> None:
         self.plan = AppendPlan(changes=None if changes is None else changes.plan)
         self._files = files
+        self._recipients = recipients
+        self._policy = policy
         self._spend = spend
         self._mentions = mentions
         self._changes = changes
@@ -168,12 +178,11 @@ class _Planner:
             return refused(Code.ROOM_UNKNOWN)
         if (earlier := self._earlier(message, context)) is not None:
             return earlier
-        if context.member != MEMBER:
-            author = (message.room_id, message.user_id, message.username)
-            if (code := direct_refusal(context.member, self._may_write, *author)) is not None:
-                return refused(code)
+        is_special = context.member != MEMBER or message.recipients
+        if is_special and (code := self._refusal(message, context.member)) is not None:
+            return refused(code)
         try:
-            _check(message, self._limits)
+            self._check(message)
             if message.files:
                 self._files.require(message)
         except ChatError as refusal:
@@ -183,6 +192,12 @@ class _Planner:
         if (wait_s := self._spend(message.user_id)) > 0:
             return rate_limited(wait_s, self._limits)
         return self._append(message, context, context.room)
+
+    def _refusal(self, message: Append, member: int | None) -> Code | None:
+        """Why this user may not write in the room, or not so."""
+        author = (message.room_id, message.user_id, message.username)
+        code = None if member == MEMBER else direct_refusal(member, self._may_write, *author)
+        return code or encryption_refusal(member, message.recipients, self._policy)
 
     def _earlier(self, message: Append, context: MessageContext) -> Outcome | None:
         """The outcome for a key that has a message already; an edited or deleted one can't be compared."""
@@ -204,6 +219,20 @@ class _Planner:
 
     def _thread(self, message: Append) -> int | None:
         return None if self._changes is None else self._changes.thread(message.room_id, message.reply_to)
+
+    def _check(self, message: Append) -> None:
+        """Raise `ChatError` for a message that is malformed, or encrypted for others than those who can read it now."""
+        if message.files:
+            text_rules.file_ids(message.files, self._limits)
+        if message.recipients:
+            used = self._recipients.parse(message.content)
+            self._recipients.require(message.room_id, message.user_id, used, message.recipients)
+        elif message.files:
+            text_rules.caption(message.content, self._limits)
+        else:
+            text_rules.content(message.content, self._limits)
+        if message.key:
+            text_rules.key(message.key, self._limits)
 
     def _append(self, message: Append, context: MessageContext, room: str) -> Appended:
         tail = self.plan.tails.get(message.room_id)
@@ -265,16 +294,6 @@ class _Planner:
         if text is None:
             text = self.plan.timestamps[at_ms] = text_rules.timestamp(at_ms)
         return text
-
-
-def _check(message: Append, limits: Limits) -> None:
-    if message.files:
-        text_rules.file_ids(message.files, limits)
-        text_rules.caption(message.content, limits)
-    else:
-        text_rules.content(message.content, limits)
-    if message.key:
-        text_rules.key(message.key, limits)
 
 
 def _stored(row: MessageRow, relations: Relations | None) -> StoredMessage:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, assert_never
 
 from chatterbox.wire import text_rules
+from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import Reaction
 from chatterbox.wire.history_api import (
@@ -30,12 +31,16 @@ from services.history.core.outcomes import (
     Spend,
     anybody,
     direct_refusal,
+    encryption_refusal,
+    is_encrypted,
     no_mentions,
     rate_limited,
     refused,
     unlimited,
 )
 from services.history.core.stored_message import StoredMessage
+from services.history.encryption.core import reaction_envelopes
+from services.history.encryption.core.recipient_check import NONE_ENCRYPTED, RecipientCheck
 
 ChangeOutcome: TypeAlias = ChangeStored | AppendRefused
 Reactors: TypeAlias = Callable[[int, str, int], Sequence[tuple[int, str]]]
@@ -99,7 +104,7 @@ class ChangePlan:
     mentions: dict[tuple[int, int], MessageMentions] = field(default_factory=dict)
     """By room id and offset, of messages that mentioned members before their text was replaced, or do now."""
     rewritten: list[int] = field(default_factory=list)
-    """The ids of messages whose text is overwritten: by a deletion or an edit."""
+    """The ids of messages whose text, or a user's encrypted reactions, are overwritten or deleted."""
     without_files: list[int] = field(default_factory=list)
     """The ids of deleted messages that had files."""
 
@@ -122,8 +127,12 @@ class ChangePlanner:
         mentions: Mentions = no_mentions,
         reactors: Reactors = _no_reactors,
         may_write: MayWrite = anybody,
+        recipients: RecipientCheck = NONE_ENCRYPTED,
+        policy: EncryptionPolicy = DEFAULT_POLICY,
     ) -> None:
-        """`messages` by room id and offset: those to change or answer, and the first ones of these threads."""
+        """`messages` by room id and offset: those to change or answer, and the first ones of these threads.
+        `recipients` checks what is encrypted.
+        """
         self.plan = ChangePlan()
         self._rooms = dict(rooms)
         self._messages = dict(messages)
@@ -133,6 +142,8 @@ class ChangePlanner:
         self._mentions = mentions
         self._reactors = reactors
         self._may_write = may_write
+        self._recipients = recipients
+        self._policy = policy
 
     def decide(self, change: AnyMessageChange, context: ChangeContext) -> ChangeOutcome:
         """Plan one change; the outcome is also kept in the plan."""
@@ -149,18 +160,37 @@ class ChangePlanner:
             author = (change.room_id, change.user_id, change.username)
             if (code := direct_refusal(context.member, may_write, *author)) is not None:
                 return refused(code)
+        if (code := self._encryption_refusal(change, context.member)) is not None:
+            return refused(code)
         message = self._messages.get((change.room_id, change.offset))
         if message is None or change.epoch not in {"", room.epoch}:
             return refused(Code.MESSAGE_UNKNOWN)
         try:
-            self._check(change, room, message)
+            self._check(change, room, message, encrypted=is_encrypted(context.member))
             if (wait_s := self._spend(change.user_id)) > 0:
                 return rate_limited(wait_s, self._limits)
             return ChangeStored(self._apply(change, context, room, message))
         except ChatError as refusal:
             return AppendRefused(refusal.code, refusal.detail)
 
-    def _check(self, change: AnyMessageChange, room: ChangeRoom, message: StoredMessage) -> None:
+    def _encryption_refusal(self, change: AnyMessageChange, member: int | None) -> Code | None:
+        """Why a change may not be made, encrypted or not as it is; one that only takes away has no content."""
+        match change:
+            case MessageEdit():
+                return encryption_refusal(member, change.recipients, self._policy)
+            case MessageReaction() if change.remove:
+                return Code.ROOM_ENCRYPTED if is_encrypted(member) and change.emoji else None
+            case MessageReaction() if is_encrypted(member) and change.emoji:
+                return Code.ROOM_ENCRYPTED
+            case MessageReaction():
+                # reactions that are not encrypted stay possible where new messages must be
+                return encryption_refusal(member, change.recipients, EncryptionPolicy.ALLOWED)
+            case MessageDeletion() | MessagePin():
+                return None
+            case _:
+                assert_never(change)
+
+    def _check(self, change: AnyMessageChange, room: ChangeRoom, message: StoredMessage, *, encrypted: bool) -> None:
         """Raise `ChatError` if this user may not make this change, or it is not valid."""
         is_author = change.user_id == message.user_id
         is_creator = change.user_id == room.created_by
@@ -170,17 +200,19 @@ class ChangePlanner:
                     raise ChatError(Code.NOT_YOURS, "Only its author can edit a message.")
                 _require_text(message)
                 self._check_age(message)
-                check_text = text_rules.caption if stored_message.files(message.extra) else text_rules.content
-                check_text(change.content, self._limits)
+                self._check_text(change, message, encrypted=encrypted)
             case MessageDeletion():
                 if not (is_author or is_creator):
                     raise ChatError(
                         Code.NOT_ALLOWED, "Only its author and the creator of the room can delete a message."
                     )
             case MessageReaction():
-                text_rules.reaction(change.emoji, self._limits)
                 if not change.remove:
                     _require_text(message)
+                if not encrypted:
+                    text_rules.reaction(change.emoji, self._limits)
+                elif not change.remove:
+                    self._check_reactions(change, message)
             case MessagePin():
                 if not (is_creator or (is_author and room.members <= self._limits.call_members)):
                     raise ChatError(Code.NOT_ALLOWED, self._who_may_pin())
@@ -188,6 +220,22 @@ class ChangePlanner:
                     _require_text(message)
             case _:
                 assert_never(change)
+
+    def _check_text(self, change: MessageEdit, message: StoredMessage, *, encrypted: bool) -> None:
+        """The same content again may be a retry: who can read the room may have changed since it was stored."""
+        if encrypted:
+            used = self._recipients.parse(change.content)
+            if change.content != message.content:
+                self._recipients.require(change.room_id, change.user_id, used, change.recipients)
+            return
+        check_text = text_rules.caption if stored_message.files(message.extra) else text_rules.content
+        check_text(change.content, self._limits)
+
+    def _check_reactions(self, change: MessageReaction, message: StoredMessage) -> None:
+        used = self._recipients.parse_reactions(change.envelope)
+        before = reaction_envelopes.of_user(stored_message.reactions(message.marks), change.username)
+        if before is None or before.envelope != change.envelope:
+            self._recipients.require(change.room_id, change.user_id, used, change.recipients)
 
     def _check_age(self, message: StoredMessage) -> None:
         if 0 < self._limits.edit_s * 1000 < self._now_ms - message.timestamp_ms:
@@ -207,7 +255,10 @@ class ChangePlanner:
             case MessageDeletion():
                 changed, did, what = self._deleted(change, room, message), "delete", ""
             case MessageReaction():
-                changed, what = self._reacted(change, context, room, message), change.emoji
+                if is_encrypted(context.member):
+                    changed, what = self._reacted_encrypted(change, room, message), ""
+                else:
+                    changed, what = self._reacted(change, context, room, message), change.emoji
                 did = "unreact" if change.remove else "react"
             case MessagePin():
                 changed, what = self._pinned(change, room, message), ""
@@ -281,6 +332,24 @@ class ChangePlanner:
             after = Reaction(emoji=change.emoji, n=before.n + 1, by=by)
         found[change.emoji] = after
         kept = tuple(reaction for reaction in found.values() if reaction.n)
+        return message._replace(marks=stored_message.marks(kept))
+
+    def _reacted_encrypted(self, change: MessageReaction, room: ChangeRoom, message: StoredMessage) -> StoredMessage:
+        """All reactions of a user to the message are one envelope, which replaces the one before."""
+        found = stored_message.reactions(message.marks)
+        before = reaction_envelopes.of_user(found, change.username)
+        if before is None and change.remove:
+            return message
+        if before is not None and before.envelope == change.envelope:
+            return message
+        if before is None and len(found) >= self._limits.reactions_per_message:
+            raise ChatError(Code.TOO_MANY_REACTIONS)
+        if before is not None:
+            self.plan.rewritten.append(message.message_id)
+        place = (message.message_id, "", change.user_id)
+        number = self._rev(change.room_id, room, message) * _PLACES + len(self.plan.outcomes)
+        self.plan.reactions[place] = None if change.remove else NewReaction(number, change.username)
+        kept = reaction_envelopes.replaced(found, change.username, "" if change.remove else change.envelope)
         return message._replace(marks=stored_message.marks(kept))
 
     def _taken_back(self, message_id: int, before: Reaction, username: str) -> Reaction:

@@ -121,7 +121,8 @@ async def create(request: Request) -> Response:
 @router.post("/direct")
 async def direct(request: Request) -> Response:
     query = await read(request, history_api.OpenDirectCall)
-    return write(await _history(request).open_direct(UserInfo(query.user_id, query.username), query.other))
+    user = UserInfo(query.user_id, query.username)
+    return write(await _history(request).open_direct(user, query.other, encrypted=query.encrypted))
 
 
 @router.post("/invite")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
+from chatterbox.wire.frames import Reaction
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
 from services.history.core import stored_message
 from services.history.core.message_page import MAX_INTEGER, PageSpan
@@ -47,6 +48,14 @@ _PAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"headers": _PAGE_HEADERS},
     304: {"headers": _PAGE_HEADERS, "description": "You have this page: `If-None-Match` names its ETag."},
 }
+ENCRYPTED = (
+    Code.ROOM_ENCRYPTED,
+    Code.ROOM_NOT_ENCRYPTED,
+    Code.ENVELOPE_INVALID,
+    Code.RECIPIENTS_STALE,
+    Code.ENCRYPTION_REQUIRED,
+)
+"""Refusals that have to do with encryption."""
 NAMING_A_ROOM = (Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN, Code.NOT_A_MEMBER)
 
 
@@ -56,6 +65,7 @@ class ReactionOut(BaseModel):
     emoji: str
     n: int
     by: list[str]
+    envelope: str = Field("", description="In an encrypted room: all reactions of the one user in `by`, encrypted.")
 
 
 class MessageFileOut(BaseModel):
@@ -95,11 +105,23 @@ class MessageOut(BaseModel):
     files: list[MessageFileOut] = []
 
 
+ENVELOPE_CHARS = Limits().envelope_bytes
+Recipients = Annotated[
+    int | None,
+    Field(
+        strict=True,
+        ge=1,
+        le=MAX_INTEGER,
+        description="In an encrypted room: the version of its recipients that the message was encrypted for.",
+    ),
+]
+
+
 class NewMessage(BaseModel):
     """A message to send. The same `key` from the same user in the same room is stored once."""
 
     room: str = Field(DEFAULT_ROOM, max_length=256)
-    content: str = Field(max_length=4096)
+    content: str = Field(max_length=ENVELOPE_CHARS)
     key: str | None = Field(None, max_length=256, description="Chosen by the client, the same for retries.")
     reply_to: int | None = Field(
         None, strict=True, ge=1, le=MAX_INTEGER, description="The offset of the message to answer."
@@ -109,13 +131,15 @@ class NewMessage(BaseModel):
         max_length=100,
         description="Ids of files that you uploaded for this room; `content` may then be empty.",
     )
+    recipients: Recipients = None
 
 
 class NewText(BaseModel):
     """The new text of a message. With `rev`: only if the message did not change after it."""
 
-    content: str = Field(max_length=4096)
+    content: str = Field(max_length=ENVELOPE_CHARS)
     rev: int | None = Field(None, strict=True, ge=0, le=MAX_INTEGER)
+    recipients: Recipients = None
 
 
 @router.get(
@@ -186,15 +210,23 @@ def page_route() -> APIRoute:
         Code.TOO_MANY_FILES,
         Code.DIRECT_REFUSED,
         Code.USER_UNKNOWN,
+        *ENCRYPTED,
     ),
 )
 async def send(new: NewMessage, user: CurrentUser, history: History) -> MessageOut:
     """Send a message to a room that you are in. A retry with the same `key` returns the message as it is now.
 
-    A direct conversation, such as `@ada+bob`, is made by its first message.
+    A direct conversation that is not encrypted, such as `@ada+bob`, is made by its first message. An encrypted room
+    takes envelopes only, which the program `chatterbox` makes.
     """
     info, message = await history.send(
-        new.room, user, new.content, key=new.key or "", reply_to=new.reply_to or 0, files=new.files
+        new.room,
+        user,
+        new.content,
+        key=new.key or "",
+        reply_to=new.reply_to or 0,
+        files=new.files,
+        recipients=new.recipients or 0,
     )
     return message_out(info.room, info.epoch, message)
 
@@ -213,11 +245,12 @@ async def send(new: NewMessage, user: CurrentUser, history: History) -> MessageO
         Code.CONTENT_EMPTY,
         Code.CONTENT_TOO_LONG,
         Code.CONTENT_FORBIDDEN,
+        *ENCRYPTED,
     ),
 )
 async def edit(room: RoomPath, offset: OffsetPath, new: NewText, user: CurrentUser, history: History) -> MessageOut:
     """Replace the text of a message that you sent. The earlier text is not kept."""
-    info, message = await history.edit(room, user, offset, new.content, rev=new.rev)
+    info, message = await history.edit(room, user, offset, new.content, rev=new.rev, recipients=new.recipients or 0)
     return message_out(info.room, info.epoch, message)
 
 
@@ -230,6 +263,11 @@ async def delete(room: RoomPath, offset: OffsetPath, user: CurrentUser, history:
     """Erase a message: one of yours, or any in a room that you created. Its place in the room stays."""
     await history.delete_message(room, user, offset)
     return Response(status_code=204)
+
+
+def reaction_out(reaction: Reaction) -> ReactionOut:
+    """A reaction as the public API shows it."""
+    return ReactionOut(emoji=reaction.emoji, n=reaction.n, by=list(reaction.by), envelope=reaction.envelope)
 
 
 def message_out(room: str, epoch: str, message: StoredMessage) -> MessageOut:
@@ -256,7 +294,7 @@ def message_out(room: str, epoch: str, message: StoredMessage) -> MessageOut:
             "edited": told.edited,
             "deleted": told.deleted,
             "by": told.by,
-            "reactions": [ReactionOut(emoji=each.emoji, n=each.n, by=list(each.by)) for each in told.reactions],
+            "reactions": list(map(reaction_out, told.reactions)),
             "pinned": told.pinned,
             "files": [MessageFileOut(**msgspec.structs.asdict(each)) for each in told.files],
         }

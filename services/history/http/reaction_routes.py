@@ -3,14 +3,16 @@
 from typing import Annotated
 
 from fastapi import Path, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire.errors import Code
+from chatterbox.wire.limits import Limits
 from services.history.core.message_page import MAX_INTEGER
 from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
 from services.history.http.message_routes import (
+    ENCRYPTED,
     NAMING_A_ROOM,
     WITH_REV,
     MessageOut,
@@ -18,6 +20,7 @@ from services.history.http.message_routes import (
     ReactionOut,
     RoomPath,
     message_out,
+    reaction_out,
 )
 from services.history.http.page_response import REV_HEADER
 
@@ -28,6 +31,13 @@ First = Annotated[int, Query(alias="from", ge=0, le=MAX_INTEGER, description="Th
 Last = Annotated[int, Query(alias="to", ge=0, le=MAX_INTEGER, description="The last offset, at most 200 further.")]
 
 _OF_A_MESSAGE = (*NAMING_A_ROOM, Code.MESSAGE_UNKNOWN)
+
+
+class EncryptedReactions(BaseModel):
+    """All of a user's reactions to a message, encrypted for a version of the room's recipients."""
+
+    envelope: str = Field(min_length=1, max_length=Limits().reaction_envelope_bytes)
+    recipients: int = Field(strict=True, ge=1, le=MAX_INTEGER)
 
 
 class OwnReaction(BaseModel):
@@ -50,14 +60,43 @@ async def own_reactions(
 async def reactions(room: RoomPath, offset: OffsetPath, user: CurrentUser, history: History) -> list[ReactionOut]:
     """List the reactions to a message, with the first 1000 users of each."""
     found = await history.reactions(room, user, offset)
-    return [ReactionOut(emoji=each.emoji, n=each.n, by=list(each.by)) for each in found]
+    return list(map(reaction_out, found))
+
+
+@router.put(
+    "/rooms/{room}/messages/{offset}/reactions",
+    status_code=204,
+    responses=refusals(*_OF_A_MESSAGE, Code.MESSAGE_DELETED, Code.DIRECT_REFUSED, Code.TOO_MANY_REACTIONS, *ENCRYPTED),
+)
+async def react_encrypted(
+    room: RoomPath, offset: OffsetPath, new: EncryptedReactions, user: CurrentUser, history: History
+) -> Response:
+    """Set all of your reactions to a message in an encrypted room."""
+    await history.react_encrypted(room, user, offset, new.envelope, new.recipients)
+    return Response(status_code=204)
+
+
+@router.delete(
+    "/rooms/{room}/messages/{offset}/reactions",
+    status_code=204,
+    responses=refusals(*_OF_A_MESSAGE, Code.REACTION_INVALID),
+)
+async def take_back_encrypted(room: RoomPath, offset: OffsetPath, user: CurrentUser, history: History) -> Response:
+    """Take all of your reactions to a message in an encrypted room back."""
+    await history.react_encrypted(room, user, offset)
+    return Response(status_code=204)
 
 
 @router.put(
     "/rooms/{room}/messages/{offset}/reactions/{emoji}",
     status_code=204,
     responses=refusals(
-        *_OF_A_MESSAGE, Code.MESSAGE_DELETED, Code.DIRECT_REFUSED, Code.REACTION_INVALID, Code.TOO_MANY_REACTIONS
+        *_OF_A_MESSAGE,
+        Code.MESSAGE_DELETED,
+        Code.DIRECT_REFUSED,
+        Code.REACTION_INVALID,
+        Code.TOO_MANY_REACTIONS,
+        Code.ROOM_ENCRYPTED,
     ),
 )
 async def react(room: RoomPath, offset: OffsetPath, emoji: EmojiPath, user: CurrentUser, history: History) -> Response:

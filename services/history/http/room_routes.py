@@ -43,6 +43,8 @@ class RoomOut(BaseModel):
     epoch: str
     head: int
     topic: str
+    encrypted: bool = Field(default=False, description="It takes encrypted messages only; else left out.")
+    uid: str = Field("", description="The name of an encrypted room inside its messages; else left out.")
 
 
 class RoomDetails(RoomOut):
@@ -93,20 +95,27 @@ async def rooms(user: CurrentUser, history: History, after: After = None) -> Res
 
 
 @router.post(
-    "/rooms", status_code=201, responses=refusals(Code.ROOM_NAME_INVALID, Code.ROOM_EXISTS, Code.TOO_MANY_ROOMS)
+    "/rooms",
+    status_code=201,
+    response_model_exclude_defaults=True,
+    responses=refusals(Code.ROOM_NAME_INVALID, Code.ROOM_EXISTS, Code.TOO_MANY_ROOMS),
 )
 async def create(new: NewRoom, user: CurrentUser, history: History) -> RoomDetails:
     """Create a room and become its first member."""
     return await _changed(await history.create(new.room, user, private=new.private), user, history)
 
 
-@router.get("/rooms/{room}", responses=refusals(*_NAMING_A_ROOM))
+@router.get("/rooms/{room}", response_model_exclude_defaults=True, responses=refusals(*_NAMING_A_ROOM))
 async def room_details(room: RoomPath, user: CurrentUser, history: History) -> RoomDetails:
     """Get a public room, or one that you are in."""
     return await _details(await history.room(room, user), history)
 
 
-@router.put("/rooms/{room}/topic", responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.TOPIC_INVALID))
+@router.put(
+    "/rooms/{room}/topic",
+    response_model_exclude_defaults=True,
+    responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.TOPIC_INVALID),
+)
 async def change_topic(room: RoomPath, new: NewTopic, user: CurrentUser, history: History) -> RoomDetails:
     """Set the topic of a room that you are in."""
     await history.change_topic(room, user, new.topic)
@@ -120,7 +129,9 @@ async def members(room: RoomPath, user: CurrentUser, history: History) -> list[s
 
 
 @router.put(
-    "/rooms/{room}/members/me", responses=refusals(*_NAMING_A_ROOM, Code.REMOVED_FROM_ROOM, Code.TOO_MANY_ROOMS)
+    "/rooms/{room}/members/me",
+    response_model_exclude_defaults=True,
+    responses=refusals(*_NAMING_A_ROOM, Code.REMOVED_FROM_ROOM, Code.TOO_MANY_ROOMS),
 )
 async def join(room: RoomPath, user: CurrentUser, history: History) -> RoomDetails:
     """Join a public room, or one that you are invited to. If you are already a member, nothing changes."""
@@ -192,4 +203,6 @@ async def _details(view: RoomView, history: History) -> RoomDetails:
         topic=view.info.topic,
         created=text_rules.timestamp(view.created_ms),
         creator=await history.creator(view),
+        encrypted=view.info.encrypted,
+        uid=view.info.uid,
     )

@@ -6,11 +6,13 @@ from functools import partial
 
 import msgspec
 
+from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.history_api import AnyMessageChange, Append, MessageReaction
 from chatterbox.wire.limits import Limits
 from services.history.core.change_plan import ChangeContext, ChangePlan, ChangePlanner, ChangeRoom
 from services.history.core.outcomes import Mentions, Spend
 from services.history.core.stored_message import COLUMNS, StoredMessage, require_readable
+from services.history.encryption.core.recipient_check import NONE_ENCRYPTED, RecipientCheck
 from services.history.reads import mention_rows
 from services.history.reads.mention_rows import MemberIds
 from services.history.rooms import direct_writers
@@ -63,6 +65,8 @@ def planned(
     limits: Limits,
     spend: Spend,
     mentions: Mentions,
+    recipients: RecipientCheck = NONE_ENCRYPTED,
+    policy: EncryptionPolicy = DEFAULT_POLICY,
 ) -> ChangePlanner | None:
     """Plan `changes`; the replies among `messages` are to be planned. None if there are neither."""
     if not changes and not any(message.reply_to for message in messages):
@@ -79,6 +83,8 @@ def planned(
         mentions=mentions,
         reactors=lambda *reaction: db.execute(_REACTORS, reaction).fetchall(),
         may_write=partial(direct_writers.may_write, db),
+        recipients=recipients,
+        policy=policy,
     )
     for change, context in zip(changes, _contexts(db, changes), strict=True):
         planner.decide(change, context)

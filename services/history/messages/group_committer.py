@@ -6,15 +6,18 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import ClassVar
 
 import aiosqlite
 
 from chatterbox.chassis.sqlite.database import checkpoint, run_on_connection
 from chatterbox.wire import direct_names
 from chatterbox.wire.broker_events import MembershipChanged, PersonChanged, RoomDeleted, RoomEvent
+from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
 from services.history.core.room_activity import RoomActivity
+from services.history.encryption.core.recipient_check import RecipientCheck
 from services.history.erasure import page_erasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.page_erasure import TextRow
@@ -36,6 +39,8 @@ READERS_MS = 50
 class GroupCommitter:
     """Writes groups through the one writing connection. One group at a time."""
 
+    recipient_check: ClassVar = RecipientCheck
+
     def __init__(
         self,
         db: aiosqlite.Connection,
@@ -45,10 +50,12 @@ class GroupCommitter:
         clock: Callable[[], float] = time.monotonic,
         ledger: ErasureLedger | None = None,
         pending: PendingErasures | None = None,
+        policy: EncryptionPolicy = DEFAULT_POLICY,
     ) -> None:
         """`now_ms` is milliseconds since 1970, `clock` monotonic seconds. `ledger` records deleted messages, `pending`
         those whose texts are overwritten.
         """
+        self._policy = policy
         self._db = db
         self._limits = limits
         self._now_ms = now_ms
@@ -143,6 +150,8 @@ class GroupCommitter:
             spend=self._send_limits.spend,
             mentions=self._names.finder(db),
             member_ids=partial(self._names.user_ids, db),
+            policy=self._policy,
+            check=self.recipient_check,
         )
         return self._recorded(plan, transaction)
 

@@ -19,6 +19,7 @@ from chatterbox.wire.broker_events import (
     RoomEvent,
     TopicChanged,
 )
+from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.history_api import AnyMessageChange, Append, RoomInfo
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.people import Privacy
@@ -26,6 +27,8 @@ from services.history.attachments import bound_files
 from services.history.core.append_plan import AppendPlan, MessageContext, plan
 from services.history.core.outcomes import Mentions, Spend, no_mentions
 from services.history.core.unbound_files import NO_FILES, FileBinder
+from services.history.encryption import session_facts
+from services.history.encryption.core.recipient_check import NONE_ENCRYPTED, RecipientCheck
 from services.history.messages import change_store
 from services.history.reads import mention_rows
 from services.history.reads.mention_rows import MemberIds
@@ -101,6 +104,8 @@ class WriteTransaction:
                 member=member,
                 by=by,
                 read=room.head if member else 0,
+                encrypted=room.encrypted,
+                uid=room.uid,
             )
         )
 
@@ -155,13 +160,27 @@ def store(
     spend: Spend,
     mentions: Mentions = no_mentions,
     member_ids: MemberIds = mention_rows.no_members,
+    policy: EncryptionPolicy = DEFAULT_POLICY,
+    check: type[RecipientCheck] = RecipientCheck,
 ) -> AppendPlan:
     """Plan `changes`, then `batch`, and write both, inside a transaction.
 
     Runs on the connection's thread in one call.
     """
     with_files = [message for message in batch if message.files]
-    planner = change_store.planned(db, changes, batch, now_ms=now_ms, limits=limits, spend=spend, mentions=mentions)
+    sessions = session_facts.named(batch, changes)
+    recipients = check(session_facts.facts(db, sessions), now_ms=now_ms, limits=limits) if sessions else NONE_ENCRYPTED
+    planner = change_store.planned(
+        db,
+        changes,
+        batch,
+        now_ms=now_ms,
+        limits=limits,
+        spend=spend,
+        mentions=mentions,
+        recipients=recipients,
+        policy=policy,
+    )
     contexts = [MessageContext._make(row) for row in _contexts(db, batch)]
     planned = plan(
         batch,
@@ -174,7 +193,11 @@ def store(
         changes=planner,
         may_write=partial(direct_writers.may_write, db),
         files=FileBinder(bound_files.unbound(db, with_files)) if with_files else NO_FILES,
+        recipients=recipients,
+        policy=policy,
     )
+    if recipients.used:
+        session_facts.note_use(db, recipients.used)
     if planned.inserts:
         db.executemany(_INSERT, planned.inserts)
         if planned.relations:

@@ -21,6 +21,7 @@ from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, may_
 from chatterbox.chassis.sqlite.integrity import is_damage
 from chatterbox.chassis.sqlite.storage_incident import StorageIncident
 from chatterbox.chassis.tasks import background
+from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
@@ -65,6 +66,7 @@ class Writer:
         committer: GroupCommitter | None = None,
         ledger: ErasureLedger | None = None,
         pending: PendingErasures | None = None,
+        policy: EncryptionPolicy = DEFAULT_POLICY,
         on_erased: Callable[[Sequence[TextRow]], None] = lambda _: None,
         on_failed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -75,7 +77,7 @@ class Writer:
         ids of messages whose old texts are gone from the database.
         """
         self._committer = committer or GroupCommitter(
-            db, limits=limits, now_ms=now_ms, clock=clock, ledger=ledger, pending=pending
+            db, limits=limits, now_ms=now_ms, clock=clock, ledger=ledger, pending=pending, policy=policy
         )
         self._pending = pending
         self._publish = publish

@@ -15,10 +15,16 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import LeftRoom, RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.core import room_view
+from services.history.encryption import recipient_versions
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_deletion, room_invitations, room_queries
 
-_JOIN = "INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms) VALUES (?, ?, ?, ?) RETURNING 1"
+DIRECT_ROOM, ENCRYPTED_ROOM = 1, 2
+"""Bits of `memberships.direct`."""
+
+_JOIN = """
+    INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms, direct) VALUES (?, ?, ?, ?, ?) RETURNING 1
+"""
 _IS_REMOVED = "SELECT 1 FROM removals WHERE room_id = ? AND user_id = ?"
 _FORGIVE = "DELETE FROM removals WHERE room_id = ? AND user_id = ?"
 _NOT_EMPTY = "UPDATE rooms SET empty_since_ms = NULL WHERE id = ? AND empty_since_ms IS NOT NULL"
@@ -29,7 +35,7 @@ _CREATE = """
     INSERT INTO rooms (name, epoch, private, created_ms, created_by) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (name) DO NOTHING RETURNING id
 """
-_COUNT_ROOMS = "SELECT count(*) FROM memberships WHERE user_id = ? AND NOT direct"
+_COUNT_ROOMS = "SELECT count(*) FROM memberships WHERE user_id = ? AND NOT direct & 1"
 _UNENROLLED = """
     SELECT users.value, rooms.id, rooms.name, rooms.epoch, rooms.head
     FROM json_each(?) AS users JOIN rooms ON rooms.everyone
@@ -85,6 +91,8 @@ async def end_membership(transaction: WriteTransaction, info: RoomInfo, user: Us
     """Make a member no member any more."""
     await transaction.rows(_LEAVE, (info.room_id, user.user_id))
     await transaction.rows(_FORGET_MENTIONS, (info.room_id, user.user_id))
+    if info.encrypted:
+        await recipient_versions.note_change_of_room(transaction, info.room_id, lost=True)
     await transaction.record_membership(info, user, member=False, by=by)
 
 
@@ -117,20 +125,23 @@ async def enroll(transaction: WriteTransaction, users: dict[int, str]) -> None:
     for user_id, room_id, name, epoch, head in await transaction.rows(_UNENROLLED, (_json(list(users)),)):
         user = UserInfo(user_id, users[user_id])
         info = RoomInfo(room_id=room_id, room=name, private=False, everyone=True, epoch=epoch, head=head)
-        await transaction.rows(_JOIN, (room_id, user_id, user.username, transaction.now_ms))
+        await transaction.rows(_JOIN, (room_id, user_id, user.username, transaction.now_ms, 0))
         await transaction.record_membership(info, user, member=True, by=user.username)
 
 
 async def _add_member(
     transaction: WriteTransaction, info: RoomInfo, user: UserInfo, limits: Limits, *, by: str
 ) -> None:
-    entered = await transaction.rows(_JOIN, (info.room_id, user.user_id, user.username, transaction.now_ms))
+    kind = ENCRYPTED_ROOM if info.encrypted else 0
+    entered = await transaction.rows(_JOIN, (info.room_id, user.user_id, user.username, transaction.now_ms, kind))
     if not entered:
         return
     [(count,)] = await transaction.rows(_COUNT_ROOMS, (user.user_id,))
     if count > limits.rooms_per_user:
         raise ChatError(Code.TOO_MANY_ROOMS, None if by == user.username else f"{user.username} is in too many rooms.")
     await transaction.rows(_NOT_EMPTY, (info.room_id,))
+    if info.encrypted:
+        await recipient_versions.note_change_of_room(transaction, info.room_id, lost=False)
     await transaction.record_membership(info, user, member=True, by=by)
 
 

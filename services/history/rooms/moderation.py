@@ -13,7 +13,7 @@ OPERATOR = "the operator"
 """Who deleted a room, in events and to its members; no username has a space."""
 
 _MEMBERS = "SELECT user_id, username FROM memberships WHERE room_id = ?"
-_ANY = "SELECT id, name, private, everyone, epoch, head, topic, rev FROM rooms WHERE name = ? AND deleted_ms IS NULL"
+_ANY = f"SELECT {room_queries.INFO} FROM rooms WHERE name = ? AND deleted_ms IS NULL"  # noqa: S608 - constants
 _ANY_DIRECT = _ANY.replace("name = ?", "id = (SELECT room_id FROM directs WHERE folded = ?)")
 _REMOVE = "INSERT OR IGNORE INTO removals VALUES (?, ?)"
 

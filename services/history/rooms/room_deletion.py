@@ -20,12 +20,12 @@ _HIDE = """
     UPDATE rooms SET name = '!' || id, private = 1, topic = '', deleted_ms = :now, empty_since_ms = NULL
     WHERE id = :room
 """
-_EMPTY = """
-    SELECT id, name, private, everyone, epoch, head, topic, rev FROM rooms
+_EMPTY = f"""
+    SELECT {room_queries.INFO} FROM rooms
     WHERE deleted_ms IS NULL AND empty_since_ms IS NOT NULL AND NOT everyone
         AND (head = 0 OR max(empty_since_ms, last_ms) <= ?)
     LIMIT 1
-"""
+"""  # noqa: S608 - constants
 _NEXT = "SELECT id, max(head - :chunk, 0) FROM rooms WHERE deleted_ms IS NOT NULL LIMIT 1"
 _DELETE_REACTIONS = """
     DELETE FROM reactions WHERE (message_id, emoji, user_id) IN (
@@ -38,8 +38,15 @@ _DELETE_MENTIONS = """
         SELECT user_id, room_id, offset FROM mentions WHERE room_id = :room AND offset > :head LIMIT :chunk)
     RETURNING 1
 """
+_DELETE_SHARES = """
+    DELETE FROM session_shares WHERE (room_id, session, device) IN (
+        SELECT room_id, session, device FROM session_shares WHERE room_id = :room LIMIT :chunk)
+    RETURNING 1
+"""
+_DELETE_SESSIONS = "DELETE FROM room_sessions WHERE room_id = :room"
 _DELETE_CALLS = "DELETE FROM calls WHERE room_id = :room AND offset > :head"
 _DELETE_MESSAGES = "DELETE FROM messages WHERE room_id = :room AND offset > :head"
+_DELETE_CHUNKS = (_DELETE_REACTIONS, _DELETE_MENTIONS, _DELETE_SHARES)
 _SET_HEAD = """
     UPDATE rooms SET head = :head,
         last_ms = (SELECT timestamp FROM messages WHERE room_id = :room AND offset = :head)
@@ -73,8 +80,8 @@ async def delete_empty(transaction: WriteTransaction, before_ms: int) -> bool:
 async def delete_messages(transaction: WriteTransaction) -> bool:
     """Delete the last messages of a deleted room, and the room itself with its first; False if there is none.
 
-    The newest go first, and the head with them, so that offsets stay complete in every commit. The room's files, and
-    the reactions and mentions of the messages, go before them.
+    The newest go first, and the head with them, so that offsets stay complete in every commit. The room's files, the
+    reactions and mentions of the messages, and who was given keys, go before them.
     """
     found = await transaction.rows(_NEXT, {"chunk": CHUNK_MESSAGES})
     for room_id, head in found:
@@ -82,8 +89,8 @@ async def delete_messages(transaction: WriteTransaction) -> bool:
         chunk = {**names, "chunk": CHUNK_ROWS}
         if await file_changes.erase_of_room(transaction, room_id):
             continue
-        if await transaction.rows(_DELETE_REACTIONS, chunk) or await transaction.rows(_DELETE_MENTIONS, chunk):
+        if any([await transaction.rows(statement, chunk) for statement in _DELETE_CHUNKS]):
             continue
-        for statement in (_DELETE_CALLS, _DELETE_MESSAGES, _SET_HEAD, _DELETE_ROOM):
+        for statement in (_DELETE_SESSIONS, _DELETE_CALLS, _DELETE_MESSAGES, _SET_HEAD, _DELETE_ROOM):
             await transaction.rows(statement, names)
     return bool(found)

@@ -19,22 +19,24 @@ from services.history.core.room_view import RoomView
 ROWS_PER_TURN = 2000
 """Memberships made of rows in one event-loop iteration: 1.2 ms."""
 
-_FIND = """
-    SELECT rooms.id, name, private, everyone, epoch, head, topic, rev, mine.user_id IS NOT NULL, created_ms, members,
-        created_by
+INFO = "rooms.id, rooms.name, private, everyone, epoch, head, topic, rev, rooms.encrypted, uid"
+"""The columns of a `RoomInfo`."""
+
+_FIND = f"""
+    SELECT {INFO}, mine.user_id IS NOT NULL, created_ms, members, created_by
     FROM (SELECT :name AS wanted) LEFT JOIN rooms ON name = wanted
     LEFT JOIN memberships AS mine ON mine.room_id = ifnull(rooms.id, 0) AND mine.user_id = :user
-"""
+"""  # noqa: S608 - constants
 """One row, also if there is no such room: looking for it takes as long as for a private room of others."""
 _FIND_DIRECT = _FIND.replace("ON name = wanted", "ON rooms.id = (SELECT room_id FROM directs WHERE folded = wanted)")
 _LIST = """
     SELECT * FROM (
-        SELECT name, private, 1 AS member, members, epoch, head, topic
+        SELECT name, private, 1 AS member, members, epoch, head, topic, encrypted, uid
         FROM memberships JOIN rooms ON rooms.id = memberships.room_id
         WHERE memberships.user_id = :user AND :after IS NULL
         UNION ALL
         SELECT * FROM (
-            SELECT name, private, 0, members, epoch, head, topic FROM rooms
+            SELECT name, private, 0, members, epoch, head, topic, encrypted, uid FROM rooms
             WHERE NOT private AND name > ifnull(:after, '') AND NOT EXISTS (
                 SELECT 1 FROM memberships WHERE room_id = rooms.id AND user_id = :user)
             ORDER BY name LIMIT :limit + 1)
@@ -47,13 +49,13 @@ _HEADS = """
     FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?)) AND rooms.deleted_ms IS NULL
     WHERE meta.name = 'membership_revision'
 """
-_MEMBERSHIPS = """
-    SELECT meta.value, memberships.user_id, rooms.id, rooms.name, private, everyone, epoch, head, topic, rev
+_MEMBERSHIPS = f"""
+    SELECT meta.value, memberships.user_id, {INFO}
     FROM meta
     LEFT JOIN memberships ON memberships.user_id IN (SELECT value FROM json_each(?))
     LEFT JOIN rooms ON rooms.id = memberships.room_id
     WHERE meta.name = 'membership_revision'
-"""
+"""  # noqa: S608 - constants
 
 
 async def find(source: RowSource, room: str, user_id: int, limits: Limits, *, is_invited: bool = False) -> RoomView:
@@ -73,8 +75,8 @@ def _room_view(row: Row) -> RoomView:
 
 
 def room_info(columns: Iterable[Any]) -> RoomInfo:
-    """The room in a row: id, name, private, everyone, epoch, head, topic, rev."""
-    room_id, room, is_private, is_everyone, epoch, head, topic, rev = columns
+    """The room in a row of the columns `INFO`."""
+    room_id, room, is_private, is_everyone, epoch, head, topic, rev, is_encrypted, uid = columns
     return RoomInfo(
         room_id=room_id,
         room=room,
@@ -84,6 +86,8 @@ def room_info(columns: Iterable[Any]) -> RoomInfo:
         head=head,
         topic=topic,
         rev=rev,
+        encrypted=bool(is_encrypted),
+        uid=uid,
     )
 
 
@@ -108,9 +112,11 @@ async def listing(source: RowSource, user_id: int, limit: int, after: str | None
             epoch=epoch,
             head=head,
             topic=topic,
+            encrypted=True if encrypted else msgspec.UNSET,
+            uid=uid or msgspec.UNSET,
             **direct_names.fields(room),
         )
-        for room, private, member, members, epoch, head, topic in rows
+        for room, private, member, members, epoch, head, topic, encrypted, uid in rows
     ]
     if sum(not room.member for room in rooms) <= limit:
         return RoomListing(rooms)
