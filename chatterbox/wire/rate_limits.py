@@ -17,6 +17,7 @@ _FRAME_BUDGET = "services/gateway/core/frame_budget.py"
 _ACCOUNTS = "services/auth/users/accounts.py"
 _FILES = "services/files/upload_limits.py"
 _HISTORY = "services/history/history.py"
+_KEYS = "services/history/keys.py"
 _LOGINS = ("POST /login", "POST /password", "POST /password/reset")
 
 SENDS = RateLimit(
@@ -121,6 +122,10 @@ READS = RateLimit(
         "GET /invitations",
         "GET /blocks",
         "GET /me",
+        "GET /keys/users",
+        "GET /keys/devices",
+        "GET /keys/backup",
+        "GET /keys/backup/items",
     ),
     Key.USER,
     Rate(500, 20),
@@ -136,6 +141,22 @@ LISTINGS = RateLimit(
     _HISTORY,
     Code.RATE_LIMITED,
     ("listings_burst", "listings_per_s"),
+)
+KEY_UPLOADS = RateLimit(
+    "uploads of keys",
+    ("PUT /keys/device", "POST /keys/one-time", "PUT /keys/backup", "POST /keys/backup/items"),
+    Key.USER,
+    Rate(200, 2),
+    _KEYS,
+    Code.RATE_LIMITED,
+)
+DEVICE_LISTS = RateLimit(
+    "changes of the device list",
+    ("PUT /keys/list", "DELETE /keys/devices/{device}"),
+    Key.USER,
+    Rate(20, 20, Period.HOUR),
+    _KEYS,
+    Code.RATE_LIMITED,
 )
 HINTS = RateLimit(
     "hints",
@@ -440,6 +461,8 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     INVITATIONS,
     READS,
     LISTINGS,
+    KEY_UPLOADS,
+    DEVICE_LISTS,
     HINTS,
     TO_DEVICE,
     CLAIMS,

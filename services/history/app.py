@@ -21,6 +21,9 @@ from chatterbox.wire.limits import Limits
 from services.history import operator_commands
 from services.history.core.page_cache import PageCache
 from services.history.core.recent_senders import RecentSenders
+from services.history.encryption.core import key_checks
+from services.history.encryption.devices.device_upkeep import DeviceUpkeep
+from services.history.encryption.devices.sqlite_device_store import SqliteDeviceStore
 from services.history.erasure.copy_erasure import CopyErasure
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.pending_erasures import PendingErasures
@@ -39,7 +42,9 @@ from services.history.http import (
     read_routes,
     room_routes,
 )
+from services.history.http.encryption import backup_routes, device_routes, internal_key_routes, key_documents
 from services.history.http.page_endpoint import PageEndpoint
+from services.history.keys import KeyDirectory, ListCheck
 from services.history.messages.commit_publisher import CommitPublisher, CommittedChanges
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
@@ -49,6 +54,7 @@ from services.history.rooms.room_cleanup import RoomCleanup
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
 from services.history.sqlite_store import SqliteStore
+from services.history.user_rates import UserRates
 
 log = logging.getLogger("chatterbox.history")
 
@@ -76,6 +82,7 @@ def create_app(
     now_ms: Callable[[], int] = _now_ms,
     open_database: DatabaseOpener = open_database,
     make_writer: WriterFactory = Writer,
+    check_list: ListCheck = key_checks.check_list,
 ) -> HistoryApp:
     """Create the app; its lifespan opens and closes the database. `auth` calls the auth service's internal address, and
     `callers` are the keys of the services that call this one.
@@ -124,15 +131,27 @@ def create_app(
             on_failed=pages.clear,
         )
         await stack.enter_async_context(writer.running())
-        revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
+        devices = SqliteDeviceStore(database.readers, writer, limits)
+        upkeep = DeviceUpkeep(devices, settings.asleep_days, now_ms)
+        await stack.enter_async_context(background(upkeep.run_sessions(), "history.ended_sessions"))
+        await stack.enter_async_context(background(upkeep.run_checks(), "history.device_checks"))
+        revoked = RevokedSessions(
+            verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S, on_ended=upkeep.note_ended
+        )
         await stack.enter_async_context(revoked.following())
         cleanup = RoomCleanup(writer, settings.empty_room_days, now_ms)
         await stack.enter_async_context(background(cleanup.run(), "history.room_cleanup"))
         store = SqliteStore(database, writer, limits, metrics, senders=senders)
+        rates = UserRates(limits)
+        keys = KeyDirectory(
+            devices, rates, settings.encryption, metrics, is_ended=verifier.is_revoked, check_list=check_list
+        )
         history = HistoryService(
             store,
             auth_client,
             limits,
+            rates=rates,
+            keys=keys,
             now_ms=now_ms,
             signals=signals,
             on_deleted=cleanup.request,
@@ -142,12 +161,13 @@ def create_app(
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
         return HistoryContext(callers, verifier, history, PublicPages(history, pages))
 
-    app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
+    app = HistoryApp("Chatterbox history", metrics.metrics, open_context, schemas=key_documents.schemas)
     public = (
-        message_routes, reaction_routes, read_routes, room_routes, direct_routes, invitation_routes, people_routes
+        message_routes, reaction_routes, read_routes, room_routes, direct_routes, invitation_routes, people_routes,
+        device_routes, backup_routes
     )  # fmt: skip
     # internal routes first: a request is matched with one router after the other
-    internal = (internal_routes, internal_people_routes, internal_file_routes)
+    internal = (internal_routes, internal_people_routes, internal_file_routes, internal_key_routes)
     for routes in (*internal, *public, health_routes):
         app.include_router(routes.router)
     app.add_middleware(PageEndpoint, lambda: app.context, message_routes.page_route())

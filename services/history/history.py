@@ -19,6 +19,7 @@ from services.history.core.message_page import ChangedMessages, MessagePage, Pag
 from services.history.core.room_view import RoomView
 from services.history.core.stored_message import StoredMessage
 from services.history.history_store import HistoryStore
+from services.history.keys import KeyDirectory
 from services.history.people.person_directory import PersonDirectory
 from services.history.reads.signal_publisher import NO_SIGNALS, Signals
 from services.history.user_rates import UserRates
@@ -42,13 +43,15 @@ class HistoryService:
         auth: AuthClient,
         limits: Limits,
         *,
+        rates: UserRates,
+        keys: KeyDirectory,
         now_ms: Callable[[], int],
         signals: Signals = NO_SIGNALS,
         on_deleted: Callable[[], None] = lambda: None,
         policy: EncryptionPolicy = DEFAULT_POLICY,
     ) -> None:
-        """`now_ms` is milliseconds since 1970. `signals` tells gateways of changed read states. `on_deleted` is called
-        after a room was deleted: its messages are still to be deleted.
+        """`keys` counts against the same `rates`. `now_ms` is milliseconds since 1970. `signals` tells gateways of
+        changed read states. `on_deleted` is called after a room was deleted: its messages are still to be deleted.
         """
         self._policy = policy
         self._store = store
@@ -56,8 +59,9 @@ class HistoryService:
         self._limits = limits
         self._on_deleted = on_deleted
         self._signals = signals
-        self._rates = UserRates(limits)
+        self._rates = rates
         self.people = PersonDirectory(store, auth, limits, self._rates, now_ms)
+        self.keys = keys
 
     async def append(self, batch: history_api.AppendBatch) -> history_api.AppendAnswer:
         """Change messages and store new ones; on return all of it is durable. Without any, tell the revision."""

@@ -32,6 +32,8 @@ class HistoryMetrics:
             "publishes_dropped", "Messages and changes not published, so delivered late"
         )
         self.page_s = metrics.histogram("page_seconds", "Time to read a page of messages", CALL_S)
+        self._claims = metrics.counter("keys_claimed", "One-time keys and fallback keys of devices given out")
+        self._fallback_claims = metrics.counter("fallback_keys_claimed", "Those of them that were fallback keys")
         self._jobs = metrics.gauge("backlog_jobs", "Batches and changes waiting for a transaction")
         self._messages = metrics.gauge("backlog_messages", "Messages waiting for a transaction")
         self._bytes = metrics.gauge("backlog_bytes", "Upper bound of the memory that they use")
@@ -55,6 +57,11 @@ class HistoryMetrics:
         for refusal in refusals:
             self.refused.inc(Code(refusal.code))
         self.duplicates.inc(len(plan.outcomes) - len(plan.inserts) - len(refusals))
+
+    def claimed(self, keys: int, fallback_keys: int) -> None:
+        """Count keys of devices that were given out, and how many of them were fallback keys."""
+        self._claims.inc(keys)
+        self._fallback_claims.inc(fallback_keys)
 
     def watch_queue(self, queue: "WriteQueue") -> None:
         self._jobs.set_function(lambda: len(queue))

@@ -311,6 +311,7 @@ MIGRATIONS = (
         key TEXT NOT NULL,
         PRIMARY KEY (by_device, of_device)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX claims_of_device ON claims (of_device);
     CREATE TABLE to_device (
         device INTEGER NOT NULL,
         offset INTEGER NOT NULL,
@@ -328,6 +329,7 @@ MIGRATIONS = (
         waiting INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (from_device, to_device)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX to_device_counts_by_receiver ON to_device_counts (to_device);
     -- Outbound sessions: for which version of the room's recipients all have its keys, and at which one it began.
     CREATE TABLE room_sessions (
         room_id INTEGER NOT NULL,

@@ -19,6 +19,9 @@ class HistorySettings(EncryptionSettings):
     """How long a public room with messages is kept after its last member left (days); one without
     messages is deleted at once."""
 
+    asleep_days: float = Field(90, gt=0, le=36_500)
+    """How long a device may be away before it gets no more keys of encrypted messages until it is back (days)."""
+
     @property
     def database(self) -> Path:
         return self.data / "history.sqlite"

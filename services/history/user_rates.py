@@ -6,7 +6,18 @@ from collections.abc import Callable
 from chatterbox.chassis.core.rate_limiter import REMEMBERED, RateLimiter
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_bounds import Rate, RateLimit
-from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
+from chatterbox.wire.rate_limits import (
+    CHANGES,
+    DEVICE_LISTS,
+    DIRECTS,
+    INVITATIONS,
+    KEY_UPLOADS,
+    LISTINGS,
+    READS,
+    ROOMS_CREATED,
+)
+
+_ROWS = (CHANGES, ROOMS_CREATED, DIRECTS, INVITATIONS, READS, LISTINGS, KEY_UPLOADS, DEVICE_LISTS)
 
 
 class UserRates:
@@ -17,8 +28,8 @@ class UserRates:
     ) -> None:
         self._clock = clock
         self._limiters: dict[RateLimit[Rate], RateLimiter[int]] = {
-            row: RateLimiter(limits.rate(row), name=row.name, remembered=remembered)
-            for row in (CHANGES, ROOMS_CREATED, DIRECTS, INVITATIONS, READS, LISTINGS)
+            row: RateLimiter(limits.rate(row) if row.settings else row.bound, name=row.name, remembered=remembered)
+            for row in _ROWS
         }
 
     def spend(self, row: RateLimit[Rate], user_id: int) -> None:

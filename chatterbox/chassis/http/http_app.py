@@ -29,10 +29,17 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 class HttpApp(FastAPI):
     """A FastAPI app whose every error is `{code, detail}`, without its own API reference pages: those are merged.
 
-    With `metrics`, its requests are counted there and `/metrics` exposes them.
+    With `metrics`, its requests are counted there and `/metrics` exposes them. `schemas` makes further schemas of the
+    document, by name, when it is asked for.
     """
 
-    def __init__(self, title: str, metrics: Metrics | None = None, **options: Any) -> None:  # noqa: ANN401 - FastAPI's
+    def __init__(
+        self,
+        title: str,
+        metrics: Metrics | None = None,
+        schemas: Callable[[], dict[str, Any]] = dict,
+        **options: Any,  # noqa: ANN401 - FastAPI's
+    ) -> None:
         super().__init__(
             title=title,
             docs_url=None,
@@ -45,6 +52,7 @@ class HttpApp(FastAPI):
             **options,
         )
         self._metrics = metrics
+        self._schemas = schemas
         add_error_handlers(self)
         if metrics is not None:
             self.add_api_route("/metrics", metrics_endpoint(metrics), include_in_schema=False)
@@ -56,6 +64,7 @@ class HttpApp(FastAPI):
             if document["paths"]:
                 schemas = document.setdefault("components", {}).setdefault("schemas", {})
                 schemas[ErrorBody.__name__] = jsonable_encoder(ErrorBody.model_json_schema(), exclude_none=True)
+                schemas.update(self._schemas())
         return super().openapi()
 
     def build_middleware_stack(self) -> ASGIApp:

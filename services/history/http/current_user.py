@@ -1,4 +1,4 @@
-"""The user who calls a public route: token checked, made a member of the rooms that everybody is in."""
+"""The user who calls a public route, and their login session: token checked, a member of the rooms for everybody."""
 
 from typing import Annotated
 
@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from chatterbox.chassis.http.http_errors import token_router
 from chatterbox.chassis.token_verifier import bearer
 from chatterbox.wire.auth_api import UserInfo
+from services.history.device_store import LoginOfUser
 from services.history.history_context import HistoryContext
 from services.history.http.app_context import context_of
 
@@ -16,16 +17,26 @@ async def user_of(context: HistoryContext, authorization: str | None) -> UserInf
 
     New users may call this before they connect to a gateway, so they are made members here as well.
     """
+    return (await _login_of(context, authorization)).user
+
+
+async def _login_of(context: HistoryContext, authorization: str | None) -> LoginOfUser:
     claims = await context.verifier.verify(bearer(authorization))
     await context.history.enroll({claims.user_id: claims.name})
-    return UserInfo(claims.user_id, claims.name)
+    return LoginOfUser(UserInfo(claims.user_id, claims.name), claims.sid)
 
 
 async def _current_user(request: Request) -> UserInfo:
     return await user_of(context_of(request), request.headers.get("authorization"))
 
 
+async def _current_login(request: Request) -> LoginOfUser:
+    return await _login_of(context_of(request), request.headers.get("authorization"))
+
+
 CurrentUser = Annotated[UserInfo, Depends(_current_user)]
+CurrentLogin = Annotated[LoginOfUser, Depends(_current_login)]
+"""The user, and the login session that the token belongs to."""
 
 
 def public_router() -> APIRouter:

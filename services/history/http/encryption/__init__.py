@@ -1,0 +1,1 @@
+"""Routes of end-to-end encryption: keys of devices, device lists and key backups; calls of gateways."""
