@@ -64,13 +64,13 @@ class CommandHandlers:
         self._read_batcher = read_batcher
         self._read_states = read_states
         self._reads: RateLimiter[int] = RateLimiter(limits.rate(READS), name=READS.name)
-        """Replies with messages, which may come from this gateway's memory, and read positions, which it collects;
-        history counts all others."""
+        """Replies with messages, which may come from this gateway's memory, read positions, which it collects, and
+        what devices ask about recipients and inboxes; history counts all others."""
         self._people = PeopleHandlers(
             people, self._reads, limits, clock, find_room=self._room, refuse_room=self._refuse_room
         )
         self._encryption = EncryptionHandlers(
-            encryption, encryption_client, inboxes, limits, clock, metrics, room_of=self._room_of
+            encryption, encryption_client, inboxes, self._reads, limits, clock, metrics, room_of=self._room_of
         )
         self._send = SendHandlers(
             limits, clock, batcher, metrics, find_room=self._room, refuse_room=self._refuse_room,

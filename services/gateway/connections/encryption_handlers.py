@@ -8,7 +8,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.rate_limits import CLAIMS, INBOX_READS, TO_DEVICE
+from chatterbox.wire.rate_limits import CLAIMS, TO_DEVICE
 from services.gateway.connections.connection import AsyncCommand, Connection
 from services.gateway.inboxes.inbox_feed import InboxFeed
 from services.gateway.metrics import GatewayMetrics
@@ -25,13 +25,17 @@ class EncryptionHandlers:
         policy: EncryptionPolicy,
         history: EncryptionClient,
         inboxes: InboxFeed,
+        reads: RateLimiter[int],
         limits: Limits,
         clock: Callable[[], float],
         metrics: GatewayMetrics,
         *,
         room_of: Callable[[Member, str], Coroutine[Any, Any, Room]],
     ) -> None:
-        """`clock` is monotonic seconds. `room_of` returns a room that a user is in, by name, or refuses it."""
+        """`reads` counts the reads of each user; `clock` is monotonic seconds.
+
+        `room_of` returns a room that a user is in, by name, or refuses it.
+        """
         self._policy = policy
         self._history = history
         self._inboxes = inboxes
@@ -41,7 +45,7 @@ class EncryptionHandlers:
         self._room_of = room_of
         self._to_device: RateLimiter[int] = RateLimiter(TO_DEVICE.bound, name=TO_DEVICE.name)
         self._claims: RateLimiter[int] = RateLimiter(CLAIMS.bound, name=CLAIMS.name)
-        self._reads: RateLimiter[int] = RateLimiter(INBOX_READS.bound, name=INBOX_READS.name)
+        self._reads = reads
 
     def handle(self, connection: Connection, member: Member, command: frames.EncryptionCommand) -> AsyncCommand:
         """Return a coroutine that runs `command`."""
