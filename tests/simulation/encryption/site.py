@@ -1,7 +1,6 @@
 """History as a gateway calls it, real but for its clock, and what all clients were told and sent."""
 
 import asyncio
-import shutil
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import httpx
 import vodozemac
 
 from chatterbox.wire import frames, history_api
+from chatterbox.wire.broker_events import CONTROL, SessionRevoked, encode_control
 from chatterbox.wire.codec import decode_server_frame
 from chatterbox.wire.encryption import envelope
 from chatterbox.wire.encryption.envelope import from_base64url
@@ -64,6 +64,8 @@ class HistoryProcess:
         """Those that a restored backup does not have."""
         self.bodies: dict[tuple[str, int], set[str]] = defaultdict(set)
         """All bodies that were sent, by session and ratchet index."""
+        self.inboxes: dict[str, int] = {}
+        """Opened inboxes, by login session."""
 
     @property
     def database(self) -> Path:
@@ -100,10 +102,22 @@ class HistoryProcess:
         answer = await self.http("POST", "/directs", login, {"username": other, "encrypted": True})
         answer.raise_for_status()
         room = answer.json()
-        info = await self.service.ask(
-            "room", history_api.FindRoomCall(room=room["room"], user_id=login.user_id), history_api.RoomInfo
-        )
+        call = history_api.FindRoomCall(room=room["room"], user_id=login.user_id)
+        info = await self.service.ask("find", call, history_api.RoomInfo)
         return EncryptedRoom(room["room"], room["uid"]), info.room_id
+
+    async def end_session(self, sid: str) -> None:
+        """A login session ends; returns when its devices have ended."""
+        self.auth.revoked.sids.append(sid)
+        await self.service.broker.publish([(CONTROL, encode_control(SessionRevoked(sid=sid)))])
+        async with asyncio.timeout(10):
+            while self._listed(sid):  # noqa: ASYNC110 - a condition of the database
+                await asyncio.sleep(0.002)
+
+    def _listed(self, sid: str) -> bool:
+        with closing(sqlite3.connect(self.database)) as db:
+            query = "SELECT count(*) FROM devices WHERE sid = ? AND state = 'listed'"
+            return bool(db.execute(query, (sid,)).fetchone()[0])
 
     async def http(self, method: str, path: str, login: Login, body: object = None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.auth.token(login.username, sid=login.sid)}"}
@@ -197,11 +211,6 @@ class HistoryProcess:
         )
         found = [decode_server_frame(bytes(frame)) for frame in stored.frames]
         return [frame for frame in found if isinstance(frame, frames.Message)]
-
-    async def end_session(self, sid: str) -> None:
-        """A login session ends; returns when its devices have ended."""
-        self.auth.revoked.sids.append(sid)
-        await self.until_ended(sid)
 
 
 class _User(NamedTuple):
