@@ -13,7 +13,8 @@ import msgspec
 from chatterbox.wire.frames import ToDevice
 from chatterbox.wire.frames.encryption import DeviceAddress, ToDeviceKind
 from chatterbox.wire.position import Position
-from client.encryption import room_sessions
+from client.encryption import room_sessions, to_device_queue
+from client.encryption.base64_text import to_url
 from client.encryption.core.olm_payload import OlmPayload, ReceivedToDevice
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedDevice
@@ -46,6 +47,8 @@ class InboxProgress:
     """Users whose devices named a newer list than the one that is held, and its version."""
     has_gap: bool = False
     """A push is missing: the inbox must be opened again."""
+    queued: bool = False
+    """To-device messages were queued as answers."""
 
 
 class _ClearBody(msgspec.Struct, frozen=True):
@@ -114,11 +117,32 @@ def _take(
     user = users.user(transaction, push.username)
     if user is not None and payload.list_version > user.version:
         progress.newer_lists[push.username] = payload.list_version
-    _take_payload(transaction, device, user.master if user else "", payload, handlers, progress)
+    _take_payload(transaction, sessions, device, user.master if user else "", payload, handlers, progress)
+
+
+def _answer_again(
+    transaction: StoreTransaction, sessions: OlmSessions, device: TrustedDevice, content: dict[str, Any]
+) -> bool:
+    """Give a device the key of a session of this device again, from where it was given before; whether it was."""
+    room, session = content.get("room_id"), content.get("session_id")
+    if not isinstance(room, str) or not isinstance(session, str):
+        return False
+    uid, name = room_sessions.room_uid(room), to_url(session)
+    address = DeviceAddress(device.username, device.device_id)
+    index = room_sessions.may_have(transaction, uid, name, address)
+    if index is None:
+        return False
+    key = room_sessions.forwarded_key(transaction, uid, name, sessions.identity.device_id, index)
+    message = sessions.encrypt(device, FORWARDED_ROOM_KEY, key) if key else None
+    if message is None:
+        return False
+    to_device_queue.add(transaction, sessions.identity.device_id, [message])
+    return True
 
 
 def _take_payload(
     transaction: StoreTransaction,
+    sessions: OlmSessions,
     device: TrustedDevice,
     master: str,
     payload: OlmPayload,
@@ -128,6 +152,8 @@ def _take_payload(
     if payload.type in {ROOM_KEY, FORWARDED_ROOM_KEY}:
         if (arrived := room_sessions.take_room_key(transaction, payload.content, device, master)) is not None:
             progress.arrived.add(arrived)
+    elif payload.type == AGAIN:
+        progress.queued |= _answer_again(transaction, sessions, device, payload.content)
     elif (handler := handlers.get(payload.type)) is not None:
         handler(
             transaction,

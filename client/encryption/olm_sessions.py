@@ -21,6 +21,9 @@ from client.encryption.store.key_store import StoreTransaction, Table
 
 KEPT_SESSIONS = 4
 """Sessions with one device; the ones that decrypted longest ago are dropped."""
+_RAISED = 1_000_000
+"""How much numbers are raised when it is not known how far they were used: the server then tells the next one."""
+_FIRST_NUMBER = "to_device_base"
 RENEWAL_MS = 3600 * 1000
 """At most so often a new session is begun because messages of a device can't be decrypted."""
 
@@ -48,13 +51,42 @@ def _row(user_id: int, device: str) -> str:
     return f"{user_id}/{device}"
 
 
+def _peer(transaction: StoreTransaction, row: str) -> PeerRecord:
+    stored = transaction.get(Table.OLM_SESSIONS, row)
+    if stored is not None:
+        return msgspec.msgpack.decode(stored, type=PeerRecord)
+    return PeerRecord(sent=int(transaction.get(Table.META, _FIRST_NUMBER) or b"0"))
+
+
+def _put_peer(transaction: StoreTransaction, row: str, peer: PeerRecord) -> None:
+    transaction.put(Table.OLM_SESSIONS, row, msgspec.msgpack.encode(peer))
+
+
+def set_sent(transaction: StoreTransaction, user_id: int, device: str, sent: int) -> None:
+    """The last number of a message to a device is `sent`: the server said so, or does not take later ones."""
+    peer = _peer(transaction, _row(user_id, device))
+    peer.sent = sent
+    _put_peer(transaction, _row(user_id, device), peer)
+
+
+def forget_sessions(transaction: StoreTransaction) -> None:
+    """Throw away all sessions: the key store is an old copy, so their ratchets and numbers may have been used.
+
+    A number that was used would be taken as sent already. So all are raised, and the server tells the right ones.
+    """
+    base = int(transaction.get(Table.META, _FIRST_NUMBER) or b"0") + _RAISED
+    transaction.put(Table.META, _FIRST_NUMBER, str(base).encode())
+    for row in transaction.names(Table.OLM_SESSIONS):
+        _put_peer(transaction, row, PeerRecord(sent=base))
+
+
 class OlmSessions:
     """The sessions of this device, while a transaction is held. Call `save` before it is committed."""
 
     def __init__(self, transaction: StoreTransaction, identity: DeviceIdentity, list_version: int = 0) -> None:
         """`list_version`: of this user's own device list, which is told in each message."""
         self._transaction = transaction
-        self._identity = identity
+        self.identity = identity
         self._list_version = list_version
         self._account: vodozemac.Account | None = None
         self._is_account_changed = False
@@ -62,14 +94,13 @@ class OlmSessions:
     def save(self) -> None:
         """Write the account if a one-time key was used."""
         if self._account is not None and self._is_account_changed:
-            self._identity.save_account(self._transaction, self._account)
+            self.identity.save_account(self._transaction, self._account)
 
     def peer(self, user_id: int, device: str) -> PeerRecord:
-        row = self._transaction.get(Table.OLM_SESSIONS, _row(user_id, device))
-        return PeerRecord() if row is None else msgspec.msgpack.decode(row, type=PeerRecord)
+        return _peer(self._transaction, _row(user_id, device))
 
     def put_peer(self, user_id: int, device: str, peer: PeerRecord) -> None:
-        self._transaction.put(Table.OLM_SESSIONS, _row(user_id, device), msgspec.msgpack.encode(peer))
+        _put_peer(self._transaction, _row(user_id, device), peer)
 
     def begin(self, device: TrustedDevice, key: SignedKey) -> bool:
         """Begin a session with a claimed key; false if the key is not signed by the device."""
@@ -127,8 +158,7 @@ class OlmSessions:
             payload = olm_payload.parse(plaintext, sender=_party(device), recipient=self._me)
         except (ValueError, OlmPayloadError) as problem:
             raise OlmFailure("an Olm message can't be decrypted") from problem
-        if payload.n > peer.received + 1:
-            peer.has_gap = True
+        peer.has_gap |= payload.n > peer.received + 1
         peer.received = max(peer.received, payload.n)
         self.put_peer(device.user_id, device.device_id, peer)
         return payload
@@ -170,11 +200,11 @@ class OlmSessions:
 
     @property
     def _me(self) -> OlmParty:
-        return OlmParty(self._identity.matrix_user, self._identity.ed25519)
+        return OlmParty(self.identity.matrix_user, self.identity.ed25519)
 
     def _own_account(self) -> vodozemac.Account:
         if self._account is None:
-            self._account = self._identity.account(self._transaction)
+            self._account = self.identity.account(self._transaction)
         return self._account
 
 

@@ -28,6 +28,9 @@ class DeviceAccount(Protocol):
     def obstacle(self, transaction: StoreTransaction) -> WaitReason | None:
         """Why this device may not encrypt now; None: it may."""
 
+    async def beat(self) -> None:
+        """Tell the server that the key store is in use, so that a copy of it is found out. Raises `Failure`."""
+
     async def upload_one_time_keys(self, upload: OneTimeKeysUpload) -> None:
         """`POST /keys/one-time`. Raises `Failure`; then the same set is uploaded later."""
 

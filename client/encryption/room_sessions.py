@@ -125,6 +125,13 @@ def note_unrecorded(transaction: StoreTransaction, uid: str, session: str, devic
     transaction.put(Table.OUTBOUND, _shares_row(uid, session), msgspec.msgpack.encode(shared))
 
 
+def forget_records(transaction: StoreTransaction, uid: str, session: str) -> None:
+    """The server lacks records of shares: the key is shared again with all who have it."""
+    shared = shares(transaction, uid, session)
+    shared.unrecorded = sorted(shared.indexes)
+    transaction.put(Table.OUTBOUND, _shares_row(uid, session), msgspec.msgpack.encode(shared))
+
+
 def outbound_facts(transaction: StoreTransaction, uid: str, now_ms: int) -> OutboundFacts | None:
     """What decides whether the session may be used on, and who needs its key."""
     record = outbound(transaction, uid)
@@ -336,3 +343,9 @@ def forget_outbound(transaction: StoreTransaction) -> None:
     """Throw away every session to encrypt with: the key store is an old copy, so their ratchets may have been used."""
     for row in rooms_with_sessions(transaction):
         transaction.delete(Table.OUTBOUND, row)
+
+
+def uid_of(transaction: StoreTransaction, session: str) -> str:
+    """The room of a session of this device; empty if there is none such."""
+    rows = transaction.names(Table.OUTBOUND)
+    return next((row.partition("/")[0] for row in rows if row.endswith(f"/{session}")), "")

@@ -11,6 +11,7 @@ import msgspec
 
 from chatterbox.wire.frames.encryption import (
     MAX_TO_DEVICE,
+    DeviceAddress,
     OutgoingToDevice,
     SendToDevice,
     ShareKeys,
@@ -100,24 +101,47 @@ def alone(row: QueuedRow) -> list[SendToDevice]:
     return [SendToDevice(id=_NO_ID, device=row.command.device, messages=(message,)) for message in row.command.messages]
 
 
-def drop_device(transaction: StoreTransaction, username: str, device: str) -> int | None:
-    """Delete everything for a device, which the server does not take; returns the lowest number deleted.
+def acknowledge_sent(transaction: StoreTransaction, row: QueuedRow, gone: Sequence[DeviceAddress]) -> None:
+    """The server stored those messages of a command that are not for devices that are gone, which were dropped."""
+    rest = tuple(message for message in row.command.messages if message.to not in gone)
+    acknowledge(transaction, QueuedRow(row.name, msgspec.structs.replace(row.command, messages=rest)))
 
-    The number is given to the next message to the device, should it come back.
-    """
-    lowest: int | None = None
-    for name, value in transaction.rows(Table.TO_DEVICE_QUEUE):
-        row = QueuedRow(name, _DECODER.decode(value))
-        kept = [each for each in row.command.messages if each.to != (username, device)]
+
+def drop_device(transaction: StoreTransaction, username: str, device: str) -> int | None:
+    """Delete every message for a device, which the server does not take; returns the lowest number deleted."""
+    numbers = []
+    for row in _rows(transaction):
+        kept = tuple(each for each in row.command.messages if each.to != (username, device))
+        numbers += [each.n for each in row.command.messages if each.to == (username, device)]
         if len(kept) == len(row.command.messages):
             continue
-        numbers = [each.n for each in row.command.messages if each.to == (username, device)]
-        lowest = min(numbers) if lowest is None else min(lowest, *numbers)
         if kept or isinstance(row.command, ShareKeys):
-            _put(transaction, name, msgspec.structs.replace(row.command, messages=tuple(kept)))
+            _put(transaction, row.name, msgspec.structs.replace(row.command, messages=kept))
         else:
-            acknowledge(transaction, row)
-    return lowest
+            transaction.delete(Table.TO_DEVICE_QUEUE, row.name)
+    return min(numbers, default=None)
+
+
+def renumber(transaction: StoreTransaction, username: str, device: str, next_number: int) -> int:
+    """The server wants `next_number` for the next message to a device: number those that wait from there on.
+
+    Returns the last number given. None of them is stored: the server refused the first.
+    """
+    for row in _rows(transaction):
+        messages = []
+        for message in row.command.messages:
+            if message.to == (username, device):
+                messages.append(msgspec.structs.replace(message, n=next_number))
+                next_number += 1
+            else:
+                messages.append(message)
+        if tuple(messages) != row.command.messages:
+            _put(transaction, row.name, msgspec.structs.replace(row.command, messages=tuple(messages)))
+    return next_number - 1
+
+
+def _rows(transaction: StoreTransaction) -> list[QueuedRow]:
+    return [QueuedRow(name, _DECODER.decode(value)) for name, value in transaction.rows(Table.TO_DEVICE_QUEUE)]
 
 
 def _append(transaction: StoreTransaction, command: QueuedCommand) -> None:

@@ -24,7 +24,6 @@ class Member:
     """A user as the signed keys show them."""
 
     trust: Trust
-    was_verified: bool
     devices: frozenset[str]
     removed: frozenset[str]
 
@@ -49,6 +48,8 @@ class Decision:
     share: tuple[DeviceAddress, ...]
     """Devices to give the session's key to."""
     withheld: tuple[Withheld, ...]
+    holders: frozenset[str]
+    """Users who have a device that holds the key already."""
     new_session: bool
     waits_for: tuple[str, ...]
     """Users whose changed master key must be accepted before anything is sent."""
@@ -95,6 +96,7 @@ def decide(
     return Decision(
         share=tuple(device for device in entitled if device not in shared),
         withheld=tuple(withheld),
+        holders=frozenset(device.username for device in entitled if device in shared),
         new_session=new_session,
         waits_for=tuple(sorted(changed)) if direct else (),
     )

@@ -85,7 +85,7 @@ class RoomWindow:
                 return False
             if held.place is None:
                 blanks += held.username == username
-            elif held.place.device == previous.device:
+            elif held.place.device == previous.device and held.username == username:
                 if held.place.session == previous.session:
                     missing = previous.n - held.place.n
                 break
