@@ -102,14 +102,14 @@ class HistoryProcess:
         answer = await self.http("POST", "/directs", login, {"username": other, "encrypted": True})
         answer.raise_for_status()
         room = answer.json()
-        call = history_api.FindRoomCall(room=room["room"], user_id=login.user_id)
+        call = history_api.FindRoomCall(room["room"], login.user_id, login.username)
         info = await self.service.ask("find", call, history_api.RoomInfo)
         return EncryptedRoom(room["room"], room["uid"]), info.room_id
 
     async def end_session(self, sid: str) -> None:
         """A login session ends; returns when its devices have ended."""
         self.auth.revoked.sids.append(sid)
-        await self.service.broker.publish([(CONTROL, encode_control(SessionRevoked(sid=sid)))])
+        await self.service.broker.publish([(CONTROL, encode_control(SessionRevoked(sid, 2**40)))])
         async with asyncio.timeout(10):
             while self._listed(sid):  # noqa: ASYNC110 - a condition of the database
                 await asyncio.sleep(0.002)
