@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     NOT_LOGGED_IN = 3
     UNREACHABLE = 4
+    KEYS_CHANGED = 5
     BUG = 70
     INTERRUPTED = 130
 
@@ -25,6 +26,7 @@ EXITS = {
     ExitCode.USAGE: "wrong usage (unknown command, option or value)",
     ExitCode.NOT_LOGGED_IN: "not logged in, or the session has ended",
     ExitCode.UNREACHABLE: "the server can't be reached, or `doctor` found a problem",
+    ExitCode.KEYS_CHANGED: "a recipient has new keys, and nothing was sent to them (see `keys accept`, --accept-keys)",
     ExitCode.BUG: "internal error (a bug in this program)",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
 }
@@ -68,6 +70,12 @@ class Unreachable(Failure):
     """The server did not answer."""
 
     exit = ExitCode.UNREACHABLE
+
+
+class KeysChanged(Failure):
+    """The keys of a recipient changed, and the user has not accepted that."""
+
+    exit = ExitCode.KEYS_CHANGED
 
 
 def unreachable(server: str, why: str) -> Unreachable:

@@ -97,6 +97,12 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
             from client.commands import file_commands
 
             return file_commands.download(context, arguments.file_id, arguments.output)
+        case "keys":
+            return _run_keys(context, arguments)
+        case "decrypt":
+            from client.commands.keys import decrypt_command
+
+            return decrypt_command.decrypt(context)
         case "unread":
             from client.commands import unread_command
 
@@ -118,6 +124,20 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
         case "delete-room":
             return room_commands.delete_room(context, room_name(arguments.room), confirmed=arguments.yes)
     return asyncio.run(_run_connected(context, arguments))
+
+
+def _run_keys(context: "ClientContext", arguments: argparse.Namespace) -> ExitCode:
+    from client.commands.keys.keys_command import KeyOptions, keys
+
+    options = KeyOptions(
+        target=arguments.key_target or "",
+        is_stolen=arguments.stolen,
+        by_number=arguments.number,
+        recovery_to=Path(arguments.recovery_to) if arguments.recovery_to else None,
+        confirmed=arguments.yes,
+        as_json=arguments.json,
+    )
+    return keys(context, arguments.what, options)
 
 
 def _run_me(context: "ClientContext", arguments: argparse.Namespace) -> ExitCode:

@@ -43,7 +43,7 @@ def pending_device_lines(device: str, name: str = "") -> list[str]:
     called = f' "{inert(name)}"' if name else ""
     return [
         f"A new login{called} wants your keys (device {shown}).",
-        f"If it is you: /keys approve {shown}. If not: /keys refuse {shown}, which ends that session.",
+        f"If it is you: /keys approve {shown}. If not: /keys refuse {shown}, then change your password (/passwd).",
     ]
 
 
@@ -123,18 +123,48 @@ def _ago(seconds: float) -> str:
     return f"{seconds / 60:.0f} min ago" if seconds < 7200 else f"{seconds / 3600:.0f} h ago"
 
 
-def removal_line(device: str, *, stolen: bool) -> str:
-    """Confirm that a device was removed."""
+def removal_lines(device: str, *, stolen: bool) -> list[str]:
+    """Confirm that a device was removed, and say what is left to do."""
     shown = inert_name(device)
     if stolen:
-        return f"Removed {shown}, logged it out and replaced the keys that it had. It can't read new messages."
-    return f"Removed {shown}. It can't read new messages; it keeps what it has read."
+        return [
+            f"Removed {shown}, and replaced the keys that it had. It keeps what it has read.",
+            "End its login, too: chatterbox sessions, then chatterbox logout ID. Then change your password.",
+        ]
+    return [f"Removed {shown}. It can't read new messages; it keeps what it has read."]
 
 
-def reset_warning(messages: int | None) -> list[str]:
-    """What is lost if all keys are made again. `messages`: how many encrypted messages this device can read now."""
-    count = "Earlier encrypted messages" if messages is None else f"{messages:,} encrypted messages"
+def refusal_lines(device: str) -> list[str]:
+    """Confirm that a new device was refused, and say what is left to do."""
     return [
-        f"{count} can't be read any more, on any device, unless you exported their keys (chatterbox keys export).",
-        "Your contacts are told that your keys changed, your safety number changes, and verifications end.",
+        f"Refused {inert_name(device)}: it gets no keys.",
+        "If you did not log in there, another person knows your password. Change it: chatterbox passwd",
     ]
+
+
+def approval_line(device: str) -> str:
+    """Confirm that a new device was approved."""
+    return f"Approved {inert_name(device)}. It gets the keys of your messages now."
+
+
+def recovered_lines(keys: int, bad: int) -> list[str]:
+    """Confirm that the recovery key opened the backup. `bad`: items that could not be read.
+
+    >>> recovered_lines(1204, 0)
+    ['Recovered 1,204 keys. This device can read your encrypted messages now.']
+    """
+    lines = [f"Recovered {keys:,} key{'' if keys == 1 else 's'}. This device can read your encrypted messages now."]
+    if bad:
+        lines.append(f"{bad:,} items of the backup could not be read: they are damaged, or from before a reset.")
+    return lines
+
+
+def reset_lines(locked: int, devices: int) -> list[str]:
+    """What starting again with new keys costs. `locked`: keys in the backup; `devices`: other devices of the user."""
+    lines = [
+        f"The key backup has {locked:,} keys. Without its recovery key, what this device can't read stays locked.",
+        "Your contacts are told that your keys changed, your safety numbers change, and verifications end.",
+    ]
+    if devices:
+        lines.append(f"{devices} other device{'' if devices == 1 else 's'} of yours must be approved again.")
+    return lines

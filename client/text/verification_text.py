@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from client.encryption.core.verification_state import VerificationEnd
+from client.encryption.core.verification_state import VerificationEnd, VerificationNews
 from client.text.sanitize import inert_name
 
 
@@ -96,6 +96,18 @@ def ended_lines(end: VerificationEnd, name: str) -> list[str]:
             return [f"The verification of {who} failed: unexpected data arrived. {retry}"]
         case _:
             assert_never(end)
+
+
+def news_lines(news: VerificationNews) -> list[str]:
+    """What a chat says of a verification, with how the user answers."""
+    if news.end is not None:
+        return ended_lines(news.end, news.device if news.end is VerificationEnd.DEVICE_VERIFIED else news.username)
+    if news.comparison is None:
+        return [own_request_line(news.device) if news.is_own else request_line(news.username)]
+    who = inert_name(news.username)
+    shown = news.comparison
+    lines = own_comparison_lines(*shown) if news.is_own else comparison_lines(news.username, *shown)
+    return [*lines, f"If it is the same: /verify {who} yes. If not: /verify {who} no"]
 
 
 def safety_number_lines(name: str, number: str, *, verified: bool) -> list[str]:

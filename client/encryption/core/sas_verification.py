@@ -23,7 +23,7 @@ import msgspec
 
 from client.encryption.core import sas_crypto
 from client.encryption.core.sas_crypto import SharedSecret
-from client.encryption.core.verification_state import VerificationEnd, VerificationPhase, VerificationState
+from client.encryption.core.verification_state import Comparison, VerificationEnd, VerificationPhase, VerificationState
 
 PREFIX = "m.key.verification."
 KINDS = ("request", "ready", "start", "accept", "key", "mac", "done", "cancel")
@@ -53,13 +53,6 @@ class VerificationStep(NamedTuple):
     state: VerificationState
     outgoing: tuple[OutgoingStep, ...] = ()
     end: VerificationEnd | None = None
-
-
-class Comparison(NamedTuple):
-    """What both screens show."""
-
-    numbers: tuple[int, int, int]
-    emoji: tuple[str, ...]
 
 
 _CANCEL_CODES = {

@@ -1,7 +1,8 @@
 """The state of a verification, in which two devices compare keys, as it is stored between messages. Pure."""
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -92,3 +93,24 @@ class VerificationState(msgspec.Struct, frozen=True, kw_only=True):
     def is_own(self) -> bool:
         """Whether both devices are of the same user."""
         return self.mine.user == self.theirs.user
+
+
+class Comparison(NamedTuple):
+    """What both screens show."""
+
+    numbers: tuple[int, int, int]
+    emoji: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationNews:
+    """What the user is told of a verification: a request, what to compare, or the end; exactly one of the three."""
+
+    username: str
+    device: str
+    """The other's device, if it is known."""
+    is_own: bool
+    """Whether the other is a device of the same user."""
+    is_requested: bool = False
+    comparison: Comparison | None = None
+    end: VerificationEnd | None = None

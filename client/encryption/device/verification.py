@@ -6,7 +6,6 @@ store; what is told to the user is collected in `news` and is to be shown after 
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
@@ -15,8 +14,14 @@ from chatterbox.wire.encryption.device_keys import matrix_user
 from chatterbox.wire.frames.encryption import DeviceAddress
 from client.encryption.core import sas_crypto, sas_verification
 from client.encryption.core.olm_payload import ReceivedToDevice
-from client.encryption.core.sas_verification import DEVICE, MASTER, PREFIX, Comparison, VerificationStep
-from client.encryption.core.verification_state import Party, VerificationEnd, VerificationPhase, VerificationState
+from client.encryption.core.sas_verification import DEVICE, MASTER, PREFIX, VerificationStep
+from client.encryption.core.verification_state import (
+    Party,
+    VerificationEnd,
+    VerificationNews,
+    VerificationPhase,
+    VerificationState,
+)
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
 from client.encryption.ports import ToDeviceHandler
@@ -28,20 +33,6 @@ MAX_OPEN = 20
 
 SendInClear: TypeAlias = Callable[[StoreTransaction, DeviceAddress, str, dict[str, Any]], None]
 """Queues a to-device message in clear, by type and content."""
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationNews:
-    """What the user is told of a verification: a request, what to compare, or the end; exactly one of the three."""
-
-    username: str
-    device: str
-    """The other's device, if it is known."""
-    is_own: bool
-    """Whether the other is a device of the same user."""
-    is_requested: bool = False
-    comparison: Comparison | None = None
-    end: VerificationEnd | None = None
 
 
 class Verifications:

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from chatterbox.wire.encryption.key_api import OwnDevice
-from client.encryption.device.verification import VerificationNews, Verifications
+from client.encryption.core.verification_state import VerificationNews
+from client.encryption.device.verification import Verifications
 from client.encryption.store.key_store import StoreTransaction
 from client.encryption.store_worker import StoreWorker
 
