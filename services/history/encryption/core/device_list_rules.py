@@ -87,11 +87,10 @@ def _check_after_restore(old: DeviceList, new: DeviceList) -> None:
 def _check_next(stored: StoredList, upload: DeviceListUpload, *, has_new_master: bool) -> None:
     old, new = stored.list, upload.list
     has_new_signer = has_new_master or upload.self_signing.public_key != stored.self_signing.public_key
-    expected = (old.generation + 1, 1) if has_new_signer else (old.generation, old.version + 1)
-    if (new.generation, new.version) == expected:
+    if (new.generation, new.version) == (old.generation + has_new_signer, old.version + 1):
         return
     if has_new_signer and (new.generation, new.version) == (old.generation, old.version + 1):
-        raise ChatError(Code.LIST_INVALID, "A new self-signing key begins a new generation, with version 1.")
+        raise ChatError(Code.LIST_INVALID, "A new self-signing key begins a new generation.")
     raise ChatError(Code.LIST_STALE, _stale(old))
 
 

@@ -19,6 +19,11 @@ _COUNT = "SELECT count(*), coalesce(max(seq), 0) FROM one_time_keys WHERE device
 _ADD = "INSERT INTO one_time_keys (device, seq, key_id, key) VALUES (?, ?, ?, ?)"
 _FALLBACK = "SELECT key_id, key FROM fallback_keys WHERE device = ?"
 _SET_FALLBACK = "INSERT OR REPLACE INTO fallback_keys (device, key_id, key, used) VALUES (?, ?, ?, 0)"
+_FORGET = (
+    "DELETE FROM one_time_keys WHERE device = ?",
+    "DELETE FROM fallback_keys WHERE device = ?",
+    "DELETE FROM claims WHERE of_device = ?",
+)
 _IDS = "SELECT key_id FROM one_time_keys WHERE device = ? ORDER BY seq"
 
 
@@ -34,6 +39,12 @@ async def add(
     A key that was claimed lately is not added again: its upload is repeated because the response was lost.
     """
     return await run_on_connection(transaction.db, lambda db: _add(db, row_id, one_time, fallback, limits))
+
+
+async def forget(transaction: WriteTransaction, row_id: int) -> None:
+    """Forget the keys of a device, also that they were given out: their ids may come again with other keys."""
+    for statement in _FORGET:
+        await transaction.rows(statement, (row_id,))
 
 
 def _add(
