@@ -1,4 +1,4 @@
-"""Contract tests of history's inboxes: what every implementation of `InboxStore` does, called directly and over HTTP."""
+"""Contract tests of history's inboxes: what every implementation of `InboxStore` does, directly and over HTTP."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -18,6 +18,8 @@ from chatterbox.wire.history_api import Append
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from services.history.inbox_store import InboxStore
+from services.history.messages.writer import Writer
+from services.history.sqlite_store import SqliteStore
 from tests.support import device_rows
 from tests.support.device_rows import InsertedDevice, envelope, session_id
 from tests.support.history import Clock, FakeAuth, Service, running, until
@@ -74,26 +76,33 @@ class Site:
         await self.history.greet("ada", "bob", "eve")
         names = self.history.auth.names
         self.ada, self.bob, self.eve = (UserInfo(names[name], name) for name in ("ada", "bob", "eve"))
-        self.a1, self.b1, self.b2 = (
-            self.device(self.ada, "AAAAAAAAA2"), self.device(self.bob, "BBBBBBBBB2"), self.device(self.bob, "BBBBBBBBB3")
-        )  # fmt: skip
+        self.a1 = await self.device(self.ada, "AAAAAAAAA2")
+        self.b1 = await self.device(self.bob, "BBBBBBBBB2")
+        self.b2 = await self.device(self.bob, "BBBBBBBBB3")
         call = history_api.OpenDirectCall(self.ada.user_id, "ada", "bob", encrypted=True)
         self.room = await self.history.ask("direct", call, history_api.RoomInfo)
         self.heard = await self.history.listening(SIGNALS)
 
-    def device(self, user: UserInfo, device: str, **state: Any) -> InsertedDevice:
-        database = self.history.settings.database
-        return device_rows.insert(database, *user, device, now_ms=self.clock.now, **state)
+    async def device(self, user: UserInfo, device: str, **state: Any) -> InsertedDevice:
+        owner = (user.user_id, user.username)
+        return await device_rows.insert(self._writer, *owner, device, now_ms=self.clock.now, **state)
 
-    def run(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+    @property
+    def _writer(self) -> Writer:
+        store = self.history.app.context.history._store
+        assert isinstance(store, SqliteStore)
+        return store._writer
+
+    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.history.settings.database)) as db:
-            rows = db.execute(sql, parameters).fetchall()
-            db.commit()
-            return rows
+            return db.execute(sql, parameters).fetchall()
+
+    async def write(self, sql: str, *parameters: Any) -> None:
+        await self._writer.change(lambda transaction: transaction.rows(sql, parameters))
 
     @property
     def version(self) -> int:
-        [(version,)] = self.run("SELECT recipients FROM rooms WHERE id = ?", self.room.room_id)
+        [(version,)] = self.rows("SELECT recipients FROM rooms WHERE id = ?", self.room.room_id)
         return int(version)
 
     async def signals(self, count: int) -> list[object]:
@@ -176,13 +185,13 @@ async def refusal(call: Any) -> Code:
 
 class TestRecipients:
     async def test_a_member_gets_the_listed_devices_and_who_has_none(self, site: Site) -> None:
-        site.device(site.bob, "BBBBBBBBB4", state=DeviceState.PENDING)
-        site.device(site.bob, "BBBBBBBBB5", state=DeviceState.ASLEEP)
+        await site.device(site.bob, "BBBBBBBBB4", state=DeviceState.PENDING)
+        await site.device(site.bob, "BBBBBBBBB5", state=DeviceState.ASLEEP)
         call = history_api.RecipientsCall(room_id=site.room.room_id, user_id=site.ada.user_id)
         found = await site.store.recipients(call)
         assert found.devices == [("ada", "AAAAAAAAA2"), ("bob", "BBBBBBBBB2"), ("bob", "BBBBBBBBB3")]
         assert (found.recipients, found.closed_at, found.without) == (site.version, 0, [])
-        site.run("UPDATE devices SET state = 'ended' WHERE user_id = ?", site.bob.user_id)
+        await site.write("UPDATE devices SET state = 'ended' WHERE user_id = ?", site.bob.user_id)
         assert (await site.store.recipients(call)).without == ["bob"]
 
     async def test_others_and_plain_rooms_are_refused(self, site: Site) -> None:
@@ -213,11 +222,11 @@ class TestSharedKeys:
     async def test_keys_for_old_recipients_are_refused_and_not_stored(self, site: Site) -> None:
         assert await refusal(site.share(to(site.b1), recipients=site.version + 1)) == Code.RECIPIENTS_STALE
         assert await site.page(site.b1) == []
-        assert site.run("SELECT * FROM room_sessions") == []
+        assert site.rows("SELECT * FROM room_sessions") == []
 
     async def test_a_key_for_a_device_that_cannot_read_the_room_is_refused(self, site: Site) -> None:
-        eves = site.device(site.eve, "EEEEEEEEE2")
-        asleep = site.device(site.bob, "BBBBBBBBB4", state=DeviceState.ASLEEP)
+        eves = await site.device(site.eve, "EEEEEEEEE2")
+        asleep = await site.device(site.bob, "BBBBBBBBB4", state=DeviceState.ASLEEP)
         for device in (eves, asleep):
             assert await refusal(site.share(to(device))) == Code.RECIPIENTS_STALE
             assert await site.page(device) == []
@@ -227,17 +236,17 @@ class TestSharedKeys:
         assert await refusal(site.share(to(site.a1), by=site.b1)) == Code.DEVICE_UNBOUND
 
     async def test_only_a_listed_device_in_its_own_session_shares(self, site: Site) -> None:
-        pending = site.device(site.ada, "AAAAAAAAA3", state=DeviceState.PENDING)
+        pending = await site.device(site.ada, "AAAAAAAAA3", state=DeviceState.PENDING)
         assert await refusal(site.share(by=pending)) == Code.NOT_ALLOWED
         assert await refusal(site.share(by=site.a1._replace(sid="another"))) == Code.DEVICE_UNBOUND
         assert await refusal(site.share(by=site.a1._replace(device="AAAAAAAAA9"))) == Code.DEVICE_UNKNOWN
-        removed = site.device(site.ada, "AAAAAAAAA4", state=DeviceState.REMOVED)
+        removed = await site.device(site.ada, "AAAAAAAAA4", state=DeviceState.REMOVED)
         assert await refusal(site.share(by=removed)) == Code.DEVICE_REMOVED
         assert await refusal(site.share(session="short")) == Code.BAD_REQUEST
 
     async def test_a_new_device_gets_the_key_of_the_same_session(self, site: Site) -> None:
         await site.share(to(site.b1), to(site.b2))
-        b3 = site.device(site.bob, "BBBBBBBBB4")
+        b3 = await site.device(site.bob, "BBBBBBBBB4")
         await wake(site, b3)
         assert await site.say() == Code.RECIPIENTS_STALE
         assert await site.share() == 1
@@ -261,38 +270,38 @@ class TestSharedKeys:
         assert await site.share(to(site.b1, 4), to(site.b2)) == 0
         assert len(await site.page(site.b1)) == 3
         how = "SELECT how FROM session_shares WHERE device = ?"
-        assert site.run(how, site.b1.number) == [("full",)]
+        assert site.rows(how, site.b1.number) == [("full",)]
         assert await site.share(to(site.b1, 4)) == 0  # a retry does not make it a key that was given
-        assert site.run(how, site.b1.number) == [("full",)]
+        assert site.rows(how, site.b1.number) == [("full",)]
         await site.take(site.b1, 3)
         assert await site.share(to(site.b1, 5)) == 0
-        assert site.run(how, site.b1.number) == [("",)]
-        assert site.run("SELECT state FROM devices WHERE id = ?", site.b1.number) == [(DeviceState.LISTED,)]
+        assert site.rows(how, site.b1.number) == [("",)]
+        assert site.rows("SELECT state FROM devices WHERE id = ?", site.b1.number) == [(DeviceState.LISTED,)]
 
     async def test_who_was_given_keys_is_forgotten_after_a_week_without_use(self, site: Site) -> None:
         await site.share(to(site.b1), to(site.b2))
         site.clock.now += 8 * 24 * 3600 * 1000
         assert await site.say() == "stored"  # and with that it was used
         site.history.app.context.history._on_deleted()
-        await until(lambda: site.run("SELECT used_ms FROM room_sessions") == [(site.clock.now,)])
-        assert len(site.run("SELECT * FROM session_shares")) == 2
+        await until(lambda: site.rows("SELECT used_ms FROM room_sessions") == [(site.clock.now,)])
+        assert len(site.rows("SELECT * FROM session_shares")) == 2
         site.clock.now += 8 * 24 * 3600 * 1000
         site.history.app.context.history._on_deleted()
-        await until(lambda: site.run("SELECT * FROM session_shares") == [])
+        await until(lambda: site.rows("SELECT * FROM session_shares") == [])
         assert await site.say() == "stored"
         assert await site.share() == 2
 
 
 async def overflow(site: Site, device: InsertedDevice) -> None:
     """Fill an inbox by several senders, one message too many."""
-    senders = [site.device(site.eve, f"EEEEEEEEE{n}") for n in (3, 4, 5)]
+    senders = [await site.device(site.eve, f"EEEEEEEEE{n}") for n in (3, 4, 5)]
     for sender in senders:
         await site.send(*(to(device, n) for n in (1, 2, 3)), by=sender)
 
 
 async def wake(site: Site, device: InsertedDevice) -> None:
     """Let a device be listed, as if it had been asleep."""
-    site.run("UPDATE devices SET state = 'asleep' WHERE id = ?", device.number)
+    await site.write("UPDATE devices SET state = 'asleep' WHERE id = ?", device.number)
     await site.open(device)
 
 
@@ -330,28 +339,28 @@ class TestToDevice:
 
     async def test_after_a_restored_backup_any_number_may_follow(self, site: Site) -> None:
         await site.send(to(site.b1))
-        site.run("UPDATE to_device_counts SET last_n = -1")
-        site.run("INSERT INTO meta VALUES ('restored', 1)")
+        await site.write("UPDATE to_device_counts SET last_n = -1")
+        await site.write("INSERT INTO meta VALUES ('restored', 1)")
         await site.send(to(site.b1, 7), to(site.b2, 9))
         assert await refusal(site.send(to(site.b1, 9))) == Code.TO_DEVICE_GAP
         await site.send(to(site.b1, 8))
 
     async def test_unknown_removed_and_foreign_pending_devices_are_refused(self, site: Site) -> None:
-        removed = site.device(site.bob, "BBBBBBBBB4", state=DeviceState.REMOVED)
-        pending = site.device(site.bob, "BBBBBBBBB5", state=DeviceState.PENDING)
+        removed = await site.device(site.bob, "BBBBBBBBB4", state=DeviceState.REMOVED)
+        pending = await site.device(site.bob, "BBBBBBBBB5", state=DeviceState.PENDING)
         assert await refusal(site.send(to(site.b1._replace(device="BBBBBBBBB9")))) == Code.DEVICE_UNKNOWN
         assert await refusal(site.send(to(removed))) == Code.DEVICE_REMOVED
         assert await refusal(site.send(to(pending))) == Code.DEVICE_UNKNOWN
 
     async def test_a_pending_device_writes_with_its_owners_devices_only(self, site: Site) -> None:
-        pending = site.device(site.bob, "BBBBBBBBB5", state=DeviceState.PENDING)
+        pending = await site.device(site.bob, "BBBBBBBBB5", state=DeviceState.PENDING)
         await site.send(to(site.b1), by=pending)
         await site.send(to(pending), by=site.b1)
         assert len(await site.page(pending)) == len(await site.page(site.b1)) == 1
         assert await refusal(site.send(to(site.a1), by=pending)) == Code.NOT_ALLOWED
 
     async def test_ended_devices_keep_getting_messages(self, site: Site) -> None:
-        ended = site.device(site.bob, "BBBBBBBBB4", state=DeviceState.ENDED)
+        ended = await site.device(site.bob, "BBBBBBBBB4", state=DeviceState.ENDED)
         await site.send(to(ended))
         assert len(await site.page(ended)) == 1
 
@@ -368,7 +377,7 @@ class TestToDevice:
         await overflow(site, site.b1)
         assert len(await site.page(site.b1)) == 8
         assert site.version == version + 1
-        assert site.run("SELECT state FROM devices WHERE id = ?", site.b1.number) == [(DeviceState.ASLEEP,)]
+        assert site.rows("SELECT state FROM devices WHERE id = ?", site.b1.number) == [(DeviceState.ASLEEP,)]
         assert (await site.signals(4))[-1] == RecipientsChanged(versions=[(site.room.room_id, version + 1)])
         opened = await site.open(site.b1)
         assert opened.reset
@@ -376,8 +385,8 @@ class TestToDevice:
         assert site.version == version + 2
         assert not (await site.open(site.b1)).reset
         await site.take(site.b1, 8)
-        assert site.run("SELECT inbox_bytes FROM devices WHERE id = ?", site.b1.number) == [(0,)]
-        assert site.run("SELECT sum(waiting) FROM to_device_counts") == [(0,)]
+        assert site.rows("SELECT inbox_bytes FROM devices WHERE id = ?", site.b1.number) == [(0,)]
+        assert site.rows("SELECT sum(waiting) FROM to_device_counts") == [(0,)]
 
 
 class TestInboxes:
@@ -399,8 +408,8 @@ class TestInboxes:
 
     async def test_it_tells_the_one_time_keys_in_their_order(self, site: Site) -> None:
         for seq, key_id in ((2, "a"), (1, "b")):
-            site.run("INSERT INTO one_time_keys VALUES (?, ?, ?, '{}')", site.b1.number, seq, key_id)
-        site.run("INSERT INTO fallback_keys VALUES (?, 'f', '{}', 1)", site.b1.number)
+            await site.write("INSERT INTO one_time_keys VALUES (?, ?, ?, '{}')", site.b1.number, seq, key_id)
+        await site.write("INSERT INTO fallback_keys VALUES (?, 'f', '{}', 1)", site.b1.number)
         opened = await site.open(site.b1)
         assert (opened.one_time, opened.fallback_used) == (["b", "a"], True)
 
@@ -411,7 +420,7 @@ class TestInboxes:
         assert len(await site.page(site.b1)) == 1
 
     async def test_that_of_a_dehydrated_device_is_read_by_its_owners_devices(self, site: Site) -> None:
-        dehydrated = site.device(site.bob, "BBBBBBBBB6", dehydrated=True)
+        dehydrated = await site.device(site.bob, "BBBBBBBBB6", dehydrated=True)
         await site.send(to(dehydrated))
         assert (await site.open(dehydrated, by=site.b2)).head == 1
         await site.take(dehydrated, 1, by=site.b2)
@@ -422,7 +431,7 @@ class TestInboxes:
     async def test_opening_notes_that_the_device_was_there(self, site: Site) -> None:
         site.clock.now += 2 * 3600 * 1000
         await site.open(site.b1)
-        assert site.run("SELECT seen_ms FROM devices WHERE id = ?", site.b1.number) == [(site.clock.now,)]
+        assert site.rows("SELECT seen_ms FROM devices WHERE id = ?", site.b1.number) == [(site.clock.now,)]
 
     async def test_pages_are_of_at_most_a_limit_and_unknown_inboxes_are_refused(self, site: Site) -> None:
         await site.send(*(to(site.b1, n) for n in (1, 2, 3)))
