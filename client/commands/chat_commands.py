@@ -265,7 +265,7 @@ async def tail(
         ended = await face.connection.run()
     if failure := face.failure or failure_of(ended):
         raise failure
-    return ExitCode.OK
+    return ExitCode.UNREADABLE if face.unreadable else ExitCode.OK
 
 
 def _tail_timeline(rooms: Sequence[str]) -> LineTimeline:

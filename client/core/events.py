@@ -384,9 +384,10 @@ class StartTimer:
 
 @dataclass(frozen=True, slots=True)
 class DropEntry:
-    """Delete an entry from the outbox on disk: it was acknowledged, or refused for good and shown."""
+    """Delete an entry from the outbox on disk: it was acknowledged (`stored`), or refused for good and shown."""
 
     key: str
+    stored: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,7 @@ def fail_first(step: ReducerStep, room: str, code: str, detail: str) -> None:
 
 def _fail(step: ReducerStep, entry: OutboxEntry, code: str, detail: str) -> None:
     step.show(SendFailed(entry, code, detail))
-    step.emit(DropEntry(entry.key))
+    step.emit(DropEntry(entry.key, stored=False))
 
 
 def _without(mapping: Mapping[str, Item], room: str) -> dict[str, Item]:

@@ -126,12 +126,13 @@ def _take(step: ReducerStep, event: events.Event) -> None:
 
 def _request(step: ReducerStep, command: frames.Command) -> None:
     """Send what a person asks for; in an encrypted room, texts and reactions are encrypted first."""
-    has_text = isinstance(command, frames.Edit | frames.React)
-    is_live = step.state.phase is ConnectionPhase.LIVE
-    if has_text and is_live and step.state.is_encrypted(command.room):
-        encrypted_sends.encrypt_command(step, command)
-    else:
-        step.send_for_person(command)
+    match command:
+        case frames.Edit() | frames.React() if step.state.phase is ConnectionPhase.LIVE and step.state.is_encrypted(
+            command.room
+        ):
+            encrypted_sends.encrypt_command(step, command)
+        case _:
+            step.send_for_person(command)
 
 
 def _take_encryption_event(step: ReducerStep, event: events.EncryptionEvent | events.KeysAccepted) -> None:

@@ -88,6 +88,8 @@ class SingleCommandFace:
                 | notes.TopicChange()
                 | notes.QueuedOffline()
                 | notes.SendDelayed()
+                | notes.SendWaits()
+                | notes.DirectRenamed()
                 | notes.SendStored()
                 | notes.SendFailed()
                 | notes.SessionOver()

@@ -23,6 +23,7 @@ from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 from client.core.outbox_rules import is_in_flight
 from client.core.reducer import reduce
+from client.encryption.message_encryption import MessageEncryption
 from client.failures import Failure, NotLoggedIn
 from client.net.dialer import dial, why_closed, why_not_opened
 from client.net.encryption_shell import EncryptionShell, EncryptionSupport
@@ -155,7 +156,7 @@ class ChatConnection:
         if self._outbox is not None:
             self._outbox.edit(found[0], content, encrypted=self.state.is_encrypted(found[0].room))
         if not found[0].tried:
-            self._encryption.forget(key)
+            self._encryption.forget(key, stored=False)
         self._feed(events.EntryEdited(key, content))
         return found[0]
 
@@ -169,8 +170,14 @@ class ChatConnection:
             return None
         if self._outbox is not None:
             self._outbox.remove(key)
+        self._encryption.forget(key, stored=False)
         self._feed(events.EntryTakenBack(key))
         return entries[0]
+
+    @property
+    def encryption(self) -> MessageEncryption | None:
+        """The encryption of this connection, once it was needed."""
+        return self._encryption.encryption
 
     def quit(self) -> None:
         """Disconnect for good; `run` returns."""
@@ -208,7 +215,8 @@ class ChatConnection:
                 self._put(codec.encode(command))
             case events.SendConnect(resume, command_id):
                 self._put(connect_frame(self._token, resume, command_id, self.state.limits.frame_bytes))
-            case events.DropEntry(key):
+            case events.DropEntry(key, stored):
+                self._encryption.forget(key, stored=stored)
                 self._drop(key)
             case events.MarkTried():
                 self._mark_tried()
@@ -228,7 +236,6 @@ class ChatConnection:
                 assert_never(effect)
 
     def _drop(self, key: str) -> None:
-        self._encryption.forget(key)
         if self._outbox is not None:
             with suppress(Failure):  # an entry that stays is sent again, and stored once all the same
                 self._outbox.remove(key)

@@ -7,6 +7,7 @@ pushes and replies of encryption itself, which decrypting may need.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -26,7 +27,7 @@ from client.encryption.message_encryption import (
     WaitReason,
 )
 from client.failures import Failure
-from client.net.pending_replies import FIRST_ID, PendingReplies
+from client.net.pending_replies import PendingReplies
 from client.store.encrypted_directs import EncryptedDirectsFile
 
 MAX_WAITING = 1000
@@ -73,6 +74,8 @@ class EncryptionShell:
         self._has_room = asyncio.Event()
         self._decrypting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._keys: set[str] = set()
+        """What was encrypted in this run, and was neither stored nor given up yet."""
 
     def connect(self, put: Callable[[bytes], None], overdue: Callable[[], None]) -> None:
         """There is a new socket: `put` sends over it, `overdue` closes it."""
@@ -98,10 +101,7 @@ class EncryptionShell:
             if self._encryption is not None:
                 self._encryption.take(frame)
             return
-        command_id = getattr(frame, "id", None)
-        if command_id is not None and command_id >= FIRST_ID:
-            if self._replies is not None:
-                self._replies.take(frame)  # type: ignore[arg-type] - only replies have an id
+        if self._replies is not None and self._replies.take(frame):
             return
         if isinstance(frame, frames.Welcome):
             self._take_welcome(frame)
@@ -114,6 +114,11 @@ class EncryptionShell:
         if len(self._waiting) >= MAX_WAITING:
             self._has_room.clear()
             await self._has_room.wait()
+
+    @property
+    def encryption(self) -> MessageEncryption | None:
+        """The facade of encryption, once it was needed."""
+        return self._encryption
 
     # Starting.
 
@@ -137,7 +142,7 @@ class EncryptionShell:
             self._encryption = await asyncio.to_thread(make)
             self._encryption.on_messages = self._take_decrypted
             self._encryption.on_readiness = lambda: self._feed(events.EncryptionReady())
-        await self._encryption.start(welcome, self._replies)  # type: ignore[arg-type] - asks any command
+        await self._encryption.start(welcome, self._replies)
 
     async def _ready(self) -> MessageEncryption:
         """Encryption, once it has started. Raises `EncryptionWaits`, `Failure`, `ChatError` or `LinkBroken`."""
@@ -216,13 +221,11 @@ class EncryptionShell:
 
     async def _decrypt(self, room: EncryptedRoom, messages: Sequence[frames.Message]) -> list[frames.Message]:
         """Decrypt messages of a room; without encryption, they are unreadable, but never shown as they are."""
-        try:
-            encryption = await self._ready()
-        except (EncryptionWaits, Failure, ChatError, LinkBroken):
-            encryption = self._encryption
-        if encryption is None:
+        with suppress(EncryptionWaits, Failure, ChatError, LinkBroken):
+            await self._ready()
+        if self._encryption is None:
             return [unreadable(message, Unreadable.LOST) for message in messages]
-        return list(await encryption.decrypt(room, messages))
+        return list(await self._encryption.decrypt(room, messages))
 
     # Encrypting.
 
@@ -230,6 +233,7 @@ class EncryptionShell:
         """Do what the core asks for."""
         match effect:
             case events.EncryptContent():
+                self._keys.add(effect.key)
                 self._begin(self._encrypt(effect))
             case events.AcceptKeys(room):
                 if self._encryption is not None:
@@ -238,10 +242,11 @@ class EncryptionShell:
                 if self._support is not None:
                     self._support.directs.save(encrypted)
 
-    def forget(self, key: str) -> None:
+    def forget(self, key: str, *, stored: bool) -> None:
         """A message of the outbox was stored or given up, or its text changed before it was ever sent."""
-        if self._encryption is not None:
-            self._encryption.forget(key)
+        if self._encryption is not None and key in self._keys:
+            self._keys.discard(key)
+            self._encryption.forget(key, stored=stored)
 
     async def _encrypt(self, effect: events.EncryptContent) -> None:
         from client.text.encryption_text import waiting_line  # only connections with encrypted rooms need it
@@ -253,13 +258,12 @@ class EncryptionShell:
                 content = await self._with_own_reactions(encryption, effect.room, content, adds=effect.adds_reaction)
             encrypted = await encryption.encrypt(effect.key, effect.room, content, anew=effect.anew)
         except EncryptionWaits as waits:
-            self._feed(
-                events.EncryptionRefused(effect.job, waits, waiting_line(waits.reason, waits.usernames, waits.detail))
-            )
+            detail = waiting_line(waits.reason, waits.usernames, waits.detail)
+            self._feed(events.EncryptionRefused(effect.job, waits, detail))
         except (ChatError, Failure, LinkBroken) as problem:
             detail = problem.detail if isinstance(problem, ChatError) else str(problem) or LOST
-            waits = EncryptionWaits(WaitReason.FAILED, detail=detail)
-            self._feed(events.EncryptionRefused(effect.job, waits, detail))
+            failed = EncryptionWaits(WaitReason.FAILED, detail=detail)
+            self._feed(events.EncryptionRefused(effect.job, failed, detail))
         else:
             self._feed(events.ContentEncrypted(effect.job, encrypted))
 
@@ -270,7 +274,7 @@ class EncryptionShell:
         if self._replies is None:
             raise LinkBroken
         asked = frames.ReadHistory(id=0, room=room.name, after=content.offset - 1, limit=1)
-        page = await self._replies.ask(asked)
+        page = await self._replies.ask_any(asked)
         messages = page.messages if isinstance(page, frames.Page) else []
         me = self._state().username
         own = [

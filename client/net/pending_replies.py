@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from itertools import count
+from typing import cast
 
 import msgspec
 
 from chatterbox.wire import codec
 from chatterbox.wire.errors import MEANINGS, ChatError, Code
-from chatterbox.wire.frames import Command, ErrorFrame, Reply
+from chatterbox.wire.frames import Command, EncryptionCommand, EncryptionReply, ErrorFrame, Reply, ServerFrame
 from client.core.client_state import REPLY_TIMEOUT_S
 from client.encryption.command_link import LinkBroken
 
@@ -26,12 +27,17 @@ class PendingReplies:
         self._waiting: dict[int, asyncio.Future[Reply]] = {}  # bounded: each has a task that waits for it
         self._broken = False
 
-    async def ask(self, command: Command) -> Reply:
+    async def ask(self, command: EncryptionCommand) -> EncryptionReply:
         """Send a command under an id of its own. Raises `ChatError` if it is refused, and `LinkBroken`."""
+        return cast("EncryptionReply", await self.ask_any(command))
+
+    async def ask_any(self, command: Command) -> Reply:
+        """The same for a command that is not one of encryption."""
         if self._broken:
             raise LinkBroken
         command_id = next(self._ids)
-        reply = self._waiting[command_id] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[command_id] = reply
         self._put(codec.encode(msgspec.structs.replace(command, id=command_id)))
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_S):
@@ -45,11 +51,15 @@ class PendingReplies:
             raise _refusal(answer)
         return answer
 
-    def take(self, reply: Reply) -> None:
-        """Take a reply to one of these commands; one that no one waits for is dropped."""
-        waiting = self._waiting.get(reply.id or 0)
+    def take(self, frame: ServerFrame) -> bool:
+        """Take a frame if it is the reply to one of these commands; one that no one waits for any more is dropped."""
+        command_id = getattr(frame, "id", None)
+        if command_id is None or command_id < FIRST_ID:
+            return False
+        waiting = self._waiting.get(command_id)
         if waiting is not None and not waiting.done():
-            waiting.set_result(reply)
+            waiting.set_result(cast("Reply", frame))
+        return True
 
     def close(self) -> None:
         """The connection ended: whatever waits for a reply gets `LinkBroken`."""

@@ -162,8 +162,8 @@ class Outbox:
                 elif room != room_with(peer) or not directs.includes(peer):
                     continue
                 moved = replace(entry, room=room + PLAIN if entry.tried else room)
-                _, room, content, _, _, edited, files, encrypts = self._columns(moved, encrypted=not entry.tried)
-                self._db.execute(_SETTLE, (room, content, edited, files, encrypts, entry.key))
+                _, name, content, _, _, edited, files, encrypts = self._columns(moved, encrypted=not entry.tried)
+                self._db.execute(_SETTLE, (name, content, edited, files, encrypts, entry.key))
 
     def entries(self) -> tuple[OutboxEntry, ...]:
         """The entries of this client that can be read, in order."""

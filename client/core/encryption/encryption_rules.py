@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from chatterbox.wire import codec, direct_names, frames
+from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import Code
 from client.core import direct_rooms, outbox_rules
 from client.core.client_state import ReducerStep
@@ -38,6 +39,9 @@ def learn(step: ReducerStep, frame: frames.ServerFrame) -> None:
     me = frame.username if isinstance(frame, frames.Welcome) else step.state.username
     directs = direct_rooms.learned(step.state.encryption.directs, frame, me)
     listed = frame.rooms if isinstance(frame, frames.Welcome | frames.RoomList) else [frame]
+    if isinstance(frame, frames.Welcome):
+        is_possible = frame.encryption not in {"", EncryptionPolicy.OFF}
+        step.set_state(replace(step.state, encryption=replace(step.state.encryption, is_possible=is_possible)))
     if directs != step.state.encryption.directs:
         _set_directs(step, directs, me, [each.room for each in listed])
         if not isinstance(frame, frames.Welcome):
@@ -220,7 +224,8 @@ def ready(step: ReducerStep) -> None:
 
 def accept_keys(step: ReducerStep, room: str) -> None:
     """The user sends although keys changed."""
-    if (encrypted := step.state.encrypted_room(room)) is not None:
+    encrypted = step.state.encrypted_room(room)
+    if encrypted is not None and step.state.encryption.waits_for_enter(room):
         step.emit(AcceptKeys(encrypted))
         encryption = step.state.encryption.with_waiting(room, None).with_shown(room, None)
         step.set_state(replace(step.state, encryption=encryption))

@@ -28,6 +28,8 @@ class EncryptionJob:
 class EncryptionState:
     """Encryption in the core. Every method returns a new state."""
 
+    is_possible: bool = False
+    """Whether the server, as of the last welcome, carries encrypted messages."""
     directs: EncryptedDirects = NONE_ENCRYPTED
     uids: Mapping[str, str] = field(default_factory=dict)
     """What encrypted rooms are called inside encrypted messages, by the client's name of the room."""
@@ -72,6 +74,10 @@ class EncryptionState:
     def acknowledged(self, room: str) -> "EncryptionState":
         """The state after a message of `room` was stored."""
         return self.with_stale(room, 0).with_shown(room, None)
+
+    def waits_for_enter(self, room: str) -> bool:
+        """Whether a message of `room` waits because keys changed, and the user may send it all the same."""
+        return self.waiting.get(room) is WaitReason.KEYS_CHANGED
 
 
 NO_ENCRYPTION = EncryptionState()
