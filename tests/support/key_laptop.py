@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import copytree
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from client.encryption.core.olm_payload import ReceivedToDevice
+from client.encryption.device.device_approval import USER_SECRETS
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetupResult
 from client.encryption.device.own_keys import OwnKeys
@@ -66,6 +68,19 @@ class Laptop:
         """What is in the key store."""
         with self.keys.store.transaction() as transaction:
             return work(transaction)
+
+    def hand_over(self, sender: "Laptop", content: dict[str, Any]) -> None:
+        """Take the user's secrets from another device, as if a to-device message brought them."""
+        received = ReceivedToDevice(
+            user_id=sender.identity.user_id,
+            username=sender.username,
+            device=sender.identity.device_id,
+            type=USER_SECRETS,
+            content=content,
+            encrypted=True,
+            is_trusted=True,
+        )
+        self.read(lambda transaction: self.keys.approval.take(transaction, received))
 
     def backup_of_the_disk(self, folder: Path) -> None:
         """Copy the key store as it is now."""
