@@ -17,7 +17,7 @@ from chatterbox.wire.frames.encryption import DeviceAddress, OutgoingToDevice, T
 from chatterbox.wire.history_api import Append
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
-from services.history.inbox_store import InboxStore
+from services.history.encryption.inbox_store import InboxStore
 from services.history.messages.writer import Writer
 from services.history.sqlite_store import SqliteStore
 from tests.support import device_rows
