@@ -96,7 +96,7 @@ class MessageEncryption(Protocol):
         refused them with `recipients_stale`). Raises `EncryptionWaits`, `ChatError` and `LinkBroken`.
         """
 
-    def forget(self, key: str) -> None:
+    def forget(self, key: str, *, stored: bool = True) -> None:
         """What `key` names was stored, or given up: its envelope is not needed any more."""
 
     async def decrypt(self, room: EncryptedRoom, messages: Sequence[Message]) -> list[DecryptedMessage]:
