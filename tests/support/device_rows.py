@@ -1,11 +1,9 @@
 """Devices as history stores them, inserted without keys: for tests of what is done with devices, not of keys."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import NamedTuple
 
 from chatterbox.wire.encryption.key_api import DeviceState
+from services.history.messages.writer import Writer
 
 _INSERT = """
     INSERT INTO devices (user_id, username, device_id, sid, keys, state, dehydrated, generation, inbox_epoch,
@@ -25,8 +23,8 @@ class InsertedDevice(NamedTuple):
     sid: str
 
 
-def insert(
-    database: Path,
+async def insert(
+    writer: Writer,
     user_id: int,
     username: str,
     device: str,
@@ -35,12 +33,10 @@ def insert(
     dehydrated: bool = False,
     now_ms: int,
 ) -> InsertedDevice:
-    """Insert a device into the database file."""
+    """Insert a device through history's writer."""
     sid = "" if dehydrated else f"sid-{device}"
     row = (user_id, username, device, sid, state, dehydrated, f"epoch-{device}", now_ms, now_ms)
-    with closing(sqlite3.connect(database)) as db:
-        [(number,)] = db.execute(_INSERT, row).fetchall()
-        db.commit()
+    [(number,)] = await writer.change(lambda transaction: transaction.rows(_INSERT, row))
     return InsertedDevice(number, user_id, username, device, sid)
 
 

@@ -49,7 +49,7 @@ _MISSING = f"""
 _COMPLETE = "UPDATE room_sessions SET recipients = ?, used_ms = ? WHERE room_id = ? AND session = ?"
 _FORGET = """
     DELETE FROM session_shares WHERE (room_id, session, device) IN (
-        SELECT room_id, session, device FROM room_sessions JOIN session_shares USING (room_id, session)
+        SELECT room_id, session, session_shares.device FROM room_sessions JOIN session_shares USING (room_id, session)
         WHERE used_ms > 0 AND used_ms <= :before LIMIT :chunk)
     RETURNING 1
 """
