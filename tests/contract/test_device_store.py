@@ -161,10 +161,14 @@ class TestDevices:
     ) -> None:
         device = ada.device()
         await opened.list_devices(ada, device)
+        before = await opened.bind(device)
         await opened.store.end_device(ADA, device.id)
         assert await opened.states(ADA) == {device.id: DeviceState.ENDED}
         assert await refusal(opened.bind(device, is_proven=True)) is Code.DEVICE_UNBOUND
-        assert (await opened.bind(device, "s-2", is_proven=True)).state is DeviceState.LISTED
+        back = await opened.bind(device, "s-2", is_proven=True)
+        assert back.state is DeviceState.LISTED
+        assert before.inbox.epoch != back.inbox.epoch, "it would not learn that it missed keys meanwhile"
+        assert (await opened.bind(device, "s-2")).inbox.epoch == back.inbox.epoch
 
     async def test_a_pending_device_that_its_owner_ended_is_removed_for_ever(
         self, opened: OpenedDevices, ada: KeyUser
