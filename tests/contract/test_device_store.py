@@ -421,6 +421,22 @@ class TestOneTimeKeys:
         await opened.store.add_one_time_keys(LOGIN, OneTimeKeysUpload(device=device.id, fallback=device.fallback()))
         assert not (await opened.store.own_devices(LOGIN)).devices[0].fallback_used
 
+    async def test_a_store_that_lost_its_keys_replaces_those_that_the_server_has(
+        self, opened: OpenedDevices, ada: KeyUser, bob: KeyUser
+    ) -> None:
+        device, asker = ada.device(), bob.device()
+        lost = device.one_time(2)
+        upload = device.upload(one_time=lost, fallback=device.fallback())
+        await opened.store.bind_device(LOGIN, upload, is_proven=False)
+        await opened.store.store_list(ADA, ada.list([device]))
+        [name, _] = lost
+        keys = {name: key for key in device.one_time(1).values()}
+        upload = msgspec.structs.replace(device.upload(one_time=keys), replace_one_time=True)
+        own = await opened.store.bind_device(LOGIN, upload, is_proven=False)
+        assert own.one_time == [name]
+        await opened.bind(asker)
+        assert [each.key for each in (await claim(opened.store, asker, device)).keys] == [keys[name]]
+
     async def test_keys_of_a_removed_device_are_gone(self, opened: OpenedDevices, ada: KeyUser, bob: KeyUser) -> None:
         device, kept, asker = ada.device(), ada.device(), bob.device()
         upload = device.upload(one_time=device.one_time(1), fallback=device.fallback())
