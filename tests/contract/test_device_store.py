@@ -430,12 +430,12 @@ class TestOneTimeKeys:
         await opened.store.bind_device(LOGIN, upload, is_proven=False)
         await opened.store.store_list(ADA, ada.list([device]))
         [name, _] = lost
-        keys = {name: key for key in device.one_time(1).values()}
-        upload = msgspec.structs.replace(device.upload(one_time=keys), replace_one_time=True)
+        [new] = device.one_time(1).values()
+        upload = msgspec.structs.replace(device.upload(one_time={name: new}), replace_one_time=True)
         own = await opened.store.bind_device(LOGIN, upload, is_proven=False)
         assert own.one_time == [name]
         await opened.bind(asker)
-        assert [each.key for each in (await claim(opened.store, asker, device)).keys] == [keys[name]]
+        assert [each.key for each in (await claim(opened.store, asker, device)).keys] == [new]
 
     async def test_keys_of_a_removed_device_are_gone(self, opened: OpenedDevices, ada: KeyUser, bob: KeyUser) -> None:
         device, kept, asker = ada.device(), ada.device(), bob.device()
