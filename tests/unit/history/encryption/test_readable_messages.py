@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import aiosqlite
 import pytest
@@ -124,8 +124,8 @@ class Room:
         await self._db.execute("COMMIT")
         return result
 
-    async def _rows(self, sql: str, *parameters: object) -> list[tuple[int]]:
-        return [tuple(row) for row in await self._db.execute_fetchall(sql, parameters)]  # type: ignore[misc]
+    async def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in await self._db.execute_fetchall(sql, parameters)]
 
     async def take_step(self, step: Step) -> None:
         """Let one thing happen; refusals are as good as anything."""
@@ -207,7 +207,7 @@ class Room:
         )
         await self._change(lambda transaction: session_shares.share(transaction, call, LIMITS))
         device.sent.update(chosen)
-        for number, body in await self._rows("SELECT device, body FROM to_device"):  # type: ignore[misc]
+        for number, body in await self._rows("SELECT device, body FROM to_device"):
             self._given[body].add(number)
 
     async def _send(self, device: CarelessDevice) -> None:
