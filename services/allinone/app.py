@@ -50,6 +50,7 @@ from services.history.http import (
     read_routes,
     room_routes,
 )
+from services.history.http.encryption import backup_routes, device_routes
 from services.history.http.health_routes import check_ready as check_history
 from services.history.settings import HistorySettings
 
@@ -149,6 +150,8 @@ def create_all(
         (history, direct_routes.router),
         (history, invitation_routes.router),
         (history, people_routes.router),
+        (history, device_routes.router),
+        (history, backup_routes.router),
     ]
     absent = answer(ChatError(Code.UNAVAILABLE, "This server takes and serves no files."))
     public += [(files or absent, router) for router in PUBLIC_ROUTERS]

@@ -45,6 +45,8 @@ class DeviceUpload(msgspec.Struct, frozen=True, kw_only=True):
     fallback: Annotated[dict[KeyId, SignedKey], Meta(max_length=1)] = {}
     proof: str = ""
     """For a device that the server knows from another session: `signatures.binding_proof`, signed by the device."""
+    replace_one_time: bool = False
+    """Forget the one-time keys that the server holds: the key store is an old copy, without their private halves."""
     dehydrated: bool = False
     """Upload a dehydrated device; it is not bound to the session, and its inbox may be read by its owner's devices."""
 
@@ -68,6 +70,8 @@ class OwnDevice(msgspec.Struct, frozen=True, kw_only=True):
     one_time: list[str]
     """The ids of the one-time keys that the server holds for it."""
     fallback_used: bool
+    keys: DeviceKeys
+    """What was uploaded: another device of the owner needs them to list this one."""
 
 
 class OwnDevices(msgspec.Struct, frozen=True):

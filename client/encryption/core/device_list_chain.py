@@ -21,7 +21,6 @@ class ListPlace(msgspec.Struct, frozen=True, kw_only=True, order=False):
     """SHA-256 of what was signed, in base64url: two lists of the same version must be the same."""
     self_signing: str
     """The self-signing key of this generation."""
-    removed: tuple[str, ...] = ()
 
 
 class Succession(StrEnum):
@@ -31,8 +30,7 @@ class Succession(StrEnum):
     SAME = "same"
     LOWER = "lower"
     CONFLICTING = "conflicting"
-    """It has the same version and says something else, or it brings back a removed device, or it has another
-    self-signing key in the same generation."""
+    """It has the same version and says something else, or it has another self-signing key in the same generation."""
 
 
 def place_of(keys: UserKeys, digest: str) -> ListPlace:
@@ -43,12 +41,14 @@ def place_of(keys: UserKeys, digest: str) -> ListPlace:
         version=listed.version,
         digest=digest,
         self_signing=keys.self_signing.public_key,
-        removed=tuple(sorted(listed.removed)),
     )
 
 
 def succession(held: ListPlace | None, offered: ListPlace) -> Succession:
-    """Compare an offered list with the highest that was seen under the same master key."""
+    """Compare an offered list with the highest that was seen under the same master key.
+
+    `brings_back` looks at removed devices.
+    """
     if held is None:
         return Succession.NEWER
     if (offered.generation, offered.version) < (held.generation, held.version):
@@ -59,4 +59,11 @@ def succession(held: ListPlace | None, offered: ListPlace) -> Succession:
         return Succession.CONFLICTING
     if offered.generation == held.generation and offered.self_signing != held.self_signing:
         return Succession.CONFLICTING
-    return Succession.NEWER if set(held.removed) <= set(offered.removed) else Succession.CONFLICTING
+    return Succession.NEWER
+
+
+def brings_back(held: UserKeys | None, offered: UserKeys) -> bool:
+    """Whether an offered list forgets that a device was removed."""
+    if held is None or held.master.public_key != offered.master.public_key:
+        return False
+    return not set(held.list.removed) <= set(offered.list.removed)

@@ -99,6 +99,12 @@ def with_report(known: KnownKey, problem: str) -> KnownKey:
     return msgspec.structs.replace(known, reported=(*known.reported[-MAX_MASTERS + 1 :], problem))
 
 
+def for_backup(known: KnownKey) -> KnownKey:
+    """What other devices of the user need of it: items of the backup are small."""
+    places = {key: place for key, place in known.places.items() if key in {known.master, known.changed_to}}
+    return msgspec.structs.replace(known, places=places, reported=())
+
+
 def merged(mine: KnownKey | None, theirs: KnownKey) -> KnownKey:
     """What two devices of one user know, put together.
 

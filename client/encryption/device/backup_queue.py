@@ -13,11 +13,13 @@ class BackupKind(StrEnum):
     """What an item of the key backup is."""
 
     ROOM_SESSION = "session"
-    """A Megolm session, named `UID/SESSION`, as in `Table.INBOUND`."""
+    """A Megolm session, by the name of its row in `Table.INBOUND`."""
     KNOWN_KEY = "known"
     """A user's master key as this user knows it, named by the user id: a row of `Table.KNOWN_KEYS`."""
     DEVICE_NAME = "device"
     """What the user calls a device, named by the device id. The server never knows it."""
+    DEHYDRATED = "dehydrated"
+    """The account of a dehydrated device, named by the device id."""
 
 
 class QueuedItem(NamedTuple):

@@ -4,27 +4,16 @@ All of it is in the key store, so every method needs a transaction; private halv
 key's backup and for another device that the user approved.
 """
 
-import base64
 import secrets
 from dataclasses import dataclass
-from typing import TypeVar
 
 import msgspec
 import vodozemac
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chatterbox.wire.encryption.device_keys import (
-    MEGOLM,
-    OLM,
-    CrossSigningKey,
-    DeviceKeys,
-    DeviceList,
-    SignedKey,
-    matrix_user,
-    signed_part,
-)
+from chatterbox.wire.encryption.device_keys import MEGOLM, OLM, DeviceKeys, matrix_user, signed_part
 from chatterbox.wire.encryption.envelope import DEVICE_CHARS
 from chatterbox.wire.encryption.signatures import binding_proof
+from client.encryption.core.cross_signing import Signed, signed_by, with_signature
 from client.encryption.store.key_store import StoreTransaction, Table
 
 PICKLE_KEY = bytes(32)
@@ -32,8 +21,6 @@ PICKLE_KEY = bytes(32)
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _ROW = "identity"
 _SECRETS = "secrets"
-
-Signed = TypeVar("Signed", DeviceKeys, SignedKey, CrossSigningKey, DeviceList)
 
 
 class UserSecrets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,8 +30,9 @@ class UserSecrets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The seed of the master key. Only until a recovery key exists: then it is in the key backup alone."""
     self_signing: bytes = b""
     """The seed of the self-signing key: a device without it can't change the device list."""
-    item_key: bytes = b""
-    """The key of the items of the key backup; empty: there is no backup, or this device is not approved yet."""
+    item_keys: tuple[bytes, ...] = ()
+    """The keys of the items of the key backup, the one in use first; empty: there is no backup, or this device is not
+    approved yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,30 +116,4 @@ def account_keys(user_id: int, device_id: str, account: vodozemac.Account) -> De
 def account_signed(item: Signed, user_id: int, device_id: str, account: vodozemac.Account) -> Signed:
     """With the signature of a device, in addition to those that it has."""
     signature = account.sign(signed_part(item)).to_base64()
-    return _with_signature(item, matrix_user(user_id), device_id, signature)
-
-
-def signed_by(item: Signed, user: str, seed: bytes) -> Signed:
-    """With the signature of a master or self-signing key, in addition to those that it has."""
-    key = Ed25519PrivateKey.from_private_bytes(seed)
-    return _with_signature(item, user, public_key(seed), _base64(key.sign(signed_part(item))))
-
-
-def public_key(seed: bytes) -> str:
-    """The public half of a master or self-signing key, in unpadded base64."""
-    return _base64(Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw())
-
-
-def cross_signing_key(user_id: int, usage: str, seed: bytes) -> CrossSigningKey:
-    """The public object of a master or self-signing key, unsigned."""
-    key = public_key(seed)
-    return CrossSigningKey(user_id=matrix_user(user_id), usage=(usage,), keys={f"ed25519:{key}": key})
-
-
-def _with_signature(item: Signed, user: str, key_id: str, signature: str) -> Signed:
-    of_user = item.signatures.get(user, {}) | {f"ed25519:{key_id}": signature}
-    return msgspec.structs.replace(item, signatures=item.signatures | {user: of_user})
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).rstrip(b"=").decode("ascii")
+    return with_signature(item, matrix_user(user_id), device_id, signature)

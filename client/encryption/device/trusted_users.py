@@ -15,7 +15,7 @@ from chatterbox.wire.encryption.device_keys import DeviceKeys, UserKeys, matrix_
 from chatterbox.wire.encryption.envelope import to_base64url
 from chatterbox.wire.encryption.signatures import SignatureError, verify_user
 from client.encryption.core import known_keys
-from client.encryption.core.device_list_chain import ListPlace, Succession, place_of, succession
+from client.encryption.core.device_list_chain import ListPlace, Succession, brings_back, place_of, succession
 from client.encryption.core.known_keys import KnownKey
 from client.encryption.core.trust import Trust
 from client.encryption.device import backup_queue
@@ -109,13 +109,15 @@ class TrustedUsers:
                 return self._refused(transaction, keys.user_id, KeyProblem.LOWER_LIST, _at(place))
             case Succession.CONFLICTING:
                 return self._refused(transaction, keys.user_id, KeyProblem.CONFLICTING_LIST, place.digest)
+            case Succession.NEWER if brings_back(self.keys(transaction, keys.user_id), keys):
+                return self._refused(transaction, keys.user_id, KeyProblem.CONFLICTING_LIST, place.digest)
             case Succession.SAME | Succession.NEWER:
                 return self._taken(transaction, known, keys, place)
 
     def user(self, transaction: StoreTransaction, user_id: int) -> TrustedUser | None:
         """A user whose keys were seen before; None if they never were."""
         known = self.known(transaction, user_id)
-        keys = self._keys(transaction, user_id)
+        keys = self.keys(transaction, user_id)
         return None if known is None or keys is None else _trusted(known, keys)
 
     def device(self, transaction: StoreTransaction, user_id: int, device_id: str) -> TrustedDevice | None:
@@ -141,7 +143,7 @@ class TrustedUsers:
 
         If the server does not give it then, `withheld` tells.
         """
-        keys = self._keys(transaction, user_id)
+        keys = self.keys(transaction, user_id)
         return keys is not None and version > keys.list.version
 
     def withheld(self, transaction: StoreTransaction, user_id: int, version: int) -> TrustedUser | None:
@@ -179,9 +181,6 @@ class TrustedUsers:
 
     def keys(self, transaction: StoreTransaction, user_id: int) -> UserKeys | None:
         """The newest keys of a user that were proven right."""
-        return self._keys(transaction, user_id)
-
-    def _keys(self, transaction: StoreTransaction, user_id: int) -> UserKeys | None:
         row = transaction.get(Table.DEVICE_LISTS, str(user_id))
         return None if row is None else msgspec.json.decode(row, type=UserKeys)
 
@@ -198,7 +197,7 @@ class TrustedUsers:
         self, transaction: StoreTransaction, user_id: int, problem: KeyProblem, detail: str
     ) -> TrustedUser | None:
         """What counts though the server showed something else."""
-        known, keys = self.known(transaction, user_id), self._keys(transaction, user_id)
+        known, keys = self.known(transaction, user_id), self.keys(transaction, user_id)
         if known is None or keys is None:
             return None
         report = f"{problem}/{detail}"

@@ -3,11 +3,12 @@
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import aiosqlite
 import msgspec
@@ -18,6 +19,7 @@ from chatterbox.wire.encryption.envelope import Envelope
 from chatterbox.wire.encryption.policy import DEFAULT_POLICY
 from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
+from services.history import restore
 from services.history.app import HistoryApp, create_app
 from services.history.core.append_plan import AppendPlan
 from services.history.encryption.core.recipient_check import RecipientCheck
@@ -176,6 +178,23 @@ SHARE_INCOMPLETE = """
 
 
 @asynccontextmanager
+async def open_with_lasting_keys(path: Path, schema: Schema, **options: Any) -> AsyncIterator[ServiceDatabase]:
+    """A database that gives one-time keys out again and again."""
+    async with open_database(path, schema, **options) as database:
+        await database.writer.executescript("""
+            CREATE TEMP TRIGGER claim_twice BEFORE DELETE ON one_time_keys BEGIN SELECT RAISE(IGNORE); END
+        """)
+        yield database
+
+
+@contextmanager
+def restores_keep_keys() -> Iterator[None]:
+    """Within the block, `services.history.restore.restore` keeps the one-time keys and claims of the backup."""
+    with patch.object(restore, "_NEW_KEYS", ""):
+        yield
+
+
+@asynccontextmanager
 async def open_without_missing(path: Path, schema: Schema, **options: Any) -> AsyncIterator[ServiceDatabase]:
     """A database in which a session may be used as soon as one device was given its keys."""
     async with open_database(path, schema, **options) as database:
@@ -211,6 +230,8 @@ SABOTAGES: dict[str, Callable[..., HistoryApp]] = {
     "keep_erased": partial(create_app, make_writer=ErasedTextKeepingWriter),
     "forget_turn": partial(create_app, open_database=open_without_turns),
     "forget_unfiled": partial(create_app, open_database=open_without_expiry),
+    "claim_twice": partial(create_app, open_database=open_with_lasting_keys),
+    "list_any": partial(create_app, check_list=lambda *_: None),
     "recipient_check_off": partial(create_app, make_writer=writes_unchecked),
     "share_incomplete": partial(create_app, open_database=open_without_missing),
     "to_device_forget_early": partial(create_app, open_database=open_without_inboxes),

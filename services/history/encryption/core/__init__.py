@@ -1,1 +1,1 @@
-"""Pure rules of end-to-end encryption: which uploads of keys are right, and what a new device list changes."""
+"""Pure rules of end-to-end encryption: uploads of keys, new device lists, which encrypted messages are stored."""

@@ -5,7 +5,7 @@ from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.history_api import RecipientsCall, RoomRecipients
-from services.history.encryption import list_store
+from services.history.encryption.devices import list_store
 
 _RECIPIENTS = """
     SELECT rooms.encrypted, rooms.recipients, rooms.closed_at, members.user_id, members.username, devices.device_id

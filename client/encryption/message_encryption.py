@@ -1,0 +1,127 @@
+"""What the connection asks of encryption: the port between `client.net` and the facade `client.encryption.encryption`.
+
+All of it may be called in the event loop only. The work on the key store happens in a thread.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from chatterbox.wire.frames import AttachedFile, EncryptionPush, Message, Reaction, Welcome
+from client.encryption.command_link import CommandLink
+from client.encryption.core.trust import DecryptedMessage
+
+if TYPE_CHECKING:
+    from client.encryption.device.verification_runner import VerificationRunner
+
+@dataclass(frozen=True, slots=True)
+class EncryptedRoom:
+    """An encrypted room: `name` as the server names it, and `uid` as it is named inside encrypted messages."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlainContent:
+    """What is to be encrypted: a text, or with `reactions` all emoji with which the user reacts to a message."""
+
+    text: str = ""
+    reply_to: int = 0
+    files: tuple[AttachedFile, ...] = ()
+    offset: int = 0
+    """The message that is edited or reacted to; 0: it is a new message."""
+    reactions: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedContent:
+    """What is sent: `envelope` as `content` (or as `envelope` of `react`), with the version of the recipients."""
+
+    envelope: str
+    recipients: int
+
+
+class WaitReason(StrEnum):
+    """Why a message can't be encrypted now. Each has a sentence and a next step in `client.text.encryption_text`."""
+
+    NO_KEYS = "no_keys"
+    """A member has no device that can read yet."""
+    KEYS_CHANGED = "keys_changed"
+    """A member has other keys than before; sending again accepts them."""
+    VERIFIED_KEYS_CHANGED = "verified_keys_changed"
+    """The same of a member who was verified: only `/verify` or `/unverify` lets the message go."""
+    DEVICE_PENDING = "device_pending"
+    """This device is not in the user's list yet."""
+    NO_RECOVERY_KEY = "no_recovery_key"
+    """The user has not seen the recovery key yet: it is shown before the first message."""
+    STORE_SUPERSEDED = "store_superseded"
+    """The key store is an old copy, or in use on another computer."""
+    RECIPIENTS_CHANGING = "recipients_changing"
+    """Who can read changed several times while the message was encrypted."""
+    FAILED = "failed"
+    """Anything else; the detail says what."""
+
+
+class EncryptionWaits(Exception):  # noqa: N818 - an event, not a bug
+    """Nothing was encrypted: the message waits, for the reason given. `usernames`: about whom it is."""
+
+    def __init__(self, reason: WaitReason, usernames: tuple[str, ...] = (), detail: str = "") -> None:
+        super().__init__(reason, usernames, detail)
+        self.reason = reason
+        self.usernames = usernames
+        self.detail = detail
+
+
+class MessageEncryption(Protocol):
+    """Encryption of one user on one server, over as many connections as it takes."""
+
+    on_messages: Callable[[str, Sequence[DecryptedMessage]], None]
+    """Set by the connection: takes messages of a room, by the server's name, that became readable later."""
+    verification: "VerificationRunner"
+    """Comparing keys with other users and devices."""
+    on_readiness: Callable[[], None]
+    """Set by the connection: is called when a message that waits may be encrypted now (keys came, were accepted, …)."""
+
+    async def start(self, welcome: Welcome, link: CommandLink) -> None:
+        """A connection was welcomed: set up the device if needed, and open its inbox. Raises `LinkBroken`."""
+
+    def stop(self) -> None:
+        """The connection is lost."""
+
+    def take(self, push: EncryptionPush) -> None:
+        """Take a push, at once."""
+
+    async def encrypt(self, key: str, room: EncryptedRoom, content: PlainContent, *, anew: bool) -> EncryptedContent:
+        """Encrypt for all who can read `room`; share the keys first if needed.
+
+        `key`: names what is encrypted, in the outbox. The same key gives the same bytes, until `anew` (the server
+        refused them with `recipients_stale`). Raises `EncryptionWaits`, `ChatError` and `LinkBroken`.
+        """
+
+    def forget(self, key: str, *, stored: bool = True) -> None:
+        """What `key` names was stored, or given up: its envelope is not needed any more."""
+
+    async def decrypt(self, room: EncryptedRoom, messages: Sequence[Message]) -> list[DecryptedMessage]:
+        """Decrypt messages of a room, in order, their reactions included.
+
+        On an unknown session the inbox is read to its head first, for at most three seconds. Never raises: a message
+        that can't be read says why. Deleted messages and messages of the server's own stay as they are.
+        """
+
+    def accept_keys(self, room: EncryptedRoom) -> None:
+        """The user sends to `room` although keys changed: accept those of members who were not verified."""
+
+
+def counted(reactions: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[Reaction, ...]:
+    """The decrypted reactions of users (name, emoji), counted by emoji as plain ones are.
+
+    >>> [(each.emoji, each.n, each.by) for each in counted([("ada", ("+1", "ok")), ("bob", ("ok",))])]
+    [('+1', 1, ('ada',)), ('ok', 2, ('ada', 'bob'))]
+    """
+    by_emoji: dict[str, list[str]] = {}
+    for username, emoji in reactions:
+        for each in emoji:
+            by_emoji.setdefault(each, []).append(username)
+    return tuple(Reaction(emoji=emoji, n=len(who), by=tuple(who[:8])) for emoji, who in by_emoji.items())

@@ -1,0 +1,271 @@
+"""The key that encrypts the key store, and where it is kept: keyring of the system, passphrase, or a file.
+
+A file beside the store protects nothing against a program that reads this user's files; it keeps the key store
+encrypted only against copies of the store alone. `protection` tells which one it is.
+"""
+
+import base64
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from enum import StrEnum
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol, cast
+
+import msgspec
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from chatterbox.wire.untrusted_json import UnreadableError, decode_json
+from client.encryption.store.key_store import KEY_BYTES, KeyStore
+from client.failures import Failure
+from client.store.file_names import user_file
+from client.store.private_files import on_disk, private_folder, replace_file
+
+_SALT_BYTES = 16
+_NONCE_BYTES = 12
+_ARGON2_MEMORY_KIB = 64 * 1024
+_ARGON2_ITERATIONS = 3
+_ARGON2_LANES = 4
+_SCRYPT_N = 2**16
+_SIDE_FILES = ("-wal", "-shm", "-journal")
+
+
+class Protection(StrEnum):
+    """Where the key of the key store is."""
+
+    KEYRING = "keyring"
+    """In the keyring of the system."""
+    PASSPHRASE = "passphrase"  # noqa: S105 - a kind, not a secret
+    """In a file, encrypted with a passphrase, which is asked for at each start."""
+    FILE = "file"
+    """In a file that only this user can read."""
+
+
+class KeyDerivation(StrEnum):
+    """How a key is made of a passphrase."""
+
+    ARGON2ID = "argon2id"
+    SCRYPT = "scrypt"
+    """Where the OpenSSL library has no Argon2."""
+
+
+class Keyring(Protocol):
+    """The part of the package `keyring` that is used; it raises what its backends raise."""
+
+    def get_password(self, service: str, username: str) -> str | None: ...
+    def set_password(self, service: str, username: str, password: str) -> None: ...
+    def delete_password(self, service: str, username: str) -> None: ...
+
+
+class _KeyFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The file beside the store."""
+
+    protection: Protection
+    key: bytes = b""
+    """The key itself, or encrypted with a passphrase; empty: the keyring has it."""
+    nonce: bytes = b""
+    salt: bytes = b""
+    derivation: KeyDerivation | None = None
+
+
+def key_store_path(home: Path, server: str, username: str) -> Path:
+    """The key store of a user at a server."""
+    return user_file(home / "keys", server, username, ".sqlite3")
+
+
+def open_key_store(home: Path, server: str, username: str, ask_passphrase: Callable[[], str] | None = None) -> KeyStore:
+    """Open the key store, or create it; raises `Failure`."""
+    key = store_key(home, server, username, ask_passphrase)
+    return KeyStore(key_store_path(home, server, username), key)
+
+
+def store_key(home: Path, server: str, username: str, ask_passphrase: Callable[[], str] | None = None) -> bytes:
+    """The key of the key store, made at the first call; raises `Failure`.
+
+    `ask_passphrase` is called if one is needed; None: nobody can be asked now.
+    """
+    path = _key_path(home, server, username)
+    file = _read(path)
+    if file is None:
+        if key_store_path(home, server, username).exists():
+            raise Failure(
+                f"The key {path} of the key store is missing. Restore it, or log in as a new device: "
+                "`chatterbox logout`, then `chatterbox login`."
+            )
+        file = _created(path, server, username)
+    match file.protection:
+        case Protection.FILE:
+            return _checked(file.key, path)
+        case Protection.KEYRING:
+            return _from_keyring(server, username, path)
+        case Protection.PASSPHRASE:
+            return _unwrapped(file, path, ask_passphrase)
+
+
+def protection(home: Path, server: str, username: str) -> Protection | None:
+    """Where the key is kept; None: there is none yet."""
+    file = _read(_key_path(home, server, username))
+    return file.protection if file else None
+
+
+def set_passphrase(home: Path, server: str, username: str, key: bytes, passphrase: str) -> None:
+    """Keep `key`, which `store_key` returned, under a passphrase from now on; an empty one: in a file."""
+    path = _key_path(home, server, username)
+    if not passphrase:
+        _write(path, _KeyFile(protection=Protection.FILE, key=key))
+    else:
+        salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
+        derivation, wrapping = _new_derived(passphrase, salt)
+        wrapped = AESGCM(wrapping).encrypt(nonce, key, _aad(derivation))
+        _write(
+            path,
+            _KeyFile(protection=Protection.PASSPHRASE, key=wrapped, nonce=nonce, salt=salt, derivation=derivation),
+        )
+    _forget_in_keyring(server, username)
+
+
+def delete_key_store(home: Path, server: str, username: str) -> None:
+    """Delete the key store and its key: what only they could decrypt is lost. The key goes first."""
+    path = key_store_path(home, server, username)
+    key_path = _key_path(home, server, username)
+    with on_disk(path):
+        _forget_in_keyring(server, username)
+        if key_path.exists():
+            with key_path.open("r+b") as file:  # without the key, what is left of the store on the disk can't be read
+                file.write(bytes(key_path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+            key_path.unlink(missing_ok=True)
+        for file_path in (path, *(path.with_name(path.name + suffix) for suffix in _SIDE_FILES)):
+            file_path.unlink(missing_ok=True)
+
+
+def _key_path(home: Path, server: str, username: str) -> Path:
+    return user_file(home / "keys", server, username, ".key")
+
+
+def _read(path: Path) -> _KeyFile | None:
+    try:
+        return decode_json(path.read_bytes(), _KeyFile)
+    except FileNotFoundError:
+        return None
+    except UnreadableError:
+        raise Failure(f"The key {path} of the key store is damaged. Restore it from a backup.") from None
+    except OSError as problem:
+        raise Failure(f"Can't read {path} ({problem.strerror}).") from problem
+
+
+def _write(path: Path, file: _KeyFile) -> None:
+    with on_disk(path):
+        replace_file(path, msgspec.json.encode(file))
+
+
+def _created(path: Path, server: str, username: str) -> _KeyFile:
+    """Make a key. Of two clients that start at once one makes it, and the other one reads it."""
+    key = secrets.token_bytes(KEY_BYTES)
+    with on_disk(path):
+        private_folder(path.parent)
+        own = path.with_name(f".new-{secrets.token_hex(8)}")
+        in_keyring = _into_keyring(server, username, key) if not path.exists() else False
+        file = _KeyFile(protection=Protection.KEYRING) if in_keyring else _KeyFile(protection=Protection.FILE, key=key)
+        try:
+            own.touch(mode=0o600, exist_ok=False)
+            own.write_bytes(msgspec.json.encode(file))
+            with own.open("rb") as written:
+                os.fsync(written.fileno())
+            with suppress(FileExistsError):
+                os.link(own, path)
+        finally:
+            own.unlink(missing_ok=True)
+    stored = _read(path)
+    assert stored is not None  # noqa: S101 - it was linked
+    return stored
+
+
+def _checked(key: bytes, path: Path) -> bytes:
+    if len(key) != KEY_BYTES:
+        raise Failure(f"The key {path} of the key store is damaged. Restore it from a backup.")
+    return key
+
+
+def _unwrapped(file: _KeyFile, path: Path, ask_passphrase: Callable[[], str] | None) -> bytes:
+    if ask_passphrase is None or file.derivation is None:
+        raise Failure("The key store needs its passphrase. Start `chatterbox` in a terminal to type it.")
+    wrapping = _derived(file.derivation, ask_passphrase(), file.salt)
+    try:
+        return _checked(AESGCM(wrapping).decrypt(file.nonce, file.key, _aad(file.derivation)), path)
+    except (InvalidTag, ValueError):
+        raise Failure("Wrong passphrase for the key store. Try again.") from None
+
+
+def _new_derived(passphrase: str, salt: bytes) -> tuple[KeyDerivation, bytes]:
+    try:
+        return KeyDerivation.ARGON2ID, _derived(KeyDerivation.ARGON2ID, passphrase, salt)
+    except UnsupportedAlgorithm:
+        return KeyDerivation.SCRYPT, _derived(KeyDerivation.SCRYPT, passphrase, salt)
+
+
+def _derived(derivation: KeyDerivation, passphrase: str, salt: bytes) -> bytes:
+    match derivation:
+        case KeyDerivation.ARGON2ID:
+            argon2 = Argon2id(
+                salt=salt,
+                length=KEY_BYTES,
+                iterations=_ARGON2_ITERATIONS,
+                lanes=_ARGON2_LANES,
+                memory_cost=_ARGON2_MEMORY_KIB,
+            )
+            return argon2.derive(passphrase.encode())
+        case KeyDerivation.SCRYPT:
+            return Scrypt(salt=salt, length=KEY_BYTES, n=_SCRYPT_N, r=8, p=1).derive(passphrase.encode())
+
+
+def _aad(derivation: KeyDerivation) -> bytes:
+    return f"chatterbox store key {derivation}".encode()
+
+
+def _service(server: str) -> str:
+    return f"chatterbox keys {server}"
+
+
+def _keyring() -> Keyring | None:
+    return cast("Keyring", import_module("keyring")) if find_spec("keyring") else None
+
+
+def _into_keyring(server: str, username: str, key: bytes) -> bool:
+    """Whether the keyring took the key, and gives it back. Backends are plugins: without a desktop, most fail."""
+    text = base64.b64encode(key).decode()
+    try:
+        keyring = _keyring()
+        if keyring is None:
+            return False
+        keyring.set_password(_service(server), username.casefold(), text)
+        return keyring.get_password(_service(server), username.casefold()) == text
+    except Exception:  # noqa: BLE001 - they raise anything
+        return False
+
+
+def _from_keyring(server: str, username: str, path: Path) -> bytes:
+    try:
+        keyring = _keyring()
+        text = keyring.get_password(_service(server), username.casefold()) if keyring else None
+    except Exception as problem:  # noqa: BLE001 - as above
+        raise Failure(f"Can't get the key of the key store from the keyring ({type(problem).__name__}).") from None
+    if text is None:
+        raise Failure(
+            "The key of the key store is in the keyring, which does not give it. Unlock the keyring, or log in as a "
+            "new device: `chatterbox logout`, then `chatterbox login`."
+        )
+    return _checked(base64.b64decode(text), path)
+
+
+def _forget_in_keyring(server: str, username: str) -> None:
+    with suppress(Exception):
+        if keyring := _keyring():
+            keyring.delete_password(_service(server), username.casefold())
