@@ -3,7 +3,7 @@
 It compares numbers. A room's `recipients` grows with each change of who can read it, and `closed_at` is its value when
 last someone lost that. A session's keys were shared with all recipients of one version, and it began at one. So a
 message may be stored if it was encrypted for the room's version, its session was shared for that version, and the
-session is not known to anybody who has gone.
+session is not known to a device that has gone.
 
 It protects against races and mistakes. Against a server that lies, clients check signatures themselves.
 """
@@ -79,7 +79,7 @@ NONE_ENCRYPTED = RecipientCheck({}, now_ms=0, limits=Limits())
 
 
 def is_current(facts: SessionFacts, recipients: int) -> bool:
-    """Whether all who can read the room, and nobody else, have the keys of a message for version `recipients`."""
+    """Whether exactly those who can read the room have the keys of a message for version `recipients`."""
     return (
         facts.recipients == recipients == facts.shared_for
         and facts.began_at >= facts.closed_at

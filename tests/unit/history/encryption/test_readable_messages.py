@@ -288,7 +288,7 @@ steps = st.builds(Step, st.sampled_from(WHATS), st.integers(0, 5), st.integers(0
 
 
 @given(st.lists(steps, max_size=60))
-def test_whoever_can_read_the_room_can_read_its_messages_and_no_other_device_can(happened: list[Step]) -> None:
+def test_the_recipients_of_a_room_can_read_its_messages_and_no_other_device_can(happened: list[Step]) -> None:
     _, broken = asyncio.run(judged(happened))
     assert broken == []
 
