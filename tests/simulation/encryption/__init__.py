@@ -1,1 +1,1 @@
-"""Schedules of encrypted conversations: real history, real key stores, and whatever can go wrong between two commits."""
+"""Schedules of encrypted conversations: real history and key stores, and what can go wrong between two commits."""

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -13,9 +14,11 @@ from chatterbox.wire import frames
 from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.limits import Limits
 from client.encryption.command_link import LinkBroken
 from client.encryption.core.trust import DecryptedMessage
+from client.encryption.device.device_approval import USER_SECRETS
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetupResult
 from client.encryption.device.own_keys import OwnKeys
@@ -60,14 +63,15 @@ class Link:
         self._device = device
         self._beside = beside
         self._rng = rng
-        self._loss = loss
+        self._background = Random(0)
+        self.loss = loss
         self.is_cut = False
 
     async def ask(self, command: frames.EncryptionCommand) -> frames.EncryptionReply:
-        await self._beside()
-        self._require()
-        if self._rng.random() < self._loss:
-            raise LinkBroken  # before it arrived
+        await self._pause()
+        if self._is_lost():
+            self.cut()  # before it arrived
+            raise LinkBroken
         device = self._device
         if isinstance(command, frames.OpenInbox):
             device.pushed = None
@@ -75,11 +79,27 @@ class Link:
         if isinstance(reply, frames.Inbox):
             device.pushed = reply.at.offset
             asyncio.get_running_loop().call_soon(device.deliver_soon)
-        await self._beside()
-        self._require()
-        if self._rng.random() < self._loss:
-            raise LinkBroken  # after it was carried out
+        await self._pause()
+        if self._is_lost():
+            self.cut()  # after it was carried out
+            raise LinkBroken
         return reply
+
+    def cut(self) -> None:
+        """The connection is lost; the engine is told."""
+        if not self.is_cut:
+            self.is_cut = True
+            asyncio.get_running_loop().call_soon(self._device.encryption.stop)
+
+    async def _pause(self) -> None:
+        if asyncio.current_task() is self._device.foreground:
+            await self._beside()
+        self._require()
+
+    def _is_lost(self) -> bool:
+        """What runs in the background has chances of its own, since threads decide when its turn is."""
+        rng = self._rng if asyncio.current_task() is self._device.foreground else self._background
+        return rng.random() < self.loss
 
     def _require(self) -> None:
         if self.is_cut or self._device.is_dead:
@@ -120,7 +140,7 @@ class OutboxText:
 
 
 class Device:
-    """One installation of the client. `is_dead`: its process was killed; its key store is as the last commit left it."""
+    """An installation of the client. `is_dead`: its process does not run; the key store is as the last commit was."""
 
     def __init__(
         self,
@@ -148,25 +168,59 @@ class Device:
         self.room_id = 0
         self.read_to = 0
         self.outbox: list[OutboxText] = []
+        self.was_removed = False
+        self.was_set_back = False
+        self.device_id = ""
         self.lost_before = 0
         """Keys of messages up to this offset may be lost: its key store was set back."""
         self._beside = beside
         self._sent = 0
         self._stores: list[MortalStore] = []
+        self._is_open = False
+        self.foreground: asyncio.Task[object] | None = None
+        """The task that runs the schedule."""
+
+    @property
+    def address(self) -> DeviceAddress:
+        return DeviceAddress(self.login.username, self.device_id)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it runs and has lost its connection."""
+        return self._is_open and self.link.is_cut
 
     # Life
 
     async def start(self) -> bool:
         """Start the process, and connect; whether it may encrypt. Raises `Killed`."""
-        self.is_dead = False
-        self._stores = []
+        self._begin()
         self._keys: OwnKeys | None = None
         self._account = Account(self)
         self.encryption = Encryption(
             StoreWorker(self._store), self._account, TrustedUsers(self.history.clock),
             locks=self.path.parent / "locks", now_ms=self.history.clock,
         )  # fmt: skip
-        return await self.connect()
+        await self.in_thread(lambda keys: self.encryption.handle(USER_SECRETS, keys.approval.take))
+        await self.connect()
+        self.device_id = (await self.identity()).device_id
+        return self.may_encrypt
+
+    def _begin(self) -> None:
+        self.is_dead, self._is_open, self._stores = False, True, []
+
+    async def revive(self) -> None:
+        """Open the key store without a connection, to see what can be read with it."""
+        self._begin()
+        self.link = Link(self, self._beside, self.rng, 1.0)
+        self.link.is_cut = True
+        self.encryption = Encryption(
+            StoreWorker(self._store), Account(self), TrustedUsers(self.history.clock),
+            locks=self.path.parent / "locks", now_ms=self.history.clock,
+        )  # fmt: skip
+
+    @property
+    def may_encrypt(self) -> bool:
+        return self._account.result is not None and self._account.result.may_encrypt
 
     async def connect(self) -> bool:
         """Connect; what is lost on the way is tried again by the next connection."""
@@ -176,14 +230,16 @@ class Device:
             await self.encryption.start(_welcome(self.login), self.link)
         except (LinkBroken, Failure, ChatError):
             return False
-        return self._account.result is not None and self._account.result.may_encrypt
+        return self.may_encrypt
 
     def disconnect(self) -> None:
-        self.link.is_cut = True
-        self.encryption.stop()
+        self.link.cut()
 
     async def end(self) -> None:
         """The process ends, or has been killed."""
+        if not self._is_open:
+            return
+        self._is_open = False
         for store in self._stores:
             store.is_dead = True
         self.is_dead = True
@@ -238,7 +294,7 @@ class Device:
         await self.settle()
 
     async def _push(self) -> None:
-        if self.pushed is None:
+        if self.pushed is None or self.link.is_cut:
             return
         identity = await self.identity()
         try:
@@ -264,9 +320,10 @@ class Device:
 
     async def settle(self) -> None:
         """Wait until everything that was begun is done."""
+        await asyncio.sleep(0)
         reader = self.encryption._reader
         async with asyncio.timeout(20):
-            while (reader._pushes or reader._repairs or self.encryption._tasks) and not self.is_dead:
+            while (reader._pushes or reader._repairs or self.encryption._tasks) and not self.is_dead:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)  # fixed: work is done in threads
         if self.is_dead:
             raise Killed
@@ -283,6 +340,16 @@ class Device:
         self.read_to = max(after, self.read_to)
         await self.settle()
         return found
+
+    async def let_in(self) -> None:
+        """Approve the user's devices that wait, and give them what they need to approve others."""
+        identity = await self.identity()
+        for pending in await self.in_thread(lambda keys: keys.approval.pending()):
+            signing = pending.keys.keys[f"ed25519:{pending.device}"]
+            lets_in = partial(_approve, identity=identity, device_id=pending.device, signing=signing)
+            secrets = await self.in_thread(lets_in)
+            address = DeviceAddress(self.login.username, pending.device)
+            await self.encryption.send_to_device([address], USER_SECRETS, secrets)
 
     def write(self, text: str) -> None:
         self._sent += 1
@@ -307,7 +374,8 @@ class Device:
                 if self.is_dead:
                     raise Killed
                 if self.rng.random() < self.loss:
-                    return False  # it did not arrive
+                    self.link.cut()  # it did not arrive
+                    return False
                 await self.history.send(
                     self.login, self.room_id, entry.key, entry.text, encrypted.envelope, encrypted.recipients
                 )
@@ -319,11 +387,18 @@ class Device:
                 entry.anew = True
                 continue
             if self.rng.random() < self.loss:
-                return False  # the ack did not arrive
+                self.link.cut()  # the ack did not arrive
+                return False
             entry.anew = False
             self.encryption.forget(entry.key)
             return True
         return False
+
+
+def _approve(keys: OwnKeys, identity: DeviceIdentity, device_id: str, signing: str) -> dict[str, Any]:
+    keys.approval.approve(identity, device_id, signing)
+    with keys.store.transaction() as transaction:
+        return keys.approval.secrets_for(transaction, identity)
 
 
 def _welcome(login: Login) -> frames.Welcome:
