@@ -13,7 +13,7 @@ import vodozemac
 from chatterbox.wire.encryption.device_keys import MEGOLM, OLM, DeviceKeys, matrix_user, signed_part
 from chatterbox.wire.encryption.envelope import DEVICE_CHARS
 from chatterbox.wire.encryption.signatures import binding_proof
-from client.encryption.core.cross_signing import Signed, signed_by, with_signature
+from client.encryption.core.cross_signatures import Signed, signed_by, with_signature
 from client.encryption.store.key_store import StoreTransaction, Table
 
 PICKLE_KEY = bytes(32)
