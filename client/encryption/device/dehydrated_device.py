@@ -100,7 +100,7 @@ class DehydratedDevice:
     def replace(self, identity: DeviceIdentity) -> str:
         """Make a dehydrated device in place of the one that is listed; returns its id. Call it again after a crash.
 
-        Its account is in the backup before it is listed: else nobody could read what is sent to it.
+        Its account is in the backup before it is listed: else no device could read what is sent to it.
         """
         with self._store.transaction() as transaction:
             device_id, account = self._made(transaction)

@@ -67,7 +67,7 @@ class DeviceIdentity:
         return matrix_user(self.user_id)
 
     def account(self, transaction: StoreTransaction) -> vodozemac.Account:
-        """The Olm account. Whoever changes it saves it in the same transaction."""
+        """The Olm account. Save it in the same transaction if it changed."""
         pickle = transaction.get(Table.ACCOUNT, "account")
         assert pickle is not None  # noqa: S101 - written with the identity, in one transaction
         return vodozemac.Account.from_pickle(pickle.decode(), PICKLE_KEY)

@@ -5,10 +5,11 @@ encrypted only against copies of the store alone. `protection` tells which one i
 """
 
 import base64
+import fcntl
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from importlib import import_module
 from importlib.util import find_spec
@@ -88,7 +89,7 @@ def open_key_store(home: Path, server: str, username: str, ask_passphrase: Calla
 def store_key(home: Path, server: str, username: str, ask_passphrase: Callable[[], str] | None = None) -> bytes:
     """The key of the key store, made at the first call; raises `Failure`.
 
-    `ask_passphrase` is called if one is needed; None: nobody can be asked now.
+    `ask_passphrase` is called if one is needed; None: there is no terminal to ask on.
     """
     path = _key_path(home, server, username)
     file = _read(path)
@@ -170,28 +171,28 @@ def _write(path: Path, file: StoreKeyFile) -> None:
 
 def _created(path: Path, server: str, username: str) -> StoreKeyFile:
     """Make a key. Of two clients that start at once one makes it, and the other one reads it."""
-    key = secrets.token_bytes(KEY_BYTES)
-    with on_disk(path):
-        private_folder(path.parent)
-        own = path.with_name(f".new-{secrets.token_hex(8)}")
-        in_keyring = _into_keyring(server, username, key) if not path.exists() else False
-        file = (
-            StoreKeyFile(protection=Protection.KEYRING)
-            if in_keyring
-            else StoreKeyFile(protection=Protection.FILE, key=key)
-        )
-        try:
-            own.touch(mode=0o600, exist_ok=False)
-            own.write_bytes(msgspec.json.encode(file))
-            with own.open("rb") as written:
-                os.fsync(written.fileno())
-            with suppress(FileExistsError):
-                os.link(own, path)
-        finally:
-            own.unlink(missing_ok=True)
-    stored = _read(path)
-    assert stored is not None  # noqa: S101 - it was linked
-    return stored
+    with on_disk(path), _locked(private_folder(path.parent)):
+        stored = _read(path)
+        if stored is not None:
+            return stored
+        key = secrets.token_bytes(KEY_BYTES)
+        if _into_keyring(server, username, key):
+            file = StoreKeyFile(protection=Protection.KEYRING)
+        else:
+            file = StoreKeyFile(protection=Protection.FILE, key=key)
+        _write(path, file)
+        return file
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a lock that all clients of this user take; it ends with the process at the latest."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _checked(key: bytes, path: Path) -> bytes:
