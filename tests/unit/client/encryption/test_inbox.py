@@ -169,7 +169,7 @@ class TestQueue:
         assert server.counts[ada.address, bob.address] == 5
 
     async def test_keys_are_shared_in_commands_of_limited_size(self, server: ModelServer) -> None:
-        ada, bob = await two(server)
+        ada, _bob = await two(server)
         phones = [await server.log_in("bob") for _ in range(40)]
         await ada.say("hello")
         shares = [command for command in server.commands if isinstance(command, ShareKeys)]
