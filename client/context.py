@@ -8,11 +8,14 @@ from typing import Self
 from client.config.config_parser import CliOverrides
 from client.config.config_schema import Config
 from client.config.profile_choice import choose_profile
+from client.core import direct_rooms
 from client.net.token_source import TokenSource
+from client.store.encrypted_directs import EncryptedDirectsFile, encrypted_directs_path
 from client.store.name_cache import name_cache_path
 from client.store.outbox import Outbox, outbox_path
 from client.store.session_file import SavedSession, SessionFile
 from client.store.tail_cursors import cursor_path
+from client.store.text_cipher import TextCipher
 from client.store.unfinished_uploads import unfinished_uploads_path
 from client.text.server_url import server_address
 
@@ -51,7 +54,30 @@ class ClientContext:
         return outbox_path(self.home, self.server, session.username)
 
     def outbox(self, session: SavedSession) -> Outbox:
-        return Outbox(self.outbox_path(session))
+        return Outbox(self.outbox_path(session), self.text_cipher(session))
+
+    def text_cipher(self, session: SavedSession) -> TextCipher:
+        """Encrypts the user's text for encrypted rooms, with the key of the key store; that is opened when needed."""
+
+        def key() -> bytes:
+            from client.encryption.store.store_key import store_key  # late: it imports cryptography
+
+            return store_key(self.home, self.server, session.username)
+
+        return TextCipher(key)
+
+    def encrypted_directs_file(self, session: SavedSession) -> EncryptedDirectsFile:
+        return EncryptedDirectsFile(encrypted_directs_path(self.home, self.server, session.username))
+
+    def wire_name(self, room: str) -> str:
+        """The server's name of a room; raises `Failure`."""
+        session = self.tokens.session()
+        return direct_rooms.wire_name(room, session.username, self.encrypted_directs_file(session).load())
+
+    def local_name(self, room: str) -> str:
+        """The client's name of a room that the server names; raises `Failure`."""
+        session = self.tokens.session()
+        return direct_rooms.local_name(room, session.username, self.encrypted_directs_file(session).load())
 
     def uploads_path(self, session: SavedSession) -> Path:
         """The folder of the user's unfinished uploads."""

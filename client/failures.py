@@ -13,6 +13,10 @@ class ExitCode(IntEnum):
     USAGE = 2
     NOT_LOGGED_IN = 3
     UNREACHABLE = 4
+    KEYS_CHANGED = 5
+    """A message was not sent, because the keys of its recipient changed."""
+    UNREADABLE = 6
+    """`tail` printed messages that it could not decrypt."""
     BUG = 70
     INTERRUPTED = 130
 
@@ -25,6 +29,8 @@ EXITS = {
     ExitCode.USAGE: "wrong usage (unknown command, option or value)",
     ExitCode.NOT_LOGGED_IN: "not logged in, or the session has ended",
     ExitCode.UNREACHABLE: "the server can't be reached, or `doctor` found a problem",
+    ExitCode.KEYS_CHANGED: "a recipient has new keys, and nothing was sent to them (see `keys accept`, --accept-keys)",
+    ExitCode.UNREADABLE: "`tail` and `decrypt`: some of the printed messages could not be decrypted",
     ExitCode.BUG: "internal error (a bug in this program)",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
 }
@@ -68,6 +74,12 @@ class Unreachable(Failure):
     """The server did not answer."""
 
     exit = ExitCode.UNREACHABLE
+
+
+class KeysChanged(Failure):
+    """The keys of a recipient changed, and the user has not accepted that."""
+
+    exit = ExitCode.KEYS_CHANGED
 
 
 def unreachable(server: str, why: str) -> Unreachable:

@@ -11,6 +11,7 @@ from chatterbox.wire.rate_bounds import AtOnce, Bound, Failures, Key, Period, Pe
 _FAN_OUT = "services/gateway/gateway.py"
 _GATEWAY_CONNECTION = "services/gateway/connections/connection.py"
 _PEOPLE = "services/gateway/connections/people_handlers.py"
+_ENCRYPTION = "services/gateway/connections/encryption_handlers.py"
 _HUB = "services/gateway/connections/hub.py"
 _FRAME_BUDGET = "services/gateway/core/frame_budget.py"
 _ACCOUNTS = "services/auth/users/accounts.py"
@@ -32,6 +33,8 @@ SENDS = RateLimit(
         "DELETE /rooms/{room}/messages/{offset}",
         "PUT /rooms/{room}/messages/{offset}/reactions/{emoji}",
         "DELETE /rooms/{room}/messages/{offset}/reactions/{emoji}",
+        "PUT /rooms/{room}/messages/{offset}/reactions",
+        "DELETE /rooms/{room}/messages/{offset}/reactions",
         "PUT /rooms/{room}/pins/{offset}",
         "DELETE /rooms/{room}/pins/{offset}",
     ),
@@ -110,6 +113,9 @@ READS = RateLimit(
         "read",
         "watch",
         "look",
+        "recipients",
+        "inbox",
+        "taken",
         "GET /people/{username}",
         "POST /people/query",
         "GET /messages",
@@ -163,6 +169,22 @@ HINTS = RateLimit(
     Key.USER,
     Rate(60, 5),
     _PEOPLE,
+    Code.RATE_LIMITED,
+)
+TO_DEVICE = RateLimit(
+    "to-device messages",
+    ("to_device", "share_keys"),
+    Key.USER,
+    Rate(3000, 100),
+    _ENCRYPTION,
+    Code.RATE_LIMITED,
+)
+CLAIMS = RateLimit(
+    "claims of one-time keys",
+    ("claim",),
+    Key.USER,
+    Rate(500, 20),
+    _ENCRYPTION,
     Code.RATE_LIMITED,
 )
 UPLOADS = RateLimit(
@@ -221,6 +243,12 @@ COMMANDS = RateLimit(
         "remove",
         "delete_room",
         "topic",
+        "recipients",
+        "claim",
+        "share_keys",
+        "to_device",
+        "inbox",
+        "taken",
         "ping",
     ),
     Key.CONNECTION,
@@ -433,6 +461,8 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     KEY_UPLOADS,
     DEVICE_LISTS,
     HINTS,
+    TO_DEVICE,
+    CLAIMS,
     UPLOADS,
     UPLOADS_AT_ONCE,
     FILE_READS,

@@ -24,7 +24,7 @@ Completions: TypeAlias = Mapping[str, str]
 """Each candidate with its description."""
 Completer: TypeAlias = Callable[..., Completions]
 
-_PATHS = frozenset({"files", "output", "picture"})
+_PATHS = frozenset({"files", "output", "picture", "recovery_to"})
 """Arguments that take paths of this computer."""
 _SAFE_NAME = re.compile(r"[\w.@+-]+")
 """Names without characters that are special to a shell."""
@@ -80,6 +80,8 @@ def _completer(dest: str, load: Callable[[CliOverrides], LocalNames]) -> Complet
 
     def candidates(parsed_args: argparse.Namespace, **_: object) -> Completions:
         overrides = CliOverrides(getattr(parsed_args, "server", None), getattr(parsed_args, "profile", None))
+        if dest == "key_target":
+            return _key_targets(parsed_args, load(overrides))
         return candidates_for(dest, parsed_args.command, load(overrides))
 
     return candidates
@@ -97,6 +99,16 @@ def candidates_for(dest: str, command: str | None, names: LocalNames) -> Complet
             return _safe(names.sessions, "session") | {OTHERS: "all but this one"}
         case "resume":
             return _safe(names.cursors, "saved position")
+    return {}
+
+
+def _key_targets(parsed_args: argparse.Namespace, names: LocalNames) -> Completions:
+    """What `keys WHAT` is about: a user, a file, or a device, whose id is known to the server only."""
+    match parsed_args.what:
+        case "number" | "verify" | "unverify" | "accept":
+            return candidates_for("person", "keys", names)
+        case "export" | "import":
+            return dict.fromkeys(FilesCompleter()(prefix=""), "")
     return {}
 
 

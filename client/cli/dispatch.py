@@ -97,6 +97,12 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
             from client.commands import file_commands
 
             return file_commands.download(context, arguments.file_id, arguments.output)
+        case "keys":
+            return _run_keys(context, arguments)
+        case "decrypt":
+            from client.commands.keys import decrypt_command
+
+            return decrypt_command.decrypt(context)
         case "unread":
             from client.commands import unread_command
 
@@ -118,6 +124,20 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
         case "delete-room":
             return room_commands.delete_room(context, room_name(arguments.room), confirmed=arguments.yes)
     return asyncio.run(_run_connected(context, arguments))
+
+
+def _run_keys(context: "ClientContext", arguments: argparse.Namespace) -> ExitCode:
+    from client.commands.keys.keys_command import KeyOptions, keys
+
+    options = KeyOptions(
+        target=arguments.key_target or "",
+        is_stolen=arguments.stolen,
+        by_number=arguments.number,
+        recovery_to=Path(arguments.recovery_to) if arguments.recovery_to else None,
+        confirmed=arguments.yes,
+        as_json=arguments.json,
+    )
+    return keys(context, arguments.what, options)
 
 
 def _run_me(context: "ClientContext", arguments: argparse.Namespace) -> ExitCode:
@@ -184,10 +204,21 @@ async def _open_chat(context: "ClientContext") -> ExitCode:
     return await chat_commands.chat(context, None)
 
 
+def _direct(room: str) -> "frames.Command":
+    """The command that opens a direct conversation."""
+    from msgspec import UNSET
+
+    from chatterbox.wire import frames
+    from client.core.direct_rooms import ENCRYPTED, is_earlier_plain, peer_of
+
+    encrypted = False if is_earlier_plain(room) else True if room.endswith(ENCRYPTED) else UNSET
+    return frames.Direct(id=0, username=peer_of(room), encrypted=encrypted)
+
+
 def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
     """The wire's command for a command that is answered with one reply."""
     from chatterbox.wire import frames
-    from client.core.direct_rooms import is_direct, peer_of
+    from client.core.direct_rooms import is_direct
     from client.faces.slash.slash_parser import are_swapped
     from client.text.room_names import room_name
 
@@ -198,7 +229,7 @@ def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
             return frames.CreateRoom(id=0, room=room_name(arguments.new_room), private=arguments.private)
         case "join":
             room = room_name(arguments.room)
-            return frames.Direct(id=0, username=peer_of(room)) if is_direct(room) else frames.Join(id=0, room=room)
+            return _direct(room) if is_direct(room) else frames.Join(id=0, room=room)
         case "delete":
             return frames.DeleteMessage(id=0, room=room_name(arguments.room), offset=arguments.offset)
         case "react":

@@ -11,6 +11,26 @@ from client.cli.help_text import DESCRIPTION, FILES, VARIABLES, exit_codes, tabl
 from client.faces.face_choice import FaceKind
 from client.text.sanitize import inert
 
+KEY_ACTIONS = (
+    "status",
+    "init",
+    "recover",
+    "code",
+    "devices",
+    "approve",
+    "refuse",
+    "remove",
+    "number",
+    "verify",
+    "unverify",
+    "accept",
+    "doctor",
+    "export",
+    "import",
+    "reset",
+)
+"""What `keys` can do."""
+
 
 def create_parser() -> argparse.ArgumentParser:
     """Create the parser of the program with all its commands."""
@@ -22,6 +42,7 @@ def create_parser() -> argparse.ArgumentParser:
     _add_accounts(commands)
     _add_rooms(commands)
     _add_messages(commands)
+    _add_keys(commands)
     _add_doctor(commands)
     _add_manual(commands)
     _add_config(commands)
@@ -212,6 +233,8 @@ def _add_send(commands: CommandParsers) -> None:
     add.add_argument("--strip-ansi", action="store_true", help="remove colours and other escape sequences first")
     answered = "answer the message with this offset (`tail --json` prints it)"
     add.add_argument("--reply-to", metavar="OFFSET", type=values.offset, default=0, help=answered)
+    accept = "if the recipient has new keys: send to them if this is the new safety number, with or without spaces"
+    add.add_argument("--accept-keys", metavar="DIGITS", default="", help=accept)
     files = "upload these files and send them in one message; if it ends early, the same command continues"
     add.add_argument("--file", metavar="PATH", dest="files", nargs="+", action="extend", default=[], help=files)
 
@@ -281,6 +304,39 @@ def _add_tail(commands: CommandParsers) -> None:
     add.add_argument("--count", metavar="N", type=values.positive_count, help="exit after N messages")
     changes = "print also what happens to messages: edits, deletions, reactions, pins; with --json as type `change`"
     add.add_argument("--changes", action="store_true", help=changes)
+
+
+def _add_keys(commands: CommandParsers) -> None:
+    summary = "show and manage the keys of encrypted conversations: devices, recovery key, safety numbers, backup"
+    examples = (
+        "keys",
+        "keys init --recovery-to recovery-key.txt",
+        "keys recover",
+        "keys number bob",
+        "keys verify bob",
+        "keys remove D4F7K2M9QX --stolen",
+        "keys export messages.keys",
+    )
+    add = commands.add("keys", summary, *examples)
+    what = (
+        "status (default); init: make keys; recover: enter the recovery key on a new device; code: make another "
+        "recovery key; devices: list them; approve, refuse, remove ID: a device; number USER: show the safety number; "
+        "verify, unverify USER: compare keys, or undo that; accept USER: take their new keys; doctor: look for "
+        "problems; export, import FILE: keys of messages; reset: start again with new keys"
+    )
+    add.add_argument("what", metavar="WHAT", nargs="?", choices=KEY_ACTIONS, default="status", help=what)
+    about = "the device of approve, refuse and remove, the user of number, verify, unverify and accept, or the file"
+    add.add_argument("key_target", metavar="ID|USER|FILE", nargs="?", help=about)
+    stolen = "with remove: others may have the device; replace the keys that it has (asks for the recovery key)"
+    add.add_argument("--stolen", action="store_true", help=stolen)
+    number = "with verify: by the safety number, on the phone, instead of with the other's screen"
+    add.add_argument("--number", action="store_true", help=number)
+    recovery = "with init and code: write the recovery key to this new file, and ask nothing; for scripts"
+    add.add_argument("--recovery-to", metavar="FILE", help=recovery)
+    add.add_argument("--yes", action="store_true", help="with refuse, remove and reset: do it without asking")
+    add.add_argument("--json", action="store_true", help="with status, devices, number and doctor: JSON, one per line")
+    summary = "decrypt messages as `GET /messages` returns them: JSON lines from standard input to standard output"
+    commands.add("decrypt", summary, "decrypt < messages.jsonl", "decrypt < messages.jsonl | jq -r .content")
 
 
 def _add_doctor(commands: CommandParsers) -> None:

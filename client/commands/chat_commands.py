@@ -32,6 +32,8 @@ from client.faces.slash.slash_table import NO_TOPIC
 from client.faces.stdin_lines import stdin_lines
 from client.failures import ExitCode, ServerRefused, UsageError
 from client.net.chat_connection import ChatConnection, Connector
+from client.net.encryption_shell import EncryptionSupport
+from client.net.encryption_support import encryption_support
 from client.notifications.notifier import Notifier, notifier
 from client.output import columns_of, print_notice, print_result, print_status, report_unsent
 from client.store.name_cache import NameCache
@@ -73,7 +75,9 @@ async def chat_in_lines(context: ClientContext, room: str, kind: FaceKind) -> Ex
     session = context.tokens.session()
     is_typed = on_terminal()
     with context.outbox(session) as outbox, NameCache(context.name_cache_path(session)) as cache:
-        face = _face(context, room, cache, kind, _connector(context, cache, outbox), on_terminal=is_typed)
+        encryption = encryption_support(context, session, is_typed=is_typed)
+        connect = _connector(context, cache, outbox, encryption)
+        face = _face(context, room, cache, kind, connect, on_terminal=is_typed)
         notifications = _notifier(context, face.notice, on_terminal=is_typed)
         # A line-based chat doesn't know whether the terminal has the focus, so it counts as unfocused.
         face.listen(lambda note, room: notifications.on(note, room, focused=False))
@@ -92,9 +96,10 @@ async def chat_in_lines(context: ClientContext, room: str, kind: FaceKind) -> Ex
     return ExitCode.REFUSED if ended is ExitCode.OK and face.lost_message and not is_typed else ended
 
 
-def _connector(context: ClientContext, cache: NameCache, outbox: Outbox) -> Connector:
+def _connector(context: ClientContext, cache: NameCache, outbox: Outbox, encryption: EncryptionSupport) -> Connector:
     def connect(show: Show) -> ChatConnection:
-        return ChatConnection(context.server, context.tokens, cache.learning(show), outbox=outbox)
+        learning = cache.learning(show)
+        return ChatConnection(context.server, context.tokens, learning, outbox=outbox, encryption=encryption)
 
     return connect
 
@@ -193,7 +198,10 @@ async def send(
 
         def connect(show: Show) -> ChatConnection:
             state = ClientState(follow=frozenset())
-            return ChatConnection(context.server, context.tokens, show, outbox=outbox, state=state)
+            encryption = encryption_support(context, session)
+            return ChatConnection(
+                context.server, context.tokens, show, outbox=outbox, state=state, encryption=encryption
+            )
 
         is_known = room in _known_rooms(context)
         face = SendFace(
@@ -253,7 +261,13 @@ async def tail(
         face = TailFace(
             context.server,
             rooms,
-            lambda show: ChatConnection(context.server, context.tokens, cache.learning(show), state=state),
+            lambda show: ChatConnection(
+                context.server,
+                context.tokens,
+                cache.learning(show),
+                state=state,
+                encryption=encryption_support(context, session),
+            ),
             out=print_result,
             report=print_notice,
             timeline=None if as_json else _tail_timeline(rooms),
@@ -265,7 +279,7 @@ async def tail(
         ended = await face.connection.run()
     if failure := face.failure or failure_of(ended):
         raise failure
-    return ExitCode.OK
+    return ExitCode.UNREADABLE if face.unreadable else ExitCode.OK
 
 
 def _tail_timeline(rooms: Sequence[str]) -> LineTimeline:
@@ -335,9 +349,13 @@ async def _list_rooms(context: ClientContext) -> list[frames.RoomSummary]:
 
 async def reply_to(context: ClientContext, command: frames.Command) -> notes.CommandAnswered | notes.RoomEntered:
     """Send one command, and return its reply; raises `Failure`."""
-    with NameCache(context.name_cache_path(context.tokens.session())) as cache:
+    session = context.tokens.session()
+    with NameCache(context.name_cache_path(session)) as cache:
         rooms = cache.names.all_rooms
-        return await ask_once(context.server, context.tokens, command, wrap=cache.learning, known=rooms)
+        encryption = encryption_support(context, session, is_eager=False)
+        return await ask_once(
+            context.server, context.tokens, command, wrap=cache.learning, known=rooms, encryption=encryption
+        )
 
 
 def _known_rooms(context: ClientContext) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from chatterbox.wire.frames import AttachedFile
 from chatterbox.wire.limits import Limits
 from client.context import ClientContext
-from client.core.direct_rooms import wire_name
 from client.faces.messages.chat_files import progress_text
 from client.failures import ExitCode, UsageError
 from client.net.file_api import FileApi
@@ -34,9 +33,7 @@ async def upload(context: ClientContext, room: str, paths: Sequence[Path]) -> tu
     def job(source: LocalFile) -> AttachedFile:
         with TransferLine(inert(source.path.name)) as progress:
             folder = context.uploads_path(session)
-            return FileTransfers(lambda: _api(context), progress, stop).upload(
-                source, wire_name(room, session.username), folder
-            )
+            return FileTransfers(lambda: _api(context), progress, stop).upload(source, context.wire_name(room), folder)
 
     try:
         return tuple([await asyncio.to_thread(job, source) for source in sources])

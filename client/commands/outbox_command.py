@@ -14,12 +14,13 @@ def outbox(context: ClientContext, what: str, entry_id: str | None, *, as_json: 
     """Run `chatterbox outbox list` or `drop ID`."""
     if (what == "drop") != (entry_id is not None):
         raise UsageError("Usage: chatterbox outbox [list | drop ID]")
-    path = context.outbox_path(context.tokens.session())
+    session = context.tokens.session()
+    path = context.outbox_path(session)
     if entry_id is not None:
-        with Outbox(path) as opened:
+        with Outbox(path, context.text_cipher(session)) as opened:
             print_result(dropped_line(opened.drop(entry_id)))
         return ExitCode.OK
-    stored = every_entry(path)
+    stored = every_entry(path, context.text_cipher(session))
     lines = list(map(_as_json, stored)) if as_json else outbox_lines(*_columns(stored))
     for line in lines:
         print_result(line)

@@ -42,6 +42,14 @@ class NotifyMethod(StrEnum):
     COMMAND = "command"
 
 
+class EncryptedNotice(StrEnum):
+    """What a notification shows of an encrypted message."""
+
+    TEXT = "text"
+    SENDER = "sender"
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationSettings:
     """When and how notifications are sent."""
@@ -68,6 +76,11 @@ class NotificationSettings:
         COMMAND,
         "Run for each notification, without a shell, with one JSON object on standard input: `title`, `body`, `why`, "
         "`count`, `messages`.",
+    )
+    encrypted: EncryptedNotice = key(  # noqa: RUF009 - it declares a field, as dataclasses.field does
+        EncryptedNotice.SENDER,
+        choice(EncryptedNotice),
+        "What a notification shows of an encrypted message: its text, only who sent it, or nothing of either.",
     )
     command_timeout_s: float = key(
         5.0,

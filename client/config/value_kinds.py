@@ -16,7 +16,7 @@ import msgspec
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
-from client.core.direct_rooms import is_direct, peer_of, room_with
+from client.core.direct_rooms import checked_room, is_direct
 from client.failures import UsageError
 from client.text.sanitize import inert
 from client.text.server_url import likely_address, server_address
@@ -148,7 +148,7 @@ def _room(value: object) -> str:
     text = _text(value)
     try:
         if is_direct(text):
-            return room_with(text_rules.username(peer_of(text)))
+            return checked_room(text)
         return text_rules.room_name(text.removeprefix("#"), Limits())
     except ChatError:
         raise _must_be("the name of a room, or @USERNAME", value) from None

@@ -6,11 +6,13 @@ from enum import StrEnum
 
 import msgspec
 
+from chatterbox.wire import direct_names
 from chatterbox.wire.errors import Code
-from chatterbox.wire.frames import Command, ErrorFrame, RoomSummary
+from chatterbox.wire.frames import Command, Edit, ErrorFrame, RoomSummary
 from chatterbox.wire.limits import Limits
 from client.core import command_pace, direct_rooms
 from client.core.command_pace import CommandPace
+from client.core.encryption.encryption_state import NO_ENCRYPTION, EncryptionState
 from client.core.events import Effect, PaceDue, ReplyOverdue, SendCommand, ShowNote, StartTimer
 from client.core.message_changes import HeldMessages
 from client.core.message_stream import MessageStream
@@ -18,6 +20,7 @@ from client.core.notes import CommandRefused, Note
 from client.core.outbox_entry import OutboxEntry
 from client.core.people.people_state import PeopleState
 from client.core.read_state.room_read_state import RoomReadState
+from client.encryption.message_encryption import EncryptedRoom
 
 REPLY_TIMEOUT_S = 30.0
 """How long a command may go without a reply before the connection counts as dead."""
@@ -41,6 +44,8 @@ class PendingCommand:
     by_person: bool
     rooms: tuple[RoomSummary, ...] = ()
     """Of a `rooms` command for a further page: the rooms of the pages before."""
+    tries: int = 1
+    """How many times in a row it was encrypted and sent; it is sent encrypted, and `command` is in clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,9 @@ class ClientState:
     delayed: Mapping[str, int] = field(default_factory=dict)
     """Room to the id of its `send` that the server refused for now."""
 
+    encryption: EncryptionState = NO_ENCRYPTION
+    """Which rooms are encrypted, and what is being encrypted for them."""
+
     pending: Mapping[int, PendingCommand] = field(default_factory=dict)
     pace: CommandPace = field(default_factory=lambda: command_pace.full(Limits()))
     """How many commands the core may send by itself."""
@@ -113,10 +121,30 @@ class ClientState:
 
     @property
     def unsent_count(self) -> int:
-        return sum(map(len, self.unsent.values())) + len(self.edits)
+        encrypting = sum(
+            job.entry is not None and isinstance(job.command, Edit) for job in self.encryption.jobs.values()
+        )
+        return sum(map(len, self.unsent.values())) + len(self.edits) + encrypting
 
     def follows(self, room: str) -> bool:
         return self.follow is None or room in self.follow
+
+    def wire_name(self, room: str) -> str:
+        """The server's name of a room."""
+        return direct_rooms.wire_name(room, self.username, self.encryption.directs)
+
+    def local_name(self, room: str) -> str:
+        """The client's name of a room that the server names."""
+        return direct_rooms.local_name(room, self.username, self.encryption.directs)
+
+    def is_encrypted(self, room: str) -> bool:
+        """Whether a room takes encrypted messages only. Of a direct conversation, its name alone tells."""
+        return room in self.encryption.uids or direct_names.is_encrypted(self.wire_name(room))
+
+    def encrypted_room(self, room: str) -> EncryptedRoom | None:
+        """An encrypted room as encryption names it; None if the room is not encrypted, or not opened yet."""
+        uid = self.encryption.uids.get(room)
+        return EncryptedRoom(self.wire_name(room), uid) if uid else None
 
 
 class ReducerStep:
@@ -161,13 +189,22 @@ class ReducerStep:
         else:
             self._read_states[room] = state
 
-    def send_command(self, command: Command, *, by_person: bool = False, rooms: tuple[RoomSummary, ...] = ()) -> int:
-        """Send `command` under a new id, and return the id."""
+    def send_command(
+        self,
+        command: Command,
+        *,
+        by_person: bool = False,
+        rooms: tuple[RoomSummary, ...] = (),
+        encrypted: Command | None = None,
+        tries: int = 1,
+    ) -> int:
+        """Send `command` under a new id, and return the id. `encrypted`: what is sent in its place."""
         state, command_id = self.state, self.state.next_id
         command = msgspec.structs.replace(command, id=command_id)
-        pending = {**state.pending, command_id: PendingCommand(command, by_person, rooms)}
+        pending = {**state.pending, command_id: PendingCommand(command, by_person, rooms, tries)}
         self.state = replace(state, pending=pending, next_id=command_id + 1)
-        sent = direct_rooms.to_server(command, state.username)
+        sent = command if encrypted is None else msgspec.structs.replace(encrypted, id=command_id)
+        sent = direct_rooms.to_server(sent, state.username, state.encryption.directs)
         self.emit(SendCommand(sent), StartTimer(REPLY_TIMEOUT_S, ReplyOverdue(command_id)))
         return command_id
 

@@ -9,20 +9,25 @@ from typing import TypeAlias
 
 from chatterbox.wire.frames import AttachedFile, Command, ServerFrame
 from chatterbox.wire.position import ResumePoint
+from client.core.direct_rooms import NONE_ENCRYPTED, EncryptedDirects
 from client.core.message_changes import HeldMessages
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
+from client.encryption.core.trust import DecryptedMessage
+from client.encryption.message_encryption import EncryptedContent, EncryptedRoom, EncryptionWaits, PlainContent
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """The client starts; `entries` are what an earlier run left in the outbox, in order.
 
-    `username`: whose session it is, if that is known before the first welcome.
+    `username`: whose session it is, if that is known before the first welcome. `encrypted_directs`: what earlier runs
+    knew.
     """
 
     entries: tuple[OutboxEntry, ...] = ()
     username: str = ""
+    encrypted_directs: EncryptedDirects = NONE_ENCRYPTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,43 @@ class EntryEdited:
 
     key: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysAccepted:
+    """The user sends to `room` although keys of a member changed. It does nothing for members who were verified."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContentEncrypted:
+    """What `EncryptContent` asked for, under the same number."""
+
+    job: int
+    content: EncryptedContent
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionRefused:
+    """What `EncryptContent` asked for is not possible now; `detail` is a sentence that says why and what to do."""
+
+    job: int
+    waits: EncryptionWaits
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionReady:
+    """Messages that wait may be encrypted now: keys came, or were accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesDecrypted:
+    """Messages of `room`, by the server's name, that could not be read before, or not so well."""
+
+    room: str
+    messages: tuple[DecryptedMessage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +292,12 @@ class MinuteOver:
 
 
 TypedRequest: TypeAlias = SendRequested | CommandRequested | RoomRequested | QuitRequested
+EncryptionEvent: TypeAlias = ContentEncrypted | EncryptionRefused | EncryptionReady | MessagesDecrypted
+"""What the shell of encryption feeds."""
 """What a person types, or a script asks."""
 PeopleRequest: TypeAlias = PeopleShown | RoomLooked | UserTyped | TypingShared | DeviceUsed | AwaySet
 """What a face tells of the screen and of who sits before it."""
-Request: TypeAlias = TypedRequest | RoomRead | RoomMarkedUnread | PeopleRequest
+Request: TypeAlias = TypedRequest | KeysAccepted | RoomRead | RoomMarkedUnread | PeopleRequest
 """What a face asks of the connection."""
 PeopleTimer: TypeAlias = TellDue | TypingDue | TypingOver | MinuteOver
 Timer: TypeAlias = ReplyOverdue | RetryDue | PageDue | ReadDue | PaceDue | PeopleTimer | ConnectionStable | MoveDue
@@ -270,6 +314,8 @@ Event: TypeAlias = (
     | RoomRead
     | RoomMarkedUnread
     | PeopleRequest
+    | KeysAccepted
+    | EncryptionEvent
     | TokenRenewed
     | QuitRequested
     | Timer
@@ -299,6 +345,36 @@ class SendCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptContent:
+    """Encrypt what `key` names; `ContentEncrypted` or `EncryptionRefused` with the number `job` follows.
+
+    The same key gives the same bytes, until `anew`. With `adds_reaction`, `content.reactions` is one emoji that the
+    user adds to theirs on the message, or takes back (False).
+    """
+
+    job: int
+    key: str
+    room: EncryptedRoom
+    content: PlainContent
+    anew: bool = False
+    adds_reaction: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptKeys:
+    """Accept the changed keys of members of `room` who were not verified."""
+
+    room: EncryptedRoom
+
+
+@dataclass(frozen=True, slots=True)
+class KeepEncryptedDirects:
+    """Store on disk which direct conversations are encrypted, before anything is sent."""
+
+    encrypted: EncryptedDirects
+
+
+@dataclass(frozen=True, slots=True)
 class StartTimer:
     """Feed `timer` back as an event after `after_s` seconds."""
 
@@ -308,9 +384,10 @@ class StartTimer:
 
 @dataclass(frozen=True, slots=True)
 class DropEntry:
-    """Delete an entry from the outbox on disk: it was acknowledged, or refused for good and shown."""
+    """Delete an entry from the outbox on disk: it was acknowledged (`stored`), or refused for good and shown."""
 
     key: str
+    stored: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,5 +415,16 @@ class Stop:
 
 
 Effect: TypeAlias = (
-    Dial | SendConnect | SendCommand | StartTimer | DropEntry | MarkTried | CloseConnection | ShowNote | Stop
+    Dial
+    | SendConnect
+    | SendCommand
+    | StartTimer
+    | DropEntry
+    | MarkTried
+    | EncryptContent
+    | AcceptKeys
+    | KeepEncryptedDirects
+    | CloseConnection
+    | ShowNote
+    | Stop
 )

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from chatterbox.wire import codec, frames
+from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.people import PresenceState
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from chatterbox.wire.user_settings import NotificationLevel
@@ -24,8 +25,15 @@ _ITEMS: Mapping[tuple[str, str], Any] = {
     ("watched", "people"): frames.WatchedPerson,
     ("presence", "people"): frames.Presence,
     ("seen", "readers"): frames.Receipt,
+    ("recipients", "devices"): frames.DeviceAddress,
+    ("recipients", "lists"): UserKeys,
+    ("claimed", "keys"): frames.ClaimedKey,
+    ("claimed", "missing"): frames.DeviceAddress,
 }
-"""Lists whose items are decoded one by one: by the type of the frame and the name of the field."""
+"""Lists whose items are decoded one by one: by the type of the frame and the name of the field.
+
+A device or a list that is left out gets no keys, so the server counts it as missing and takes no encrypted message.
+"""
 
 
 class PartialPage(frames.Page, frozen=True, kw_only=True, tag="page"):
@@ -55,6 +63,8 @@ def _decode_leniently(data: bytes) -> frames.ServerFrame | None:
         _drop_unknown_level(told)
     for told in _dicts(value.get("people")):
         _replace_unknown_presence(told)
+    if _is(value, "to_device"):
+        _empty_unknown_to_device(value)
     unreadable = sum(_drop_unreadable(value, field, kind) for (tag, field), kind in _ITEMS.items() if _is(value, tag))
     frame = _converted(value, frames.ServerFrame)
     if isinstance(frame, frames.Page) and unreadable:
@@ -79,6 +89,12 @@ def _replace_unknown_presence(value: dict[str, Any]) -> None:
     """Take a presence that this client does not know as one that the server does not know."""
     if isinstance(value.get("state"), str) and value["state"] not in tuple(PresenceState):
         value["state"] = PresenceState.UNKNOWN.value
+
+
+def _empty_unknown_to_device(value: dict[str, Any]) -> None:
+    """Take a to-device message of a kind that this client does not know as an empty one: its place stays filled."""
+    if isinstance(value.get("kind"), str) and value["kind"] not in tuple(frames.ToDeviceKind):
+        value |= {"kind": frames.ToDeviceKind.CLEAR.value, "body": ""}
 
 
 def _is(value: Mapping[str, Any], tag: str) -> bool:

@@ -7,7 +7,8 @@ proves that some were lost, and those are requested. The core holds no messages;
 
 from dataclasses import dataclass, replace
 
-from chatterbox.wire.frames import Change
+from chatterbox.wire.frames import Change, Message
+from client.encryption.core.trust import DecryptedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,19 @@ class ChangeProgress:
 
 
 NO_CHANGES = ChangeProgress()
+
+
+def is_newer(message: Message, held: Message) -> bool:
+    """Whether a face that holds `held` shows `message` in its place: it changed, or it can be read now."""
+    if message.rev != held.rev:
+        return message.rev > held.rev
+    return became_readable(held, message)
+
+
+def became_readable(held: Message, message: Message) -> bool:
+    """Whether a message that could not be read can be read now."""
+    could_not = isinstance(held, DecryptedMessage) and held.unreadable is not None
+    return could_not and not (isinstance(message, DecryptedMessage) and message.unreadable is not None)
 
 
 def disconnect(changes: ChangeProgress) -> ChangeProgress:

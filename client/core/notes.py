@@ -10,6 +10,7 @@ from chatterbox.wire.people import Presence, Profile
 from chatterbox.wire.position import Position
 from client.core.outbox_entry import OutboxEntry
 from client.core.read_state.room_read_state import RoomReadState
+from client.encryption.message_encryption import WaitReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +225,24 @@ class SendDelayed:
 
 
 @dataclass(frozen=True, slots=True)
+class SendWaits:
+    """`entry` can't be encrypted now: it waits until keys come, or the user does what `detail` says."""
+
+    entry: OutboxEntry
+    reason: WaitReason
+    usernames: tuple[str, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DirectRenamed:
+    """The conversation with `peer` is encrypted from now on; what was `room` before is `earlier` now."""
+
+    room: str
+    earlier: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendStored:
     """The server acknowledged `entry`: it is stored, at this position."""
 
@@ -294,6 +313,8 @@ Note: TypeAlias = (
     | InvitationReceived
     | QueuedOffline
     | SendDelayed
+    | SendWaits
+    | DirectRenamed
     | SendStored
     | SendFailed
     | CommandAnswered

@@ -10,11 +10,13 @@ from chatterbox.wire import codec
 from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.frames import Edit, ErrorFrame, Message, Send, Sent
 from client.core.client_state import ClientState, ConnectionPhase, ReducerStep
+from client.core.encryption import encrypted_sends
 from client.core.events import DropEntry, RetryDue, StartTimer
 from client.core.frame_decoder import UNREADABLE
 from client.core.notes import CommandRefused, QueuedOffline, SendDelayed, SendFailed, SendStored
 from client.core.outbox_entry import OutboxEntry
 from client.core.rooms import room_messages
+from client.encryption.core.trust import DecryptedMessage
 
 RETRY_S = 1.0
 """How long to wait after a temporary refusal, if the server does not say."""
@@ -57,20 +59,23 @@ def advance(step: ReducerStep, room: str) -> None:
     state = step.state
     if state.phase is not ConnectionPhase.LIVE or state.moving or room in state.in_flight or room in state.delayed:
         return
+    if step.state.is_encrypted(room):
+        if entries := step.state.unsent.get(room, ()):
+            encrypted_sends.encrypt_entry(step, entries[0])
+        return
     while entries := step.state.unsent.get(room, ()):
-        send = _send(entries[0])
+        send = send_command_of(entries[0])
         if len(codec.encode(send)) <= state.limits.frame_bytes:
             in_flight = {**step.state.in_flight, room: step.send_command(send)}
             unsent = {**step.state.unsent, room: (replace(entries[0], tried=True), *entries[1:])}
             step.set_state(replace(step.state, in_flight=in_flight, unsent=unsent))
             return
-        _take_first(step, room)
         limit = f"The message is too large: a frame has at most {state.limits.frame_bytes} bytes."
-        _fail(step, entries[0], Code.CONTENT_TOO_LONG, limit)
+        fail_first(step, room, Code.CONTENT_TOO_LONG, limit)
 
 
-def _send(entry: OutboxEntry) -> Send:
-    """The command for an entry, with the longest id that there is."""
+def send_command_of(entry: OutboxEntry) -> Send:
+    """The command for an entry, in clear, with the longest id that there is."""
     reply_to = entry.reply_to or msgspec.UNSET
     files = tuple(file.id for file in entry.files) or msgspec.UNSET
     return Send(id=2**53 - 1, room=entry.room, content=entry.content, key=entry.key, reply_to=reply_to, files=files)
@@ -86,10 +91,13 @@ def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
     entry = _take_sent(step, send)
     if entry is None:
         return
+    is_encrypted = step.state.is_encrypted(send.room)
+    if is_encrypted:
+        step.set_state(replace(step.state, encryption=step.state.encryption.acknowledged(send.room)))
     if entry.edited is None:
         step.emit(DropEntry(entry.key))
     step.show(SendStored(entry, reply.at))
-    own = Message(
+    own = (DecryptedMessage if is_encrypted else Message)(
         room=reply.room,
         at=reply.at,
         message_id=reply.message_id,
@@ -102,11 +110,19 @@ def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
         files=reply.files or entry.files,
     )
     room_messages.take_own_message(step, own)
+    if entry.edited is not None and is_encrypted:
+        encrypted_sends.encrypt_edit(step, entry, reply.at.offset)
+        return
     if entry.edited is not None:
         edit_id = step.send_command(Edit(id=0, room=send.room, offset=reply.at.offset, content=entry.edited))
-        in_flight = {**step.state.in_flight, send.room: edit_id}
-        step.set_state(replace(step.state, edits={**step.state.edits, edit_id: entry}, in_flight=in_flight))
+        note_edit(step, entry, edit_id)
     advance(step, send.room)
+
+
+def note_edit(step: ReducerStep, entry: OutboxEntry, command_id: int) -> None:
+    """The `edit` of an acknowledged message is in flight."""
+    in_flight = {**step.state.in_flight, entry.room: command_id}
+    step.set_state(replace(step.state, edits={**step.state.edits, command_id: entry}, in_flight=in_flight))
 
 
 def finish_edit(step: ReducerStep, edit: Edit) -> None:
@@ -120,12 +136,17 @@ def refuse_edit(step: ReducerStep, edit: Edit, error: ErrorFrame) -> None:
     """Try again later if the refusal is temporary; otherwise show the text, and only then forget it."""
     if (entry := _take_edit(step, edit)) is None:
         return
+    if encrypted_sends.is_stale(error):
+        encrypted_sends.note_stale(step, edit.room, edit.id)
+        put_edit_back(step, entry)  # its key gets the same ack again, and then it is encrypted for those who read now
+        advance(step, edit.room)
+        return
     if not is_temporary(error):
         step.show(CommandRefused(edit, error.code, error.detail))
         step.emit(DropEntry(entry.key))
         advance(step, edit.room)
         return
-    _put_first(step, entry)
+    put_edit_back(step, entry)
     delayed = {**step.state.delayed, edit.room: edit.id}
     step.set_state(replace(step.state, delayed=delayed))
     step.emit(StartTimer(RETRY_S if error.retry_after_s is None else error.retry_after_s, RetryDue(edit.room, edit.id)))
@@ -138,7 +159,7 @@ def _take_edit(step: ReducerStep, edit: Edit) -> OutboxEntry | None:
     return entry
 
 
-def _put_first(step: ReducerStep, entry: OutboxEntry) -> None:
+def put_edit_back(step: ReducerStep, entry: OutboxEntry) -> None:
     """Let an acknowledged message be sent again: its key gets the same ack, after which it is edited."""
     waiting = step.state.unsent.get(entry.room, ())
     step.set_state(replace(step.state, unsent={**step.state.unsent, entry.room: (entry, *waiting)}))
@@ -160,6 +181,9 @@ def refuse(step: ReducerStep, send: Send, error: ErrorFrame) -> None:
     """Retry later if the refusal is temporary; otherwise show the text, and only then forget it."""
     if error.code == UNREADABLE:  # it may be stored: the key makes sure that a retry does not store it twice
         error = msgspec.structs.replace(error, retry_after_s=UNREADABLE_RETRY_S)
+    if encrypted_sends.is_stale(error) and step.state.is_encrypted(send.room):
+        _encrypt_again(step, send)
+        return
     if not is_temporary(error):
         if (entry := _take_sent(step, send)) is not None:
             _fail(step, entry, error.code, error.detail)
@@ -171,6 +195,31 @@ def refuse(step: ReducerStep, send: Send, error: ErrorFrame) -> None:
     wait_s = RETRY_S if error.retry_after_s is None else error.retry_after_s
     step.emit(StartTimer(wait_s, RetryDue(send.room, send.id)))
     step.show(SendDelayed(step.state.unsent[send.room][0], error.detail, wait_s))
+
+
+def _encrypt_again(step: ReducerStep, send: Send) -> None:
+    """Who can read has changed, and nothing was stored: encrypt for those who can read now, under the same key."""
+    if step.state.in_flight.get(send.room) != send.id:
+        return
+    step.set_state(replace(step.state, in_flight=_without(step.state.in_flight, send.room)))
+    wait_s = encrypted_sends.note_stale(step, send.room, send.id)
+    if wait_s is not None:
+        step.show(SendDelayed(step.state.unsent[send.room][0], encrypted_sends.CHANGING, wait_s))
+    advance(step, send.room)
+
+
+def refuse_opening(step: ReducerStep, room: str, command_id: int, error: ErrorFrame) -> None:
+    """The conversation that a message is for was not opened: try again later, or show the text."""
+    if not (entries := step.state.unsent.get(room, ())):
+        return
+    if is_temporary(error):
+        wait_s = RETRY_S if error.retry_after_s is None else error.retry_after_s
+        step.set_state(replace(step.state, delayed={**step.state.delayed, room: command_id}))
+        step.emit(StartTimer(wait_s, RetryDue(room, command_id)))
+        step.show(SendDelayed(entries[0], error.detail, wait_s))
+        return
+    fail_first(step, room, error.code, error.detail)
+    advance(step, room)
 
 
 def retry(step: ReducerStep, room: str, command_id: int) -> None:
@@ -185,7 +234,7 @@ def disconnect(step: ReducerStep) -> None:
     edits = reversed(list(step.state.edits.values()))
     step.set_state(replace(step.state, in_flight={}, delayed={}, edits={}))
     for entry in edits:
-        _put_first(step, entry)
+        put_edit_back(step, entry)
 
 
 def is_in_flight(state: ClientState, entry: OutboxEntry) -> bool:
@@ -223,9 +272,14 @@ def _take_first(step: ReducerStep, room: str) -> OutboxEntry:
     return entry
 
 
+def fail_first(step: ReducerStep, room: str, code: str, detail: str) -> None:
+    """Give up the first unsent message of a room, and show it."""
+    _fail(step, _take_first(step, room), code, detail)
+
+
 def _fail(step: ReducerStep, entry: OutboxEntry, code: str, detail: str) -> None:
     step.show(SendFailed(entry, code, detail))
-    step.emit(DropEntry(entry.key))
+    step.emit(DropEntry(entry.key, stored=False))
 
 
 def _without(mapping: Mapping[str, Item], room: str) -> dict[str, Item]:

@@ -9,8 +9,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
-from chatterbox.wire import close_codes, frames
+import msgspec
+
+from chatterbox.wire import close_codes, direct_names, frames
 from chatterbox.wire.close_codes import CloseCode
+from chatterbox.wire.errors import Code
 from client.core import (
     command_pace,
     direct_rooms,
@@ -21,12 +24,14 @@ from client.core import (
     room_list,
 )
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
+from client.core.encryption import encrypted_sends, encryption_rules
 from client.core.frame_decoder import UNREADABLE
 from client.core.people import device_rules, people_rules, screen_rules
 from client.core.read_state import read_rules
 from client.core.rooms import (
     changed_messages,
     page_requests,
+    pending_commands,
     request_retry,
     room_joins,
     room_membership,
@@ -46,23 +51,43 @@ def reduce(state: ClientState, event: events.Event) -> tuple[ClientState, list[e
         return state, []
     step = ReducerStep(state)
     _take(step, event)
+    for effect in step.effects:
+        if isinstance(effect, events.SendCommand):
+            _require_encrypted(step.state, effect.command)
     return step.state, step.effects
+
+
+def _require_encrypted(state: ClientState, command: frames.Command) -> None:
+    """Raise `UnencryptedSendError` instead of sending text to an encrypted room, whatever the rules decided."""
+    if isinstance(command, frames.Send | frames.Edit | frames.React):
+        is_encrypted = direct_names.is_encrypted(command.room) or command.room in state.encryption.uids
+        encrypted_sends.require_encrypted(command, is_encrypted=is_encrypted)
 
 
 def _take(step: ReducerStep, event: events.Event) -> None:
     match event:
         case events.FrameReceived(frame):
-            _take_frame(step, direct_rooms.from_server(frame, step.state.username))
+            encryption_rules.learn(step, frame)
+            encrypted = step.state.encryption.directs
+            _take_frame(step, direct_rooms.from_server(frame, step.state.username, encrypted))
         case events.MessageQueued(entry):
-            outbox_rules.queue(step, entry)
+            outbox_rules.queue(step, replace(entry, room=encryption_rules.begin_encrypted(step, entry.room)))
         case events.EntryTakenBack(key):
             outbox_rules.take_back(step, key)
         case events.EntryEdited(key, text):
             outbox_rules.edit(step, key, text)
         case events.CommandRequested(command):
-            step.send_for_person(command)
+            _request(step, command)
         case events.RoomRequested(room):
-            room_joins.join(step, room)
+            room_joins.join(step, encryption_rules.begin_encrypted(step, room))
+        case (
+            events.ContentEncrypted()
+            | events.EncryptionRefused()
+            | events.EncryptionReady()
+            | events.MessagesDecrypted()
+            | events.KeysAccepted()
+        ):
+            _take_encryption_event(step, event)
         case events.RoomRead(room, offset, turn):
             read_rules.read(step, room, offset, turn)
         case events.RoomMarkedUnread(room, offset):
@@ -99,6 +124,36 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             assert_never(event)
 
 
+def _request(step: ReducerStep, command: frames.Command) -> None:
+    """Send what a person asks for; in an encrypted room, texts and reactions are encrypted first."""
+    match command:
+        case frames.Edit() | frames.React() if step.state.phase is ConnectionPhase.LIVE and step.state.is_encrypted(
+            command.room
+        ):
+            encrypted_sends.encrypt_command(step, command)
+        case frames.Direct(username=username, encrypted=msgspec.UNSET):
+            is_encrypted = step.state.is_encrypted(direct_rooms.room_with(username))
+            step.send_for_person(msgspec.structs.replace(command, encrypted=is_encrypted or msgspec.UNSET))
+        case _:
+            step.send_for_person(command)
+
+
+def _take_encryption_event(step: ReducerStep, event: events.EncryptionEvent | events.KeysAccepted) -> None:
+    match event:
+        case events.ContentEncrypted():
+            encryption_rules.take_encrypted(step, event)
+        case events.EncryptionRefused():
+            encryption_rules.take_refused(step, event)
+        case events.EncryptionReady():
+            encryption_rules.ready(step)
+        case events.MessagesDecrypted():
+            encryption_rules.take_decrypted(step, event)
+        case events.KeysAccepted(room):
+            encryption_rules.accept_keys(step, room)
+        case _:
+            assert_never(event)
+
+
 def _take_people_request(step: ReducerStep, request: events.PeopleRequest) -> None:
     match request:
         case events.PeopleShown(usernames):
@@ -122,8 +177,9 @@ def _take_connection_event(
     event: events.Started | events.HandshakeDone | events.TokenRenewed | events.ConnectionLost,
 ) -> None:
     match event:
-        case events.Started(entries, username):
-            step.set_state(replace(step.state, username=username or step.state.username))
+        case events.Started(entries, username, encrypted):
+            encryption = replace(step.state.encryption, directs=encrypted)
+            step.set_state(replace(step.state, username=username or step.state.username, encryption=encryption))
             outbox_rules.restore(step, entries)
             step.show(notes.Connecting())
             step.emit(events.Dial(0.0))
@@ -149,6 +205,7 @@ def _take_timer(step: ReducerStep, timer: events.Timer) -> None:
                 step.emit(events.CloseConnection())
         case events.RetryDue(room, command_id):
             outbox_rules.retry(step, room, command_id)
+            encryption_rules.retry(step, room, command_id)
             request_retry.retry(step, room, command_id)
         case events.PageDue(command_id):
             room_list.retry(step, command_id)
@@ -271,6 +328,7 @@ def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
         )
     )
     outbox_rules.disconnect(step)
+    encryption_rules.disconnect(step)
     room_resume.disconnect(step)
     read_rules.disconnect(step)
     screen_rules.disconnect(step)
@@ -340,8 +398,8 @@ def _answer(step: ReducerStep, pending: PendingCommand, reply: frames.Reply) -> 
             screen_rules.confirm(step, command)
         case frames.Join() as join, frames.Joined():
             room_joins.take_joined(step, reply, join.room)
-        case frames.Direct(), frames.DirectOpened(room=room) if room in step.state.joining:
-            room_joins.join_opened(step, room)
+        case frames.Direct() as direct, frames.DirectOpened():
+            _take_opened(step, pending, direct, reply)
         case _, frames.Page() if not pending.by_person:
             room_messages.take_page(step, reply)
         case _, frames.ChangesPage() if not pending.by_person:
@@ -350,6 +408,21 @@ def _answer(step: ReducerStep, pending: PendingCommand, reply: frames.Reply) -> 
             room_list.take_page(step, pending, reply)
         case command, _:
             _show_reply(step, command, reply)
+
+
+def _take_opened(
+    step: ReducerStep, pending: PendingCommand, direct: frames.Direct, opened: frames.DirectOpened
+) -> None:
+    """Take an opened conversation, unless the server opened one that is not encrypted in the place of one that is."""
+    if direct.encrypted is True and not opened.encrypted:
+        refusal = frames.ErrorFrame(code=Code.ENCRYPTION_OFF, detail="", id=direct.id)
+        _take_refusal(step, pending, refusal)
+        return
+    if pending.by_person and opened.room in step.state.joining:
+        room_joins.join_opened(step, opened.room)
+    elif pending.by_person:
+        _show_reply(step, direct, opened)
+    outbox_rules.advance(step, opened.room)
 
 
 def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply) -> None:
@@ -385,9 +458,8 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
             outbox_rules.refuse_edit(step, edit, error)
         case frames.Join() as join:
             room_joins.refuse_join(step, join, error, temporary=temporary)
-        case frames.Direct(username=username):
-            join = frames.Join(id=pending.command.id, room=direct_rooms.room_with(username))
-            room_joins.refuse_join(step, join, error, temporary=temporary)
+        case frames.Direct() as direct:
+            _refuse_direct(step, pending, direct, error)
         case frames.ReadHistory() as history if not pending.by_person:
             room_messages.refuse_page(step, history, error, temporary=temporary)
         case frames.ReadChanges() as command if not pending.by_person:
@@ -398,5 +470,22 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
             screen_rules.refuse(step, command, error, temporary=temporary)
         case frames.ListRooms() as command:
             room_list.refuse_page(step, pending, command, error)
+        case frames.Edit() | frames.React() as command if (
+            encrypted_sends.is_stale(error) and pending.tries < encrypted_sends.MAX_TRIES
+        ):
+            encrypted_sends.encrypt_command(step, command, pending.tries + 1)
         case command:
             step.show(notes.CommandRefused(command, error.code, error.detail))
+
+
+def _refuse_direct(step: ReducerStep, pending: PendingCommand, direct: frames.Direct, error: frames.ErrorFrame) -> None:
+    """A conversation was not opened: refuse the join, or the message that waits for it."""
+    room = pending_commands.room_of(direct)
+    if error.code == Code.ENCRYPTION_OFF:
+        error = msgspec.structs.replace(error, detail=room_joins.downgraded(room))
+    temporary = outbox_rules.is_temporary(error)
+    if pending.by_person:
+        room_joins.refuse_join(step, frames.Join(id=direct.id, room=room), error, temporary=temporary)
+        outbox_rules.advance(step, room)
+    else:
+        outbox_rules.refuse_opening(step, room, direct.id, error)

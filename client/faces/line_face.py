@@ -17,6 +17,7 @@ from client.core.events import (
     AwaySet,
     CommandRequested,
     DeviceUsed,
+    KeysAccepted,
     QuitRequested,
     RoomLooked,
     RoomRead,
@@ -25,6 +26,7 @@ from client.core.events import (
     TypingShared,
     UserTyped,
 )
+from client.core.message_changes import became_readable
 from client.core.outbox_entry import OutboxEntry
 from client.faces.line_output import LineOutput, LoopClock
 from client.faces.messages.attention import Attention
@@ -38,6 +40,8 @@ from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.change_text import changes_of, done_line
+from client.text.encrypted_message_text import encryption_words
+from client.text.encryption_text import UnreadableRun, with_unreadable_runs
 from client.text.file_text import summary
 from client.text.people_text import unknown_person, whois_lines
 from client.text.room_names import shown_room
@@ -158,6 +162,9 @@ class LineFace:
             case notes.RoomReset(room):
                 self._forget(room)
                 self._print(note)
+            case notes.DirectRenamed(room):
+                self._print(note)
+                self._rename(room)
             case notes.ReadStateTold(room, state):
                 self._unread.limit(room, state.unread)
             case notes.CommandRefused():
@@ -185,6 +192,7 @@ class LineFace:
                 | notes.InvitationReceived()
                 | notes.QueuedOffline()
                 | notes.SendDelayed()
+                | notes.SendWaits()
                 | notes.SendStored()
                 | notes.SendFailed()
                 | notes.ServerError()
@@ -287,7 +295,9 @@ class LineFace:
             self.connection.request(RoomRead(room, offset))
 
     def _take_blank_line(self) -> None:
-        """React to a blank line, in faces that do."""
+        """Enter once more sends a message that waits because keys changed; some faces react otherwise, too."""
+        if self.room is not None and self.connection.state.encryption.waits_for_enter(self.room):
+            self.connection.request(KeysAccepted(self.room))
 
     def _report_queued(self, entry: OutboxEntry) -> None:
         """React to a message that was queued, in faces that do."""
@@ -333,7 +343,9 @@ class LineFace:
         self._reactions.replace(message)
         if (old := self._printed.replace(message)) is None:
             return
-        if message.room == self.room:
+        if message.room == self.room and became_readable(old, message):
+            self._print_message(message)
+        elif message.room == self.room:
             for sentence in changes_of(old, message, note.by, me):
                 self.notice(sentence)
         others = note.by != me or note.did not in {"react", "unreact"}
@@ -392,16 +404,27 @@ class LineFace:
         self._open(room)
         self._entered.add(room)
         self._unread.take(room)
-        self.notice(f"Now in {shown_room(room)}.")
+        self.notice(f"Now in {shown_room(room)}{self._encryption_words(room)}.")
         if topic := self.connection.state.topics.get(room):
             self.notice(note_text.topic_line(room, topic))
         if dropped:
             self.notice(note_text.not_shown(room, dropped, KEPT))
-        for message in messages:
-            self._speakers.setdefault(room, {})[message.username] = message.timestamp
-            self._printed.add([message])
-            self._print_message(message)
-            self._mark_printed(message)
+        for shown in with_unreadable_runs(messages):
+            run = shown.messages if isinstance(shown, UnreadableRun) else (shown,)
+            if isinstance(shown, UnreadableRun):
+                self.notice(shown.line)
+            for message in run:
+                self._speakers.setdefault(room, {})[message.username] = message.timestamp
+                self._printed.add([message])
+                if not isinstance(shown, UnreadableRun):
+                    self._print_message(message)
+                self._mark_printed(message)
+
+    def _encryption_words(self, room: str) -> str:
+        if not is_direct(room):
+            return ""
+        state = self.connection.state
+        return encryption_words(encrypted=state.is_encrypted(room), is_possible=state.encryption.is_possible)
 
     def _unread_before(self, room: str, shown: Sequence[frames.Message]) -> int:
         """How many messages are unread before those that are shown, as far as the server tells."""
@@ -436,6 +459,14 @@ class LineFace:
         if room == self.room:
             self._open(None)
             self.notice("No room open. /join ROOM")
+
+    def _rename(self, room: str) -> None:
+        """What was shown of `room` is not encrypted, and has another name from now on."""
+        self._forget(room)
+        self._unread.take(room)
+        self._entered.discard(room)
+        if room == self.room:
+            self.open(room)
 
     def _forget(self, room: str) -> None:
         """Drop what is known of the messages of a room."""

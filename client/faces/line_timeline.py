@@ -4,7 +4,9 @@ from collections.abc import Callable
 from datetime import date, tzinfo
 
 from chatterbox.wire.frames import AttachedFile, Message
+from client.encryption.core.trust import DecryptedMessage
 from client.text.change_text import answers, marks_of
+from client.text.encrypted_message_text import notices_of
 from client.text.file_text import file_lines, save_command
 from client.text.line_wrap import NOTICE, hang
 from client.text.local_time import time_of
@@ -38,7 +40,16 @@ class LineTimeline:
         self._day: date | None = None
 
     def message(self, message: Message, original: Message | None = None) -> list[str]:
-        """The lines of one message, after a line for its day if the day changed. `original`: what it answers."""
+        """The lines of one message, after a line for its day if the day changed. `original`: what it answers.
+
+        What an encrypted room has that can't be read, or is not by the user whose name it bears, is a notice.
+        """
+        if isinstance(message, DecryptedMessage) and (before := notices_of(message)):
+            lines = [line for text in before for line in self.notice(text)]
+            return lines if message.unreadable is not None else lines + self._message(message, original)
+        return self._message(message, original)
+
+    def _message(self, message: Message, original: Message | None) -> list[str]:
         at = time_of(message.timestamp, self._zone)
         time, name = f"{at:%H:%M}" if at else "--:--", inert_name(message.username)
         time += f" {shown_room(message.room)}" if self._rooms else ""

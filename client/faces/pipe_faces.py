@@ -14,6 +14,9 @@ from client.core import notes
 from client.core.direct_rooms import is_direct
 from client.core.events import AwaySet, CommandRequested
 from client.core.message_changes import HeldMessages
+from client.core.outbox_entry import OutboxEntry
+from client.encryption.core.trust import DecryptedMessage
+from client.encryption.message_encryption import WaitReason
 from client.faces.line_timeline import LineTimeline
 from client.failures import ExitCode, Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.chat_connection import Connector
@@ -25,6 +28,7 @@ from client.text.suggestions import why_not_in
 
 PRINTED_LIMIT = 10_000
 """Messages of which `tail --changes` remembers how they were printed, so that no change is printed twice."""
+KEY_CHANGES = {WaitReason.KEYS_CHANGED, WaitReason.VERIFIED_KEYS_CHANGED}
 QUEUE_LIMIT = 1000
 """Messages that may wait in the outbox before more of the input is read."""
 
@@ -60,6 +64,8 @@ class SendFace:
         self._own: set[str] = set()
         """Keys of the messages of this run; the outbox may hold others."""
         self._failed = False
+        self._waits: WaitReason | None = None
+        """Why a message of this run can't be encrypted now."""
         self._asked = self._answered = False
         """Whether the list of rooms was requested, to explain a refusal, and whether it arrived."""
         self._progress = asyncio.Event()
@@ -89,7 +95,9 @@ class SendFace:
             case notes.WelcomeReceived(again=again):
                 if again:
                     self._print(note)
-            case notes.Disconnected() | notes.ServerError():
+            case notes.SendWaits(entry):
+                self._take_waiting(note, entry)
+            case notes.Disconnected() | notes.ServerError() | notes.DirectRenamed():
                 self._print(note)
             case (
                 notes.Connecting()
@@ -119,6 +127,13 @@ class SendFace:
             case _:
                 assert_never(note)
 
+    def _take_waiting(self, note: notes.SendWaits, entry: OutboxEntry) -> None:
+        """A message can't be encrypted now: it stays in the outbox, as a person has to do something first."""
+        self._print(note)
+        self._waits = note.reason
+        self._own.discard(entry.key)
+        self._progress.set()
+
     async def send(self, lines: AsyncIterator[str]) -> ExitCode:
         """Send the lines, and return when all of them are acknowledged or refused."""
         number = 0
@@ -126,9 +141,17 @@ class SendFace:
             number += 1
             if line.strip() or self._files:
                 self._send_line(line, number)
-                await self._until(lambda: self.connection.state.unsent_count < QUEUE_LIMIT)
-        await self._until(lambda: not self.connection.state.unsent_count and self._asked == self._answered)
+                await self._until(lambda: self.connection.state.unsent_count < QUEUE_LIMIT or self._waits is not None)
+            if self._waits is not None:
+                break
+        await self._until(lambda: self._waits is not None or self._is_done())
+        if self._waits is not None:
+            self._report(self._kept().strip())
+            return ExitCode.KEYS_CHANGED if self._waits in KEY_CHANGES else ExitCode.REFUSED
         return ExitCode.REFUSED if self._failed else ExitCode.OK
+
+    def _is_done(self) -> bool:
+        return not self.connection.state.unsent_count and self._asked == self._answered
 
     def _print(self, note: notes.Note) -> None:
         if (text := note_text.sentence(note, self._server)) is not None:
@@ -195,6 +218,8 @@ class TailFace:
         if changes:
             self.connection.ask_for_held(lambda: dict.fromkeys(rooms, HeldMessages(1)))
         self.failure: Failure | None = None
+        self.unreadable = 0
+        """How many messages could not be decrypted when they were printed."""
         self._server = server
         self._rooms = rooms
         self._out = out
@@ -233,7 +258,7 @@ class TailFace:
                 if room in self._rooms:
                     self._print(note)
                     self._advance(room, ResumePoint(at.epoch, at.offset))
-            case notes.MessagesMissing() | notes.ServerError():
+            case notes.MessagesMissing() | notes.ServerError() | notes.DirectRenamed():
                 self._print(note)
             case (
                 notes.Connecting()
@@ -252,6 +277,7 @@ class TailFace:
                 | notes.TopicChange()
                 | notes.QueuedOffline()
                 | notes.SendDelayed()
+                | notes.SendWaits()
                 | notes.SendStored()
                 | notes.SendFailed()
                 | notes.SessionOver()
@@ -296,6 +322,8 @@ class TailFace:
             return
         for line in self._timeline.message(message) if self._timeline else [as_json(message)]:
             self._out(line)
+        if isinstance(message, DecryptedMessage) and message.unreadable is not None:
+            self.unreadable += 1
         self._note_printed(message)
         rev = self._printed[message.room].rev if message.room in self._printed else None
         self._advance(message.room, ResumePoint(message.at.epoch, message.at.offset, rev))
@@ -338,14 +366,22 @@ def change_as_json(note: notes.MessageChanged) -> str:
     """A changed message as one line of JSON: the fields of the frame `change`, but for `after`."""
     message, by, did, what = note.message, note.by, note.did, note.what
     change = frames.Change(room=message.room, rev=message.rev, after=0, message=message, by=by, did=did, what=what)
-    fields = msgspec.to_builtins(change)
+    fields = msgspec.to_builtins(change) | {"message": _fields(message)}
     del fields["after"]
     return json.dumps(fields)
 
 
 def as_json(message: frames.Message) -> str:
     """The message frame as one line of JSON. ASCII: harmless to a terminal, and the same to every JSON parser."""
-    return json.dumps(msgspec.to_builtins(message))
+    return json.dumps(_fields(message))
+
+
+def _fields(message: frames.Message) -> dict[str, object]:
+    """The fields of a message; of an encrypted one also `encrypted`, and `trust` or `unreadable`."""
+    fields: dict[str, object] = msgspec.to_builtins(message)
+    if isinstance(message, DecryptedMessage):
+        fields["encrypted"] = True
+    return fields
 
 
 def failure_of(ended: notes.SessionOver) -> Failure | None:

@@ -78,6 +78,7 @@ class PlainFace(LineFace):
 
     def _take_blank_line(self) -> None:
         """Print the open room and its state, which other faces keep on the screen."""
+        super()._take_blank_line()
         if not self._output.echoed:
             return
         where = shown_room(self.room) if self.room else "no room"

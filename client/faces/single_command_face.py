@@ -11,6 +11,7 @@ from client.core.events import AwaySet, CommandRequested
 from client.faces.pipe_faces import failure_of
 from client.failures import Failure, ServerRefused, unreachable
 from client.net.chat_connection import ChatConnection, Connector
+from client.net.encryption_shell import EncryptionSupport
 from client.net.token_source import TokenSource
 from client.text import note_text
 from client.text.sanitize import inert
@@ -88,6 +89,8 @@ class SingleCommandFace:
                 | notes.TopicChange()
                 | notes.QueuedOffline()
                 | notes.SendDelayed()
+                | notes.SendWaits()
+                | notes.DirectRenamed()
                 | notes.SendStored()
                 | notes.SendFailed()
                 | notes.SessionOver()
@@ -115,14 +118,15 @@ async def ask_once(
     *,
     wrap: Callable[[Show], Show] = lambda show: show,
     known: Collection[str] = (),
+    encryption: EncryptionSupport | None = None,
 ) -> notes.CommandAnswered | notes.RoomEntered:
     """Send `command` and return its reply; raises `Failure`. `wrap` may wrap the function that takes the notes.
 
-    `known` are rooms that the server listed before.
+    `known` are rooms that the server listed before. `encryption`: for commands in encrypted rooms.
     """
 
     def connect(show: Show) -> ChatConnection:
-        return ChatConnection(server, tokens, wrap(show), state=ClientState(follow=frozenset()))
+        return ChatConnection(server, tokens, wrap(show), state=ClientState(follow=frozenset()), encryption=encryption)
 
     face = SingleCommandFace(server, command, connect, known)
     ended = await face.connection.run()

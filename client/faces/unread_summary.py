@@ -3,6 +3,7 @@
 from collections import deque
 
 from chatterbox.wire.frames import Message
+from client.core.message_changes import is_newer
 
 KEPT = 20
 """Messages kept of each room; of earlier ones, only the number."""
@@ -38,7 +39,7 @@ class UnreadSummary:
     def replace(self, message: Message) -> None:
         """Keep an older version of `message` no longer; one that is not kept changes nothing."""
         for index, old in enumerate(self._kept.get(message.room, ())):
-            if old.at == message.at and old.rev < message.rev:
+            if old.at == message.at and is_newer(message, old):
                 self._kept[message.room][index] = message
 
     def take(self, room: str) -> list[Message]:

@@ -17,13 +17,16 @@ from chatterbox.wire.frames import AttachedFile
 from client.core import events, frame_decoder
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.connect_frame import connect_frame
+from client.core.direct_rooms import NONE_ENCRYPTED
 from client.core.message_changes import HeldMessages
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 from client.core.outbox_rules import is_in_flight
 from client.core.reducer import reduce
+from client.encryption.message_encryption import MessageEncryption
 from client.failures import Failure, NotLoggedIn
 from client.net.dialer import dial, why_closed, why_not_opened
+from client.net.encryption_shell import EncryptionShell, EncryptionSupport
 from client.net.token_source import TokenSource
 from client.store.outbox import Outbox, new_entry
 from client.text.session_ended import BY_CLOSE_CODE
@@ -51,6 +54,7 @@ class ChatConnection:
         outbox: Outbox | None = None,
         state: ClientState | None = None,
         dial: Callable[[str], connect] = dial,
+        encryption: EncryptionSupport | None = None,
     ) -> None:
         self.state = state or ClientState()
         self._server = server
@@ -58,6 +62,8 @@ class ChatConnection:
         self._show = show
         self._outbox = outbox
         self._dial = dial
+        self._directs = encryption.directs if encryption else None
+        self._encryption = EncryptionShell(encryption, lambda: self.state, self._feed, self._fail)
         self._token = ""
         self._refused = ""
         """The token that the server called expired."""
@@ -78,7 +84,10 @@ class ChatConnection:
 
     async def run(self) -> SessionOver:
         """Stay connected, reconnecting as often as it takes, until the end; return why it ended."""
-        self._feed(events.Started(self._outbox.take_over() if self._outbox else (), self._username()))
+        username = self._username()
+        directs = self._directs.load() if self._directs else NONE_ENCRYPTED
+        entries = self._outbox.take_over(directs) if self._outbox else ()
+        self._feed(events.Started(entries, username, directs))
         try:
             while self._ended is None:
                 await self._pause(self._dial_after_s)
@@ -101,6 +110,7 @@ class ChatConnection:
                 self.send(room, content, reply_to, files)
             case (
                 events.CommandRequested()
+                | events.KeysAccepted()
                 | events.RoomRequested()
                 | events.RoomRead()
                 | events.RoomMarkedUnread()
@@ -128,7 +138,7 @@ class ChatConnection:
         entry = new_entry(room, check_text(content, self.state.limits), reply_to, files)
         if self._outbox is not None:
             is_live = self.state.phase is ConnectionPhase.LIVE
-            self._outbox.add([replace(entry, tried=is_live)])
+            self._outbox.add([replace(entry, tried=is_live)], encrypted=self.state.is_encrypted(room))
         self._feed(events.MessageQueued(entry))
         return entry
 
@@ -144,7 +154,9 @@ class ChatConnection:
         check_text = text_rules.caption if found[0].files else text_rules.content
         content = check_text(text, self.state.limits)
         if self._outbox is not None:
-            self._outbox.edit(found[0], content)
+            self._outbox.edit(found[0], content, encrypted=self.state.is_encrypted(found[0].room))
+        if not found[0].tried:
+            self._encryption.forget(key, stored=False)
         self._feed(events.EntryEdited(key, content))
         return found[0]
 
@@ -158,8 +170,21 @@ class ChatConnection:
             return None
         if self._outbox is not None:
             self._outbox.remove(key)
+        self._encryption.forget(key, stored=False)
         self._feed(events.EntryTakenBack(key))
         return entries[0]
+
+    async def ready_encryption(self) -> MessageEncryption:
+        """The encryption of this connection, once it has started.
+
+        Raises `EncryptionWaits`, `Failure`, `ChatError` or `LinkBroken`.
+        """
+        return await self._encryption.ready()
+
+    @property
+    def encryption(self) -> MessageEncryption | None:
+        """The encryption of this connection, once it was needed."""
+        return self._encryption.encryption
 
     def quit(self) -> None:
         """Disconnect for good; `run` returns."""
@@ -181,10 +206,13 @@ class ChatConnection:
                 for effect in effects:
                     self._perform(effect)
         except Exception as bug:  # noqa: BLE001 - it can occur in a timer, and must reach the caller of `run`
-            self._bug = self._bug or bug
-            self._stop(SessionOver(None, "bug"))
+            self._fail(bug)
         finally:
             self._feeding = False
+
+    def _fail(self, bug: Exception) -> None:
+        self._bug = self._bug or bug
+        self._stop(SessionOver(None, "bug"))
 
     def _perform(self, effect: events.Effect) -> None:
         match effect:
@@ -194,10 +222,15 @@ class ChatConnection:
                 self._put(codec.encode(command))
             case events.SendConnect(resume, command_id):
                 self._put(connect_frame(self._token, resume, command_id, self.state.limits.frame_bytes))
-            case events.DropEntry(key):
+            case events.DropEntry(key, stored):
+                self._encryption.forget(key, stored=stored)
                 self._drop(key)
             case events.MarkTried():
                 self._mark_tried()
+            case events.EncryptContent() | events.AcceptKeys() | events.KeepEncryptedDirects():
+                self._encryption.perform(effect)
+                if isinstance(effect, events.KeepEncryptedDirects) and self._outbox is not None:
+                    self._outbox.settle(effect.encrypted)
             case events.StartTimer(after_s, timer):
                 self._start_timer(after_s, timer)
             case events.Dial(after_s):
@@ -285,12 +318,14 @@ class ChatConnection:
 
     async def _use(self, socket: ClientConnection) -> None:
         self._socket = socket
+        self._encryption.connect(self._put, lambda: self._put(None))
         self._feed(events.HandshakeDone(self._held()))
         others = [asyncio.create_task(self._write(socket)), asyncio.create_task(self._renew())]
         try:
             await self._read(socket)
         finally:
             self._socket = None
+            await self._encryption.disconnect()
             for task in others:
                 task.cancel()
             for outcome in await asyncio.gather(*others, return_exceptions=True):
@@ -301,7 +336,7 @@ class ChatConnection:
         """Feed frames until the socket is closed, which raises; skip frames of a newer protocol."""
         while True:
             if (frame := frame_decoder.decode(await socket.recv(decode=False))) is not None:
-                self._feed(events.FrameReceived(frame))
+                await self._encryption.take(frame)
 
     async def _write(self, socket: ClientConnection) -> None:
         with suppress(ConnectionClosed):

@@ -174,6 +174,9 @@ class HttpApi:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._http.close()
 
     def register(self, username: str, password: str, code: str = "") -> None:

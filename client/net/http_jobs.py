@@ -6,7 +6,6 @@ import msgspec
 
 from chatterbox.wire.errors import Code
 from client.context import ClientContext
-from client.core.direct_rooms import local_name, wire_name
 from client.failures import ServerRefused
 from client.net.http_api import HttpApi, ReadStateInfo, SessionInfo
 from client.store.name_cache import NameCache
@@ -34,7 +33,7 @@ def usernames(context: ClientContext, room: str, cache: NameCache) -> list[str]:
     """The members of a room, as the server sends them; raises what `members` raises."""
     with _api(context) as api:
         try:
-            names = sorted(api.members(wire_name(room, context.tokens.session().username)), key=str.casefold)
+            names = sorted(api.members(context.wire_name(room)), key=str.casefold)
         except ServerRefused as refusal:
             if refusal.code != Code.ROOM_UNKNOWN:
                 raise
@@ -47,7 +46,7 @@ def usernames(context: ClientContext, room: str, cache: NameCache) -> list[str]:
 def own_reactions(context: ClientContext, room: str, first: int, last: int) -> list[tuple[int, str]]:
     """Offset and emoji of the user's reactions to the messages of a room from `first` to `last`."""
     with _api(context) as api:
-        found = api.own_reactions(wire_name(room, context.tokens.session().username), first, last)
+        found = api.own_reactions(context.wire_name(room), first, last)
     return [(each.offset, each.emoji) for each in found]
 
 
@@ -55,8 +54,7 @@ def unread(context: ClientContext) -> list[ReadStateInfo]:
     """The rooms with unread messages by the client's names, those that mention the user first."""
     with _api(context) as api:
         rooms = api.unread()
-    me = context.tokens.session().username
-    named = [msgspec.structs.replace(room, room=local_name(room.room, me)) for room in rooms if room.unread]
+    named = [msgspec.structs.replace(room, room=context.local_name(room.room)) for room in rooms if room.unread]
     return sorted(named, key=lambda room: (-room.mentions, -room.unread, room.room))
 
 

@@ -1,5 +1,6 @@
 """Client of the HTTP routes below `/keys`: devices, one-time keys, device lists and the key backup."""
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from chatterbox.wire.encryption.key_api import (
     UsersKeys,
 )
 from chatterbox.wire.errors import Code
+from chatterbox.wire.text_rules import http_date_s
 from client.failures import ServerRefused
 from client.net.http_api import HttpApi
 
@@ -39,6 +41,11 @@ class KeysApi(HttpApi):
     def devices(self) -> OwnDevices:
         """The user's devices, and the version of their list."""
         return self._parsed(OwnDevices, self._call("GET", "/keys/devices"))
+
+    def clock_ahead_s(self) -> float | None:
+        """By how much this computer's clock is ahead of the server's; None if the server did not tell."""
+        date_s = http_date_s(self._call("GET", "/keys/devices").headers.get("date", ""))
+        return None if date_s is None else time.time() - date_s
 
     def put_device(self, upload: DeviceUpload) -> OwnDevice:
         """Bind a device to this login session, and tell the generation of its key store."""

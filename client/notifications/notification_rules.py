@@ -6,16 +6,21 @@ caught up, however late it is shown: the welcome contains the head of each room.
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import assert_never
+
+import msgspec
 
 from chatterbox.wire.frames import Message
 from chatterbox.wire.position import Position
 from chatterbox.wire.read_state import ReadState
-from client.config.config_schema import NotificationSettings, NotifyLevel
+from client.config.config_schema import EncryptedNotice, NotificationSettings, NotifyLevel
 from client.core import notes
 from client.core.direct_rooms import is_direct
 from client.core.read_state.room_read_state import EVERYBODY
+from client.encryption.core.trust import DecryptedMessage
 from client.notifications.mentions import names
 from client.notifications.notification import NotableMessage, NotifyReason
+from client.text.encryption_text import first_message_line
 
 RESET_S = 1.0
 """How long after a reset of a room's history its messages count as read again, not as new (seconds)."""
@@ -58,13 +63,13 @@ def take(
             if mine or is_read or _is_old(rules, message, now_s):
                 return rules, None
             reason = reason_for(rules, message, answers_me=related is not None and related.username == rules.username)
-            return rules, NotableMessage(message, reason) if reason else None
+            return rules, _notable(rules, message, reason) if reason else None
         case notes.MessageChanged(message, mine, did="edit"):
             is_read = focused and message.room == looking_at
             if mine or is_read or related is None or _mentions(rules, related):
                 return rules, None
             is_mention = reason_for(rules, message) is NotifyReason.MENTION
-            return rules, NotableMessage(message, NotifyReason.MENTION) if is_mention else None
+            return rules, _notable(rules, message, NotifyReason.MENTION) if is_mention else None
         case notes.WelcomeReceived(username, rooms):
             heads = {room.room: Position(room.at.epoch, room.head) for room in rooms}
             return NotificationRules(rules.settings, username, heads, levels=rules.levels), None
@@ -79,6 +84,25 @@ def take(
         case _:
             pass  # other notes are nothing to be notified of
     return rules, None
+
+
+def _notable(rules: NotificationRules, message: Message, reason: NotifyReason) -> NotableMessage:
+    """A message to report, with as much of an encrypted one as the settings show."""
+    if not isinstance(message, DecryptedMessage):
+        return NotableMessage(message, reason)
+    match rules.settings.encrypted:
+        case EncryptedNotice.TEXT:
+            return NotableMessage(message, reason)
+        case EncryptedNotice.SENDER:
+            content = first_message_line(message.username)
+            return NotableMessage(msgspec.structs.replace(message, content=content, files=()), reason)
+        case EncryptedNotice.NOTHING:
+            hidden = msgspec.structs.replace(
+                message, content="New encrypted message", files=(), username="chatterbox", trust=None, mentions=()
+            )
+            return NotableMessage(hidden, reason)
+        case _:
+            assert_never(rules.settings.encrypted)
 
 
 def _is_old(rules: NotificationRules, message: Message, now_s: float) -> bool:
@@ -102,7 +126,7 @@ def reason_for(rules: NotificationRules, message: Message, *, answers_me: bool =
     level = _level_of(rules, message)
     if level is NotifyLevel.NONE:
         return None
-    if message.deleted:
+    if message.deleted or (isinstance(message, DecryptedMessage) and message.unreadable is not None):
         return None
     if is_direct(message.room):
         return NotifyReason.DIRECT

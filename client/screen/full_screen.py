@@ -15,6 +15,7 @@ from client.faces.pipe_faces import failure_of
 from client.faces.slash.slash_commands import SlashCommands
 from client.failures import ExitCode, UsageError
 from client.net.chat_connection import ChatConnection
+from client.net.encryption_support import encryption_support
 from client.notifications.notifier import Notifier, notifier
 from client.output import report_unsent
 from client.screen import hangup_watch
@@ -76,7 +77,15 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
         )
         runtime.use_slash_commands(SlashCommands(runtime, context, names))
         runtime.on_reactions_wanted(ReactionLookup(context, runtime.receive_reactions).find)
-        runtime.use_connection(ChatConnection(context.server, context.tokens, runtime.show, outbox=outbox))
+        runtime.use_connection(
+            ChatConnection(
+                context.server,
+                context.tokens,
+                runtime.show,
+                outbox=outbox,
+                encryption=encryption_support(context, session, is_typed=True),
+            )
+        )
         runtime.connection.request(RoomRequested(model.room.name))
         hangup_watch.watch(STDIN, app.exit, save_last)
         try:

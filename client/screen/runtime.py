@@ -13,6 +13,7 @@ from client.core.events import (
     AwaySet,
     CommandRequested,
     DeviceUsed,
+    KeysAccepted,
     PeopleShown,
     QuitRequested,
     RoomLooked,
@@ -74,6 +75,11 @@ class ScreenRuntime:
         self.connection = connection
         self.people = PeopleReports(connection.request)
         connection.ask_for_held(self._held_messages)
+        self.model.use_encryption(self._is_encrypted)
+
+    def _is_encrypted(self, room: str) -> bool | None:
+        state = self.connection.state
+        return state.is_encrypted(room) or (False if state.encryption.is_possible else None)
 
     def _held_messages(self) -> Mapping[str, HeldMessages]:
         self.take_revs()
@@ -187,6 +193,7 @@ class ScreenRuntime:
                 self._send(request)
             case (
                 CommandRequested()
+                | KeysAccepted()
                 | RoomRequested()
                 | RoomRead()
                 | RoomMarkedUnread()

@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from uuid import uuid4
@@ -21,10 +22,20 @@ import msgspec
 
 from chatterbox.wire.frames import AttachedFile
 from chatterbox.wire.text_rules import time_ordered_key
+from client.core.direct_rooms import (
+    ENCRYPTED,
+    NONE_ENCRYPTED,
+    PLAIN,
+    EncryptedDirects,
+    is_direct,
+    peer_of,
+    room_with,
+)
 from client.core.outbox_entry import SHORT_ID_CHARS, OutboxEntry
 from client.failures import Failure
 from client.store.file_names import user_file
 from client.store.private_files import delete_securely, on_disk, private_folder
+from client.store.text_cipher import TextCipher, UndecryptableError
 from client.text.sanitize import inert
 
 _SCHEMA = """
@@ -41,14 +52,17 @@ _LATER_COLUMNS = {
     "tried": "INTEGER NOT NULL DEFAULT 1",
     "edited": "TEXT",
     "files": "TEXT NOT NULL DEFAULT '[]'",
+    "encrypted": "INTEGER NOT NULL DEFAULT 0",
 }
 """Columns that files of earlier versions lack; what such a version adds may have been tried."""
 _INSERT = """
-INSERT INTO entries (key, room, content, reply_to, tried, edited, files, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO entries (key, room, content, reply_to, tried, edited, files, encrypted, owner)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_SELECT = "SELECT key, room, content, reply_to, tried, edited, files, owner FROM entries ORDER BY seq"
+_SELECT = "SELECT key, room, content, reply_to, tried, edited, files, encrypted, owner FROM entries ORDER BY seq"
 _EDIT = "UPDATE entries SET content = ? WHERE key = ?"
 _EDIT_TRIED = "UPDATE entries SET edited = ? WHERE key = ?"
+_SETTLE = "UPDATE entries SET room = ?, content = ?, edited = ?, files = ?, encrypted = ? WHERE key = ?"
 _BUSY_S = 10.0
 _FILES = msgspec.json.Decoder(tuple[AttachedFile, ...])
 
@@ -76,7 +90,9 @@ class Outbox:
     Every method raises `Failure` on a disk or database error.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cipher: TextCipher | None = None) -> None:
+        """Open the file, or create it. `cipher` encrypts the texts for encrypted rooms; without it, none is taken."""
+        self._cipher = cipher
         self._folder = path.parent
         self._stem = path.stem
         self._owner = uuid4().hex
@@ -96,16 +112,18 @@ class Outbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add(self, entries: Iterable[OutboxEntry]) -> None:
-        """Append `entries`; they are on disk when this returns."""
-        rows = [(*_columns(entry), self._owner) for entry in entries]
+    def add(self, entries: Iterable[OutboxEntry], *, encrypted: bool = False) -> None:
+        """Append `entries`; they are on disk when this returns. `encrypted`: they are for an encrypted room."""
+        rows = [(*self._columns(entry, encrypted=encrypted), self._owner) for entry in entries]
         with self._transaction():
             self._db.executemany(_INSERT, rows)
 
-    def edit(self, entry: OutboxEntry, text: str) -> None:
+    def edit(self, entry: OutboxEntry, text: str, *, encrypted: bool = False) -> None:
         """Replace the text of an entry. If it was tried, its first text stays until its ack, beside the new one."""
+        column = "edited" if entry.tried else "content"
+        stored = self._cipher_of(entry.key).encrypt(text, f"{entry.key}/{column}") if encrypted else text
         with self._transaction():
-            self._db.execute(_EDIT_TRIED if entry.tried else _EDIT, (text, entry.key))
+            self._db.execute(_EDIT_TRIED if entry.tried else _EDIT, (stored, entry.key))
 
     def mark_tried(self) -> None:
         """Note that every entry of this client may be sent from now on."""
@@ -117,17 +135,44 @@ class Outbox:
         with self._transaction():
             self._db.execute("DELETE FROM entries WHERE key = ?", (key,))
 
-    def take_over(self) -> tuple[OutboxEntry, ...]:
-        """Take over the entries of clients that have ended; return all own entries, in order."""
+    def take_over(self, directs: EncryptedDirects = NONE_ENCRYPTED) -> tuple[OutboxEntry, ...]:
+        """Take over the entries of clients that have ended; return all own entries, in order, as `settle` has them."""
         with self._transaction():
             for (owner,) in self._db.execute("SELECT DISTINCT owner FROM entries").fetchall():
                 if owner != self._owner and self._has_ended(owner):
                     self._db.execute("UPDATE entries SET owner = ? WHERE owner = ?", (self._owner, owner))
+        self.settle(directs)
         return self.entries()
 
+    def settle(self, directs: EncryptedDirects) -> None:
+        """Encrypt texts of own entries in clear for conversations that are encrypted now.
+
+        What was tried may be stored in the conversation that is not encrypted, so it stays there, in clear.
+        """
+        if directs == NONE_ENCRYPTED:
+            return
+        with self._transaction():
+            for *columns, encrypted, owner in self._db.execute(_SELECT).fetchall():
+                if owner != self._owner or encrypted or not is_direct(columns[1]):
+                    continue
+                entry = self._entry((*columns, encrypted))
+                room, peer = entry.room, peer_of(entry.room)
+                if room == room_with(peer) + ENCRYPTED:
+                    room = room_with(peer)
+                elif room != room_with(peer) or not directs.includes(peer):
+                    continue
+                moved = replace(entry, room=room + PLAIN if entry.tried else room)
+                _, name, content, _, _, edited, files, encrypts = self._columns(moved, encrypted=not entry.tried)
+                self._db.execute(_SETTLE, (name, content, edited, files, encrypts, entry.key))
+
     def entries(self) -> tuple[OutboxEntry, ...]:
-        """The entries of this client, in order."""
-        return tuple(_entry(columns) for *columns, owner in self._db.execute(_SELECT) if owner == self._owner)
+        """The entries of this client that can be read, in order."""
+        own = [columns for *columns, owner in self._db.execute(_SELECT) if owner == self._owner]
+        found: list[OutboxEntry] = []
+        for columns in own:
+            with suppress(UndecryptableError):
+                found.append(self._entry(columns))
+        return tuple(found)
 
     def every_entry(self) -> list[StoredEntry]:
         """The entries of all clients, in order."""
@@ -137,7 +182,7 @@ class Outbox:
     def _every_entry(self) -> list[StoredEntry]:
         rows = self._db.execute(_SELECT).fetchall()
         held = {owner: owner != self._owner and not self._has_ended(owner) for *_, owner in rows}
-        return [StoredEntry(_entry(columns), held[owner]) for *columns, owner in rows]
+        return [StoredEntry(self._listed(columns), held[owner]) for *columns, owner in rows]
 
     def drop(self, short_id: str) -> OutboxEntry:
         """Delete the one entry whose key ends with `short_id`, and return it; raises `Failure` if there is none.
@@ -161,6 +206,40 @@ class Outbox:
     def close(self) -> None:
         self._db.close()
         self._unlock()
+
+    def _listed(self, row: Sequence[Any]) -> OutboxEntry:
+        """An entry to be listed, also if its text can't be decrypted here."""
+        try:
+            return self._entry(row)
+        except UndecryptableError:
+            return OutboxEntry(row[0], row[1], "(encrypted with another key)", row[3], bool(row[4]))
+
+    def _entry(self, row: Sequence[Any]) -> OutboxEntry:
+        key, room, content, reply_to, tried, edited, files, encrypted = row
+        if encrypted:
+            cipher = self._cipher_of(key)
+            content = cipher.decrypt(content, f"{key}/content")
+            edited = None if edited is None else cipher.decrypt(edited, f"{key}/edited")
+            files = cipher.decrypt(files, f"{key}/files")
+        return OutboxEntry(key, room, content, reply_to, bool(tried), edited, _FILES.decode(files))
+
+    def _columns(self, entry: OutboxEntry, *, encrypted: bool) -> tuple[object, ...]:
+        files = msgspec.json.encode(entry.files).decode()
+        texts: dict[str, str | None] = {"content": entry.content, "edited": entry.edited, "files": files}
+        stored: dict[str, object] = dict(texts)
+        if encrypted:
+            cipher = self._cipher_of(entry.key)
+            stored = {
+                name: None if text is None else cipher.encrypt(text, f"{entry.key}/{name}")
+                for name, text in texts.items()
+            }
+        content, edited, files_stored = stored.values()
+        return (entry.key, entry.room, content, entry.reply_to, entry.tried, edited, files_stored, encrypted)
+
+    def _cipher_of(self, key: str) -> TextCipher:
+        if self._cipher is None:
+            raise UndecryptableError(f"The message {key[-SHORT_ID_CHARS:]} is encrypted, and no key is open here.")
+        return self._cipher
 
     def _unlock(self) -> None:
         self._lock_path(self._owner).unlink(missing_ok=True)
@@ -192,12 +271,12 @@ class Outbox:
         return self._folder / f"{self._stem}.{owner}.lock"
 
 
-def every_entry(path: Path) -> list[StoredEntry]:
+def every_entry(path: Path, cipher: TextCipher | None = None) -> list[StoredEntry]:
     """The unsent messages in the outbox at `path`, of all clients, in order."""
     with on_disk(path):
         if not path.exists():
             return []
-    with Outbox(path) as outbox:
+    with Outbox(path, cipher) as outbox:
         return outbox.every_entry()
 
 
@@ -208,16 +287,6 @@ def count(path: Path) -> int:
             return 0
     with Outbox(path) as outbox:
         return outbox.total()
-
-
-def _entry(row: Sequence[Any]) -> OutboxEntry:
-    key, room, content, reply_to, tried, edited, files = row
-    return OutboxEntry(key, room, content, reply_to, bool(tried), edited, _FILES.decode(files))
-
-
-def _columns(entry: OutboxEntry) -> tuple[object, ...]:
-    files = msgspec.json.encode(entry.files).decode()
-    return (entry.key, entry.room, entry.content, entry.reply_to, entry.tried, entry.edited, files)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -62,6 +62,13 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
             return f"Queued in the outbox for {shown_room(entry.room)}, not sent yet: {inert(text)}"
         case notes.SendDelayed(_, detail, retry_s):
             return f"{inert(detail)} Your message stays in the outbox; retrying in {_wait(retry_s)}."
+        case notes.SendWaits(_, _, _, detail):
+            return detail
+        case notes.DirectRenamed(room, earlier):
+            return (
+                f"{shown_room(room)} is encrypted from now on. The earlier messages, which are not, are in "
+                f"{shown_room(earlier)}."
+            )
         case notes.SendFailed(entry, _, detail):
             return not_sent(detail, summary(entry.content, entry.files), f" to {shown_room(entry.room)}")
         case notes.CommandRefused(command, code, detail):

@@ -24,7 +24,7 @@ def room_name(name: str) -> str:
     """Return the canonical name of a room, or of the direct conversation with `@USERNAME`; raises `UsageError`."""
     try:
         if direct_rooms.is_direct(name):
-            return direct_rooms.room_with(text_rules.username(direct_rooms.peer_of(name)))
+            return direct_rooms.checked_room(name)
         return text_rules.room_name(name.removeprefix("#"), Limits())
     except ChatError as refusal:
         raise UsageError(refusal.detail) from None

@@ -29,6 +29,7 @@ from services.gateway.connections.command_handlers import CommandHandlers
 from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
 from services.gateway.connections.welcome import WelcomeSequence
+from services.gateway.inboxes.inbox_feed import InboxFeed
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.presence.live_people import LivePeople
 from services.gateway.rooms.catch_up import CatchUp
@@ -41,6 +42,7 @@ from services.gateway.transport.keepalive import Keepalive
 from services.gateway.transport.live_socket import LiveSocket
 from services.gateway.upstream.append_batcher import AppendBatcher
 from services.gateway.upstream.broker_watchdog import BrokerWatchdog
+from services.gateway.upstream.encryption_client import EncryptionClient
 from services.gateway.upstream.history_client import AppendFunction, HistoryClient
 from services.gateway.upstream.readiness import Dependencies
 from services.gateway.upstream.signal_channel import SignalChannel
@@ -129,6 +131,10 @@ class Gateway:
             on_person=self._people.on_person,
             on_reloaded=self._people.on_reloaded,
         )
+        encryption_client = EncryptionClient(history_client)
+        self._inboxes = InboxFeed(
+            self.hub.members, self.feed.rooms, encryption_client, settings.heads_interval_s, self.metrics
+        )
         self._catch_up = CatchUp(history_client, self.feed.memory, self.metrics)
         self._batcher = AppendBatcher(history_client, self.metrics, clock)
         self._read_batcher = ReadBatcher(history_client, self._read_states, clock, self.metrics)
@@ -144,8 +150,10 @@ class Gateway:
             self._catch_up,
             self._read_states,
             self._people,
+            self._inboxes,
             server=f"chatterbox/{__version__} {platform.node()}:{settings.port}",
             ping_s=settings.ping_s,
+            encryption=settings.encryption,
             metrics=self.metrics,
         )
         self._handlers = CommandHandlers(
@@ -159,6 +167,9 @@ class Gateway:
             read_batcher=self._read_batcher,
             read_states=self._read_states,
             people=self._people,
+            encryption=settings.encryption,
+            encryption_client=encryption_client,
+            inboxes=self._inboxes,
             metrics=self.metrics,
         )
         self.is_draining = False
@@ -175,6 +186,7 @@ class Gateway:
             stack.push_async_callback(self._read_states.close)
             stack.push_async_callback(self._signals.close)
             stack.push_async_callback(self._people.close)
+            stack.push_async_callback(self._inboxes.close)
             await self.feed.start()
             await self._signals.start()
             await self._watchdog.start()
@@ -184,6 +196,7 @@ class Gateway:
                 "sends": self._batcher.run(),
                 "reads": self._read_batcher.run(),
                 "memberships": self._memberships.run(),
+                "inboxes": self._inboxes.run(),
                 **self._people.tasks(),
                 "pings": self._keepalive.run(),
                 "seconds": maintenance.every_second(self.hub, self._settings.stalled_s, self._now_s),
@@ -238,6 +251,7 @@ class Gateway:
     def _on_closed(self, connection: Connection) -> None:
         self.hub.remove(connection)
         self._read_states.forget(connection)
+        self._inboxes.forget(connection)
         if connection.member is not None and connection.claims is not None:
             self._people.close_connection(connection, connection.member, connection.claims.sid)
         self.metrics.closed.inc()
@@ -298,13 +312,14 @@ class Gateway:
                 | broker_events.DeviceListChanged()
                 | broker_events.DeviceAppeared()
             ):
-                pass
+                self._inboxes.on_signal(signal)
             case _:
                 assert_never(signal)
 
     def _on_lost_signals(self) -> None:
         self._read_states.on_possible_loss()
         self._people.on_possible_loss()
+        self._inboxes.on_possible_loss()
 
     def _on_control(self, payload: bytes) -> None:
         try:

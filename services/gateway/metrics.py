@@ -25,6 +25,7 @@ class GatewayMetrics:
         self._declare_messages(self.metrics)
         self._declare_recovery(self.metrics)
         self._declare_people(self.metrics)
+        self._declare_encryption(self.metrics)
         self._declare_gauges(self.metrics)
 
     def _declare_connections(self, metrics: Metrics) -> None:
@@ -84,6 +85,13 @@ class GatewayMetrics:
         self.gateways_known = metrics.gauge("gateways_known", "Other gateways whose users are known here")
         self.watchers = metrics.gauge("watchers", "Connections that watch the presence of users")
         self.watched = metrics.gauge("watched_users", "Users whose presence is watched")
+
+    def _declare_encryption(self, metrics: Metrics) -> None:
+        self.to_device_pushed = metrics.counter("to_device_pushed", "To-device messages written to connections")
+        self.key_commands_refused = metrics.counter_by(
+            "key_commands_refused", "Commands about keys, recipients and inboxes refused", "code", Code
+        )
+        self.inboxes_open = metrics.gauge("inboxes_open", "Inboxes of devices that connections have open")
 
     def _declare_gauges(self, metrics: Metrics) -> None:
         self.connections = metrics.gauge("connections", "Live connections")

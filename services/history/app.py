@@ -21,7 +21,9 @@ from chatterbox.wire.limits import Limits
 from services.history import operator_commands
 from services.history.core.page_cache import PageCache
 from services.history.core.recent_senders import RecentSenders
+from services.history.device_messages import DeviceMessages
 from services.history.encryption.core import key_checks
+from services.history.encryption.delivery.sqlite_inbox_store import SqliteInboxStore
 from services.history.encryption.devices.device_upkeep import DeviceUpkeep
 from services.history.encryption.devices.sqlite_device_store import SqliteDeviceStore
 from services.history.erasure.copy_erasure import CopyErasure
@@ -42,7 +44,13 @@ from services.history.http import (
     read_routes,
     room_routes,
 )
-from services.history.http.encryption import backup_routes, device_routes, internal_key_routes, key_documents
+from services.history.http.encryption import (
+    backup_routes,
+    device_routes,
+    internal_encryption_routes,
+    internal_key_routes,
+    key_documents,
+)
 from services.history.http.page_endpoint import PageEndpoint
 from services.history.keys import KeyDirectory, ListCheck
 from services.history.messages.commit_publisher import CommitPublisher, CommittedChanges
@@ -144,7 +152,12 @@ def create_app(
         store = SqliteStore(database, writer, limits, metrics, senders=senders)
         rates = UserRates(limits)
         keys = KeyDirectory(
-            devices, rates, settings.encryption, metrics, is_ended=verifier.is_revoked, check_list=check_list
+            devices,
+            rates,
+            settings.encryption,
+            on_claimed=metrics.claimed,
+            is_ended=verifier.is_revoked,
+            check_list=check_list,
         )
         history = HistoryService(
             store,
@@ -159,7 +172,8 @@ def create_app(
         )
         answer = operator_commands.answering(history.delete_any_room)
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
-        return HistoryContext(callers, verifier, history, PublicPages(history, pages))
+        inboxes = SqliteInboxStore(database.readers, writer, limits, now_ms)
+        return HistoryContext(callers, verifier, history, PublicPages(history, pages), DeviceMessages(inboxes))
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context, schemas=key_documents.schemas)
     public = (
@@ -167,7 +181,9 @@ def create_app(
         device_routes, backup_routes
     )  # fmt: skip
     # internal routes first: a request is matched with one router after the other
-    internal = (internal_routes, internal_people_routes, internal_file_routes, internal_key_routes)
+    internal = (
+        internal_routes, internal_people_routes, internal_file_routes, internal_key_routes, internal_encryption_routes
+    )  # fmt: skip
     for routes in (*internal, *public, health_routes):
         app.include_router(routes.router)
     app.add_middleware(PageEndpoint, lambda: app.context, message_routes.page_route())

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from chatterbox.chassis.core.caller_keys import CallerKeys
 from chatterbox.chassis.token_verifier import TokenVerifier
+from services.history.device_messages import DeviceMessages
 from services.history.history import HistoryService
 from services.history.public_pages import PublicPages
 
@@ -15,3 +16,4 @@ class HistoryContext(NamedTuple):
     verifier: TokenVerifier
     history: HistoryService
     pages: PublicPages
+    device_messages: DeviceMessages

@@ -4,6 +4,10 @@ Messages stored after the backup are lost and their offsets and ids would be ass
 epoch, which clients notice, and ids continue far above any that may have been assigned since. Messages deleted since
 the backup are deleted again, by the ledger of deletions. The old database is kept, without texts that were deleted or
 edited away.
+
+One-time keys of devices that were given out since the backup would be given out again, so none is kept. Every inbox
+starts a new epoch without messages, and the devices learn that they missed some. Who can read encrypted rooms counts on
+far above any number since, and keys of messages that were shared before are not used any more.
 """
 
 import contextlib
@@ -20,8 +24,20 @@ _NEW_EPOCHS = """
     UPDATE rooms SET epoch = lower(hex(randomblob(4)));
     INSERT INTO sqlite_sequence SELECT 'messages', 0 WHERE NOT EXISTS (
         SELECT 1 FROM sqlite_sequence WHERE name = 'messages');
-    UPDATE sqlite_sequence SET seq = seq + 1000000000 WHERE name IN ('messages', 'rooms');
+    UPDATE sqlite_sequence SET seq = seq + 1000000000 WHERE name IN ('messages', 'rooms', 'devices');
     UPDATE meta SET value = value + 1000000000 WHERE name = 'membership_revision';
+"""
+_NEW_KEYS = """
+    DELETE FROM one_time_keys;
+    DELETE FROM claims;
+"""
+_NEW_INBOXES = """
+    DELETE FROM to_device;
+    UPDATE to_device_counts SET last_n = -1, waiting = 0;
+    UPDATE devices SET inbox_epoch = lower(hex(randomblob(4))), inbox_floor = 0, inbox_head = 0, inbox_bytes = 0;
+    UPDATE rooms SET recipients = recipients + 1000000000, closed_at = recipients + 1000000000 WHERE encrypted;
+    UPDATE device_lists SET restored = 1;
+    INSERT OR REPLACE INTO meta VALUES ('restored', 1);
 """
 
 
@@ -45,7 +61,8 @@ def restore(database: Path, copy: Path) -> Path | None:
     def adapt(version: int) -> str:
         """Migrated first, so that a deleted message is marked as such."""
         migrated = f"PRAGMA user_version={len(MIGRATIONS)};"
-        return "\n".join((*MIGRATIONS[version:], migrated, _NEW_EPOCHS, erased_copies.script(len(MIGRATIONS), erased)))
+        adapted = (_NEW_EPOCHS, _NEW_KEYS, _NEW_INBOXES, erased_copies.script(len(MIGRATIONS), erased))
+        return "\n".join((*MIGRATIONS[version:], migrated, *adapted))
 
     pending = database.with_name(pending_erasures.FILE_NAME)
     edited: list[edited_texts.EditedText] = []

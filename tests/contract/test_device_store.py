@@ -283,9 +283,9 @@ class TestDeviceLists:
         await opened.store.end_device(ADA, ended.id)
         await opened.bind(after)
         other = KeyUser(ADA)
-        without = other.list([after], 1, generation=2)
+        without = other.list([after], 2, generation=2)
         assert await refusal(opened.store.store_list(ADA, without)) is Code.LIST_INVALID
-        await opened.store.store_list(ADA, other.list([after], 1, generation=2, reset=True))
+        await opened.store.store_list(ADA, other.list([after], 2, generation=2, reset=True))
         assert await opened.states(ADA) == {
             before.id: DeviceState.PENDING,
             ended.id: DeviceState.PENDING,
@@ -378,6 +378,20 @@ class TestOneTimeKeys:
         assert len((await claim(opened.store, asker, device)).keys) == 1
         assert await opened.store.add_one_time_keys(LOGIN, upload) == []
         assert (await claim(opened.store, second, device)).keys == []
+
+    async def test_a_fallback_key_that_was_given_out_may_have_the_id_of_a_one_time_key(
+        self, opened: OpenedDevices, ada: KeyUser, bob: KeyUser
+    ) -> None:
+        device, asker = ada.device(), bob.device()
+        [(name, fallback)] = device.fallback().items()
+        await opened.store.bind_device(LOGIN, device.upload(fallback={name: fallback}), is_proven=False)
+        await opened.store.store_list(ADA, ada.list([device]))
+        await opened.bind(asker)
+        assert (await claim(opened.store, asker, device)).keys[0].key == fallback
+        [key] = device.one_time(1).values()
+        assert await opened.store.add_one_time_keys(
+            LOGIN, OneTimeKeysUpload(device=device.id, one_time={name: key})
+        ) == [name]
 
     async def test_a_device_has_at_most_so_many_one_time_keys(self, opened: OpenedDevices, ada: KeyUser) -> None:
         device = ada.device()

@@ -10,14 +10,8 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.encryption.device_keys import CrossSigningKey, DeviceKeys, DeviceList, SignedKey, matrix_user
 from chatterbox.wire.encryption.key_api import DeviceListUpload, DeviceUpload
 from chatterbox.wire.encryption.signatures import binding_proof, device_hash
-from client.encryption.device.device_identity import (
-    account_keys,
-    account_signed,
-    cross_signing_key,
-    new_device_id,
-    public_key,
-    signed_by,
-)
+from client.encryption.core.cross_signing import cross_signing_key, public_key, signed_by
+from client.encryption.device.device_identity import account_keys, account_signed, new_device_id
 
 
 @dataclass
@@ -43,8 +37,9 @@ class KeyDevice:
 
     def fallback(self) -> dict[str, SignedKey]:
         """A new fallback key, signed."""
-        self.account.generate_fallback_key()
-        keys = {f"signed_curve25519:{name}": key.to_base64() for name, key in self.account.fallback_key.items()}
+        self.account.generate_fallback_key()  # type: ignore[attr-defined]
+        fallback: dict[str, vodozemac.Curve25519PublicKey] = self.account.fallback_key  # type: ignore[attr-defined]
+        keys = {f"signed_curve25519:{name}": key.to_base64() for name, key in fallback.items()}
         self.account.mark_keys_as_published()
         return {name: self._signed(SignedKey(key=key, signatures={}, fallback=True)) for name, key in keys.items()}
 

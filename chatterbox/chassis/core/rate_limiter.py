@@ -33,7 +33,15 @@ class RateLimiter(Generic[K]):
     def spend(self, key: K, now_s: float) -> None:
         """Count an action; raises `rate_limited`, with the time to wait, if it is not allowed."""
         if (wait_s := self.take(key, now_s)) > 0:
-            raise ChatError(Code.RATE_LIMITED, f"Too many {self._name}: {self}.", retry_after_s=wait_s)
+            raise self._refusal(wait_s)
+
+    def spend_many(self, key: K, now_s: float, actions: int) -> None:
+        """As `spend`, but all of `actions`, at most the burst, or none of them."""
+        if (wait_s := ceil_ms(self._buckets.take_many(key, now_s, actions))) > 0:
+            raise self._refusal(wait_s)
+
+    def _refusal(self, wait_s: float) -> ChatError:
+        return ChatError(Code.RATE_LIMITED, f"Too many {self._name}: {self}.", retry_after_s=wait_s)
 
     def __str__(self) -> str:
         return str(self._rate)

@@ -42,6 +42,18 @@ class TokenBucket:
         self.level = level
         return (1 - level) / self.per_s
 
+    def take_many(self, now_s: float, tokens: int) -> float:
+        """As `take`, but all of `tokens`, at most `burst`, or none of them.
+
+        >>> bucket = TokenBucket.full(per_s=2, burst=3, now_s=0.0)
+        >>> bucket.take_many(0.0, 2), bucket.take_many(0.0, 2), bucket.take_many(0.5, 2)
+        (0.0, 0.5, 0.0)
+        """
+        if (wait_s := self.wait_s(now_s, tokens)) == 0 and tokens:
+            self.take(now_s)
+            self.level -= tokens - 1
+        return wait_s
+
     def borrow(self, now_s: float) -> float:
         """Take one token, even if it becomes available only later; returns the seconds until another is available.
 
@@ -58,15 +70,15 @@ class TokenBucket:
         """Whether a token has been borrowed that was not available yet at the last call."""
         return self.level < 0
 
-    def wait_s(self, now_s: float) -> float:
-        """Seconds until `take` allows an action, without taking a token.
+    def wait_s(self, now_s: float, tokens: int = 1) -> float:
+        """Seconds until `take` allows an action, or `take_many` that number, without taking a token.
 
         >>> bucket = TokenBucket.full(per_s=2, burst=1, now_s=0.0)
         >>> bucket.wait_s(0.0), bucket.take(0.0), bucket.wait_s(0.0), bucket.wait_s(0.5)
         (0.0, 0.0, 0.5, 0.0)
         """
         level = min(self.burst, self.level + max(0.0, now_s - self.at_s) * self.per_s)
-        return max(0.0, (1 - level) / self.per_s)
+        return max(0.0, (tokens - level) / self.per_s)
 
 
 class KeyedBuckets(Generic[K]):
@@ -82,11 +94,18 @@ class KeyedBuckets(Generic[K]):
 
     def take(self, key: K, now_s: float) -> float:
         """As `TokenBucket.take`, from the bucket of `key`."""
+        return self._bucket(key, now_s).take(now_s)
+
+    def take_many(self, key: K, now_s: float, tokens: int) -> float:
+        """As `TokenBucket.take_many`, from the bucket of `key`."""
+        return self._bucket(key, now_s).take_many(now_s, tokens)
+
+    def _bucket(self, key: K, now_s: float) -> TokenBucket:
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = TokenBucket.full(self._per_s, self._burst, now_s)
             self._buckets.put(key, bucket)
-        return bucket.take(now_s)
+        return bucket
 
     def wait_s(self, key: K, now_s: float) -> float:
         """As `TokenBucket.wait_s`, for the bucket of `key`."""

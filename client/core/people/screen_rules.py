@@ -68,7 +68,7 @@ def type_in(step: ReducerStep, room: str) -> None:
         return
     pace, starts_timer = command_pace.spend(step.state.pace)
     step.set_pace(pace, refill_s=command_pace.REFILL_S if starts_timer else None)
-    step.emit(SendCommand(direct_rooms.to_server(TypingNow(room=room), step.state.username)))
+    step.emit(SendCommand(TypingNow(room=step.state.wire_name(room))))
     number = queue.timers + 1
     _set_queue(step, replace(queue, timers=number, typing_pauses={**queue.typing_pauses, room: number}))
     step.emit(StartTimer(step.state.limits.typing_every_s, TypingDue(room, number)))

@@ -12,5 +12,12 @@ def is_pending(step: ReducerStep, kind: type[Join] | tuple[type[Leave], type[Del
 
 
 def is_opening(step: ReducerStep, room: str) -> bool:
+    """Whether a direct conversation is being opened."""
     commands = (pending.command for pending in step.state.pending.values())
-    return any(isinstance(command, Direct) and direct_rooms.room_with(command.username) == room for command in commands)
+    return any(isinstance(command, Direct) and room_of(command) == room for command in commands)
+
+
+def room_of(direct: Direct) -> str:
+    """The client's name of the conversation that a command opens."""
+    name = direct_rooms.room_with(direct.username)
+    return name + direct_rooms.PLAIN if direct.encrypted is False else name

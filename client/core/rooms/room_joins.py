@@ -25,9 +25,23 @@ def join(step: ReducerStep, room: str) -> None:
 def send_join(step: ReducerStep, room: str) -> None:
     """Join a room; a direct conversation that may not exist yet is opened first."""
     if direct_rooms.is_direct(room) and room not in step.state.streams:
-        step.send_command(Direct(id=0, username=direct_rooms.peer_of(room)), by_person=True)
+        peer = direct_rooms.peer_of(room)
+        encrypted: bool | msgspec.UnsetType = msgspec.UNSET
+        if step.state.is_encrypted(room):
+            encrypted = True
+        elif direct_rooms.is_earlier_plain(room):
+            encrypted = False
+        step.send_command(Direct(id=0, username=peer, encrypted=encrypted), by_person=True)
     else:
         _join_now(step, room)
+
+
+def downgraded(room: str) -> str:
+    """Why a conversation that was encrypted is not opened by a server that does not encrypt it any more."""
+    return (
+        f"The conversation {room} is encrypted, and this server does not carry encrypted messages any more. "
+        "Nothing was sent in clear. Ask the operator of the server."
+    )
 
 
 def join_opened(step: ReducerStep, room: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from chatterbox.wire.frames import RoomState
 from chatterbox.wire.position import ResumePoint
-from client.core import direct_rooms, message_changes
+from client.core import message_changes
 from client.core import message_stream as streams
 from client.core.client_state import ReducerStep
 from client.core.message_changes import ChangeProgress, HeldMessages
@@ -28,8 +28,7 @@ def resume_points(step: ReducerStep, held: Mapping[str, HeldMessages] | None) ->
         first = held[room].first if held is not None and room in held else stream.at.offset + 1
         changes = ChangeProgress() if held is None else replace(stream.changes, first=first)
         step.set_stream(room, replace(stream, changes=changes))
-    me = step.state.username
-    return {direct_rooms.wire_name(room, me): _resume_point(step.state.streams[room]) for room, _ in by_heard}
+    return {step.state.wire_name(room): _resume_point(step.state.streams[room]) for room, _ in by_heard}
 
 
 def _resume_point(stream: MessageStream) -> ResumePoint:

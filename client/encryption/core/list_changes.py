@@ -73,16 +73,15 @@ def renewed_list(keys: UserKeys, master: bytes, self_signing: bytes, *, remove: 
 
 
 def reset_list(keys: UserKeys, master: bytes, self_signing: bytes, device: DeviceKeys) -> DeviceListUpload:
-    """A new beginning with one device and a new master key; all other devices are out."""
+    """A new beginning with one device and a new master key; all other devices wait to be let in again."""
     master_key, self_signing_key = _cross_signing(keys.user_id, master, self_signing)
-    gone = {*keys.list.removed, *keys.device_keys} - {device.device_id}
     plan = _Plan(
         keys.user_id,
         keys.username,
         keys.list.generation + 1,
         keys.list.version + 1,
         {device.device_id: device},
-        tuple(sorted(gone)),
+        tuple(device_id for device_id in keys.list.removed if device_id != device.device_id),
     )
     return msgspec.structs.replace(_signed(master_key, self_signing_key, self_signing, plan), reset=True)
 

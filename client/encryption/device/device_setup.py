@@ -14,7 +14,7 @@ import msgspec
 
 from chatterbox.wire.encryption.key_api import DeviceState, DeviceUpload, OwnDevice, OwnDevices
 from chatterbox.wire.errors import Code
-from client.encryption import one_time_keys
+from client.encryption import olm_sessions, one_time_keys, room_sessions
 from client.encryption.core import store_generation
 from client.encryption.core.cross_signing import SEED_BYTES
 from client.encryption.core.store_generation import MAX_STEP, StoreGeneration, StoreStanding
@@ -84,8 +84,8 @@ class DeviceSetup:
         self._store = store
         self._api = api
         self._users = users
-        self._username = username
-        self._session = session
+        self.username = username
+        self.session = session
         self._now_ms = now_ms
         self.list = OwnList(store, api, users)
 
@@ -145,7 +145,7 @@ class DeviceSetup:
         """The device of the store, made if there is none; the first device of a user makes the user's keys, too."""
         identity = DeviceIdentity.load(transaction)
         if identity is None:
-            identity = DeviceIdentity.create(transaction, at_server.user_id, self._username)
+            identity = DeviceIdentity.create(transaction, at_server.user_id, self.username)
         elif identity.user_id != at_server.user_id:
             raise Failure(
                 f"The key store is of another user who was called {identity.username}. Log in as a new device: "
@@ -165,7 +165,9 @@ class DeviceSetup:
             standing, generation = store_generation.stands(generation, mine.generation if mine else 0, self._now_ms())
             _save_generation(transaction, generation)
             if standing is not StoreStanding.SAME:
-                forget_sessions(transaction)
+                # A ratchet that a copy of the store may use, too, must not encrypt two texts with one key.
+                room_sessions.forget_outbound(transaction)
+                olm_sessions.forget_sessions(transaction)
         return standing
 
     def _upload(self, identity: DeviceIdentity, mine: OwnDevice | None, *, replaces: bool) -> OwnDevice:
@@ -185,7 +187,7 @@ class DeviceSetup:
                 generation=number,
                 one_time=keys.one_time if keys else {},
                 fallback=keys.fallback if keys else {},
-                proof=identity.binding_proof(transaction, self._session),
+                proof=identity.binding_proof(transaction, self.session),
                 replace_one_time=replaces,
             )
         stored = self._api.put_device(upload)
@@ -194,16 +196,6 @@ class DeviceSetup:
             if keys is not None:
                 one_time_keys.uploaded(transaction, identity, keys)
         return stored
-
-
-def forget_sessions(transaction: StoreTransaction) -> None:
-    """Throw away what a copy of the store may use, too: ratchets must not encrypt two texts with one key.
-
-    What was received stays.
-    """
-    for table in (Table.OUTBOUND, Table.OLM_SESSIONS, Table.TO_DEVICE_QUEUE):
-        for name in transaction.names(table):
-            transaction.delete(table, name)
 
 
 def _generation(transaction: StoreTransaction) -> StoreGeneration:

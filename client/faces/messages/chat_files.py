@@ -10,7 +10,6 @@ from pathlib import Path
 
 from chatterbox.wire.frames import AttachedFile, Message
 from client.context import ClientContext
-from client.core.direct_rooms import wire_name
 from client.core.events import SendRequested
 from client.faces.background_jobs import BackgroundJobs
 from client.failures import Failure
@@ -134,7 +133,7 @@ class ChatFiles:
         return FileApi(self._context.server, self._context.tokens.token())
 
     def _wire_name(self, room: str) -> str:
-        return wire_name(room, self._context.tokens.session().username)
+        return self._context.wire_name(room)
 
     def _progress(self, what: str, in_loop: Callable[[Callable[[], None]], None]) -> Progress:
         every_s = PROGRESS_S if self.on_progress is None else PROGRESS_S / 40

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from chatterbox.wire.frames import Message
-from client.core.message_changes import HeldMessages
+from client.core.message_changes import HeldMessages, is_newer
 
 KEPT = 200
 """Messages held of each room; the oldest are dropped first."""
@@ -22,7 +22,7 @@ class PrintedMessages:
             if held and next(iter(held.values())).at.epoch != message.at.epoch:
                 held.clear()
             old = held.get(message.at.offset)
-            if old is None or old.rev < message.rev:
+            if old is None or is_newer(message, old):
                 held[message.at.offset] = message
             while len(held) > KEPT:
                 del held[min(held)]
@@ -31,7 +31,7 @@ class PrintedMessages:
         """Replace an older version of `message` and return that; None if there is none, and nothing changes."""
         held = self._rooms.get(message.room, {})
         old = held.get(message.at.offset)
-        if old is None or old.at.epoch != message.at.epoch or old.rev >= message.rev:
+        if old is None or old.at.epoch != message.at.epoch or not is_newer(message, old):
             return None
         held[message.at.offset] = message
         return old

@@ -1,16 +1,20 @@
 """The line above the timeline: room, topic and counts, or how the open thread began. Pure."""
 
 from client.core.direct_rooms import is_direct
+from client.encryption.core.trust import DecryptedMessage, Trust
 from client.screen.layout.message_marks import first_words
 from client.screen.layout.side_lists import fitting
 from client.screen.layout.spans import Row, Span, SpanRole
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.thread_model import ThreadModel
+from client.text.encryption_text import header_words
 from client.text.line_wrap import width_of
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
 from client.text.unread_text import shown_count
 
+TRUST_MESSAGES = 50
+"""How many messages are looked through for one by the other user."""
 TOPIC_COLUMNS = 12
 """A topic that has less room (columns) is not shown."""
 
@@ -22,6 +26,7 @@ def heading(model: ChatModel, columns: int) -> Row:
         return _thread_heading(room.name, model.thread, columns)
     private = room.private and not is_direct(room.name)
     facts = [fact for fact, holds in (("private", private), ("you are not in it", not room.member)) if holds]
+    facts += encryption_facts(model)
     facts += [f"{len(room.active)} active"] if room.active else []
     facts += [f"{shown_count(room.unread)} unread"] if room.unread else []
     name, known = f" {shown_room(room.name)}", " · ".join(facts)
@@ -31,6 +36,24 @@ def heading(model: ChatModel, columns: int) -> Row:
     topic = fitting(inert(room.topic), left)
     gap = " " * (left - width_of(topic))
     return (Span(name, SpanRole.TITLE), Span(f"  {topic}{gap}", SpanRole.TEXT), Span(f"  {known}", SpanRole.TIME))
+
+
+def encryption_facts(model: ChatModel) -> list[str]:
+    """Whether the open room is encrypted, in words; of a conversation also how the other user's keys are known."""
+    is_encrypted = model.is_encrypted(model.room.name)
+    if is_encrypted is None:
+        return []
+    return [header_words(_trust(model), encrypted=is_encrypted)]
+
+
+def _trust(model: ChatModel) -> Trust | None:
+    """How the keys of the other user are known, as of their last message."""
+    log, me = model.room.log, model.status.username
+    for offset in reversed(log.offsets[-TRUST_MESSAGES:]):
+        message = log[offset]
+        if isinstance(message, DecryptedMessage) and message.username != me and message.trust is not None:
+            return message.trust
+    return None
 
 
 def _thread_heading(room: str, thread: ThreadModel, columns: int) -> Row:

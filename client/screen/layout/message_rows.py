@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from chatterbox.wire.frames import Message
 from client.core.outbox_entry import OutboxEntry
+from client.encryption.core.trust import DecryptedMessage
 from client.screen.layout.message_marks import EDITED, MARKS_BAR, REPLY_BAR, mark_rows, reply_row, tombstone
 from client.screen.layout.side_lists import fitting
 from client.screen.layout.spans import Row, Span, SpanRole, text_of
 from client.screen.model.messages.links import is_mentioned, links
+from client.text.encrypted_message_text import notices_of
 from client.text.file_text import file_lines, save_command
 from client.text.line_wrap import hang, widest_of, width_of
 from client.text.local_time import time_of
@@ -55,8 +57,20 @@ def message_rows(
 ) -> list[Row]:
     """Lay out a stored message. `replied`: the message that it answers, if that is loaded.
 
-    `own`: with which emoji the user reacted without being named.
+    `own`: with which emoji the user reacted without being named. What can't be read is a notice in its place.
     """
+    if isinstance(message, DecryptedMessage) and (texts := notices_of(message)):
+        notices = [row for text in texts for row in notice_rows(text, style)]
+        if message.unreadable is not None:
+            return notices
+        plain = _message_rows(message, style, replied, own, shows_answered=shows_answered)
+        return [*notices, *plain]
+    return _message_rows(message, style, replied, own, shows_answered=shows_answered)
+
+
+def _message_rows(
+    message: Message, style: RowStyle, replied: Message | None, own: frozenset[str], *, shows_answered: bool
+) -> list[Row]:
     mine = message.username == style.username
     mentioned = not mine and is_mentioned(style.username, message, replied)
     mark = " " if message.deleted else STORED if mine else "@" if mentioned else " "

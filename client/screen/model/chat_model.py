@@ -4,7 +4,7 @@ A message counts as stored only once the core says so, and no text that the user
 connection are collected in `requests`; `client.screen.runtime` carries them out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from chatterbox.wire import frames
@@ -51,6 +51,8 @@ class ChatModel:
         self.room_lists = RoomListRequests(self.request)
         self.backfill = MentionBackfill()
         self.people = PeopleView()
+        self.is_encrypted: Callable[[str], bool | None] = lambda _: None
+        """Whether a room is encrypted; None: it is not, and no room of this server can be."""
         self.requests: list[ScreenRequest] = []
         """Carried out in order, each before the next note is applied."""
         self.focused = True
@@ -77,6 +79,10 @@ class ChatModel:
     def rooms(self) -> dict[str, RoomModel]:
         """The rooms by name, also those that the user has left."""
         return self.directory.rooms
+
+    def use_encryption(self, is_encrypted: Callable[[str], bool | None]) -> None:
+        """Ask this which rooms are encrypted."""
+        self.is_encrypted = is_encrypted
 
     # Requests to the connection.
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from itertools import pairwise
 
 from chatterbox.wire.frames import Message
+from client.core.message_changes import is_newer
 
 LIMIT = 60_000
 """Messages of one room in memory. The oldest are dropped first; they can be loaded again."""
@@ -96,7 +97,7 @@ class MessageLog:
         Of two states, the one with the greater rev is the later. A message that is not in the log is ignored.
         """
         held = self._messages.get(message.at.offset)
-        if held is None or message.at.epoch != self.epoch or message.rev <= held.rev:
+        if held is None or message.at.epoch != self.epoch or not is_newer(message, held):
             return None
         self._messages[message.at.offset] = message
         self.replaced += 1

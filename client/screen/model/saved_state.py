@@ -3,6 +3,7 @@
 import msgspec
 
 from client.screen.model.chat_model import ChatModel
+from client.screen.model.rooms.room_model import RoomModel
 from client.screen.model.rooms.saved_room import SavedRoom
 
 ROOMS_WITH_MESSAGES = 20
@@ -23,16 +24,20 @@ class SavedState(msgspec.Struct, omit_defaults=True):
 
 
 def encode_state(model: ChatModel, theme: str = "") -> bytes:
-    """Return the bytes to save."""
+    """Return the bytes to save. Of encrypted rooms, no text is among them."""
     by_activity = sorted(model.rooms.values(), key=lambda room: max(room.active.values(), default=""), reverse=True)
     with_messages = {room.name for room in by_activity[:ROOMS_WITH_MESSAGES]}
     saved = [room for room in model.rooms.values() if room.member or room.input.draft]
-    rooms = {room.name: room.save(with_messages=room.name in with_messages) for room in saved}
+    rooms = {room.name: _saved(room, room.name in with_messages, model) for room in saved}
     open_room = model.room.name if model.room.member else ""
     order = model.directory.order
     pinned = sorted(order.pinned)
     saved_state = SavedState(open_room, model.status.username, theme, rooms, model.recent_emoji, order.names, pinned)
     return msgspec.json.encode(saved_state)
+
+
+def _saved(room: RoomModel, with_messages: bool, model: ChatModel) -> SavedRoom:
+    return room.save(with_messages=with_messages, with_text=not model.is_encrypted(room.name))
 
 
 def last_room(data: bytes) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from chatterbox.wire import frames
-from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
+from client.core.events import CommandRequested, KeysAccepted, QuitRequested, RoomRequested, SendRequested
 from client.faces.slash.slash_parser import LocalCommand, UsageMistake, parse, room_word
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.compose_mode import Editing, Replying
@@ -46,7 +46,7 @@ def _submit(model: ChatModel, text: str) -> bool:
         case (CommandRequested() | QuitRequested() | LocalCommand()) as request:
             model.request(request)
         case None:
-            pass
+            model.request(KeysAccepted(model.room.name))  # Enter once more: it does nothing unless a message waits
         case unknown:
             assert_never(unknown)
     return True

@@ -45,8 +45,12 @@ def apply(model: ChatModel, note: notes.Note) -> None:
         case notes.MessageChanged(message):
             _note_reaction(model, note)
             _change_message(model, message)
-        case notes.SendFailed(entry) | notes.SendDelayed(entry):
+        case notes.SendFailed(entry) | notes.SendDelayed(entry) | notes.SendWaits(entry):
             _show(model, note, entry.room)
+        case notes.DirectRenamed(room, earlier):
+            model.ensure_room(room).reset()
+            model.directory.set_member(earlier, True, private=True)
+            _show(model, note, room)
         case notes.InvitationReceived():
             _show(model, note)
         case notes.QueuedOffline():
@@ -166,7 +170,8 @@ def _resume(model: ChatModel, state: frames.RoomState, *, is_new: bool) -> None:
     room = model.ensure_room(state.room)
     if room.is_outdated(state):
         room.reset()
-        _show(model, notes.RoomReset(state.room, state.at), state.room)
+        if not state.encrypted:  # what an encrypted one replaces are the messages from before it was encrypted
+            _show(model, notes.RoomReset(state.room, state.at), state.room)
     room.resume(state, model.status.username, is_new=is_new)
 
 

@@ -1,21 +1,23 @@
 """Handlers for all client commands, one method per command."""
 
-import secrets
-import time
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeAlias, assert_never
+from typing import NoReturn, assert_never
 
 import msgspec
 
 from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.wire import direct_names, frames, history_api, text_rules
+from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from chatterbox.wire.rate_limits import READS
 from services.gateway.connections.connection import AsyncCommand, Connection, ConnectionState
+from services.gateway.connections.encryption_handlers import EncryptionHandlers
 from services.gateway.connections.people_handlers import PeopleHandlers
+from services.gateway.connections.send_handlers import SendHandlers
 from services.gateway.connections.welcome import WelcomeSequence
+from services.gateway.inboxes.inbox_feed import InboxFeed
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.presence.live_people import LivePeople
 from services.gateway.rooms import history_replies
@@ -25,10 +27,9 @@ from services.gateway.rooms.read_batcher import ReadBatcher, Report
 from services.gateway.rooms.read_state_feed import ReadStateFeed
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
-from services.gateway.upstream.append_batcher import AppendBatcher, PendingChange, PendingSend
+from services.gateway.upstream.append_batcher import AppendBatcher
+from services.gateway.upstream.encryption_client import EncryptionClient
 from services.gateway.upstream.history_client import HistoryClient
-
-ChangeCommand: TypeAlias = frames.Edit | frames.DeleteMessage | frames.React | frames.Pin
 
 
 class CommandHandlers:
@@ -47,25 +48,34 @@ class CommandHandlers:
         read_batcher: ReadBatcher,
         read_states: ReadStateFeed,
         people: LivePeople,
+        encryption: EncryptionPolicy,
+        encryption_client: EncryptionClient,
+        inboxes: InboxFeed,
         metrics: GatewayMetrics | None = None,
     ) -> None:
         """`clock` is monotonic seconds."""
+        metrics = metrics or GatewayMetrics()
         self._limits = limits
         self._clock = clock
         self._welcome = welcome
         self._memberships = memberships
         self._feed = feed
         self._history = history
-        self._batcher = batcher
         self._read_batcher = read_batcher
         self._read_states = read_states
         self._reads: RateLimiter[int] = RateLimiter(limits.rate(READS), name=READS.name)
-        """Replies with messages, which may come from this gateway's memory, and read positions, which it collects;
-        history counts all others."""
+        """Replies with messages, which may come from this gateway's memory, read positions, which it collects, and
+        what devices ask about recipients and inboxes; history counts all others."""
         self._people = PeopleHandlers(
             people, self._reads, limits, clock, find_room=self._room, refuse_room=self._refuse_room
         )
-        self._refused = (metrics or GatewayMetrics()).sends_refused
+        self._encryption = EncryptionHandlers(
+            encryption, encryption_client, inboxes, self._reads, limits, clock, metrics, room_of=self._room_of
+        )
+        self._send = SendHandlers(
+            limits, clock, batcher, metrics, find_room=self._room, refuse_room=self._refuse_room,
+            open_direct=self._open_direct,
+        ).handle  # fmt: skip
 
     def handle(self, connection: Connection, command: frames.Command) -> AsyncCommand | None:
         """Run `command`: at once, or return a coroutine that does."""
@@ -76,9 +86,9 @@ class CommandHandlers:
         member = connection.member
         match command:
             case frames.Send():
-                return self._counted_send(connection, member, command)
+                return self._send(connection, member, command)
             case frames.Edit() | frames.DeleteMessage() | frames.React() | frames.Pin():
-                return self._counted_send(connection, member, command)
+                return self._send(connection, member, command)
             case frames.Ping():
                 connection.send(frames.Pong(id=command.id))
                 return None
@@ -118,89 +128,9 @@ class CommandHandlers:
                 | frames.OpenInbox()
                 | frames.Take()
             ):
-                raise ChatError(Code.ENCRYPTION_OFF)
+                return self._encryption.handle(connection, member, command)
             case _:
                 assert_never(command)
-
-    def _counted_send(
-        self, connection: Connection, member: Member, command: frames.Send | ChangeCommand
-    ) -> AsyncCommand | None:
-        try:
-            if isinstance(command, frames.Send):
-                return self._send(connection, member, command)
-            return self._change(connection, member, command)
-        except ChatError as problem:
-            self._refused.inc(problem.code)
-            raise
-
-    def _refuse_rate(self, connection: Connection, member: Member, wait_s: float) -> None:
-        detail = f"At most {self._limits.sends_per_s:g} messages per second (bursts of {self._limits.sends_burst})."
-        connection.on_rate_exceeded(member.sends, wait_s, detail)
-
-    def _send(self, connection: Connection, member: Member, command: frames.Send) -> AsyncCommand | None:
-        if (wait_s := member.sends.take(self._clock())) > 0:
-            self._refuse_rate(connection, member, wait_s)
-        files: tuple[str, ...] = ()
-        if command.files is msgspec.UNSET:
-            text_rules.content(command.content, self._limits)
-        else:
-            files = self._files_of(command)
-        key = (
-            text_rules.time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10))
-            if command.key is None
-            else text_rules.key(command.key, self._limits)
-        )
-        room = self._room(member, command.room)
-        if room is None:
-            if other := direct_names.peer(command.room, member.username):
-                return self._send_first(connection, member, command, key, other)
-            return self._refuse_send(member, command.room)
-        append = history_api.Append(
-            room.room_id, member.user_id, member.username, command.content, key, command.reply_to or 0, files
-        )
-        self._batcher.put(PendingSend(connection, command.id, room.name, append))
-        connection.count_received()
-        return None
-
-    def _files_of(self, command: frames.Send) -> tuple[str, ...]:
-        """The ids of a message's files, whose text may be empty; history knows whether the files can be sent."""
-        files = text_rules.file_ids(command.files or (), self._limits)
-        check_text = text_rules.caption if files else text_rules.content
-        check_text(command.content, self._limits)
-        return files
-
-    async def _send_first(
-        self, connection: Connection, member: Member, command: frames.Send, key: str, other: str
-    ) -> None:
-        """Send to a direct conversation that does not exist yet: make it first."""
-        try:
-            room = await self._open_direct(member, other)
-            append = history_api.Append(
-                room.room_id,
-                member.user_id,
-                member.username,
-                command.content,
-                key,
-                command.reply_to or 0,
-                command.files or (),
-            )
-            self._batcher.put(PendingSend(connection, command.id, room.name, append))
-            connection.count_received()
-        except ChatError as problem:
-            self._refused.inc(problem.code)
-            raise
-
-    def _change(self, connection: Connection, member: Member, command: ChangeCommand) -> AsyncCommand | None:
-        """Change a message: it counts as a message of its sender."""
-        if (wait_s := member.sends.take(self._clock())) > 0:
-            self._refuse_rate(connection, member, wait_s)
-        if isinstance(command, frames.Edit):
-            text_rules.caption(command.content, self._limits)  # history knows whether the message has files
-        room = self._room(member, command.room)
-        if room is None:
-            return self._refuse_send(member, command.room)
-        self._batcher.put_change(PendingChange(connection, command.id, room.name, _change_of(room, member, command)))
-        return None
 
     def _room(self, member: Member, name: str) -> Room | None:
         return member.rooms.get(name) or member.find_room(direct_names.address(name, self._limits))
@@ -215,13 +145,6 @@ class CommandHandlers:
         """Raise `not_a_member` for a room visible to `member`, `room_unknown` for any other, existing or not."""
         await self._history.find(direct_names.address(name, self._limits), member)
         raise ChatError(Code.NOT_A_MEMBER)
-
-    async def _refuse_send(self, member: Member, name: str) -> NoReturn:
-        try:
-            await self._refuse_room(member, name)
-        except ChatError as problem:
-            self._refused.inc(problem.code)
-            raise
 
     async def _join(self, connection: Connection, member: Member, command: frames.Join) -> None:
         """Join a room. If the member's rooms change while history answers, the answer may be outdated: ask again."""
@@ -306,14 +229,21 @@ class CommandHandlers:
         connection.send(frames.Created(id=command.id, room=room.name, private=room.private, at=room.at))
 
     async def _direct(self, connection: Connection, member: Member, command: frames.Direct) -> None:
-        room = await self._open_direct(member, command.username, requester=connection)
+        encrypted = None if command.encrypted is msgspec.UNSET else command.encrypted
+        room = await self._open_direct(member, command.username, encrypted=encrypted, requester=connection)
         room.flush()
         people = direct_names.people(room.name)
-        connection.send(frames.DirectOpened(id=command.id, room=room.name, with_=people, at=room.at))
+        connection.send(
+            frames.DirectOpened(
+                id=command.id, room=room.name, with_=people, at=room.at, encrypted=room.encrypted, uid=room.uid
+            )
+        )
 
-    async def _open_direct(self, member: Member, username: str, *, requester: Connection | None = None) -> Room:
+    async def _open_direct(
+        self, member: Member, username: str, *, encrypted: bool | None, requester: Connection | None = None
+    ) -> Room:
         """The direct conversation of a member with a user; every connection but `requester` is told if it is new."""
-        room = await self._feed.open(await self._history.open_direct(member, username))
+        room = await self._feed.open(await self._history.open_direct(member, username, encrypted=encrypted))
         self._memberships.enter(member, room, by=member.username, requester=requester)
         return room
 
@@ -339,28 +269,6 @@ class CommandHandlers:
         connection.send(frames.TopicSet(id=command.id, room=room.name, topic=topic))
 
 
-def _change_of(room: Room, member: Member, command: ChangeCommand) -> history_api.AnyMessageChange:
-    """What history is asked to do for `command`; the epoch says which message is meant, even after a restore."""
-    base: dict[str, Any] = {
-        "room_id": room.room_id,
-        "user_id": member.user_id,
-        "username": member.username,
-        "offset": command.offset,
-        "epoch": room.opened.epoch,
-    }
-    match command:
-        case frames.Edit():
-            return history_api.MessageEdit(**base, content=command.content, rev=command.rev)
-        case frames.DeleteMessage():
-            return history_api.MessageDeletion(**base)
-        case frames.React():
-            return history_api.MessageReaction(**base, emoji=command.emoji, remove=command.remove)
-        case frames.Pin():
-            return history_api.MessagePin(**base, remove=command.remove)
-        case _:
-            assert_never(command)
-
-
 def _summary(room: history_api.VisibleRoom) -> frames.RoomSummary:
     return frames.RoomSummary(
         room=room.room,
@@ -369,5 +277,7 @@ def _summary(room: history_api.VisibleRoom) -> frames.RoomSummary:
         members=room.members,
         at=Position(room.epoch, room.head),
         topic=room.topic,
+        encrypted=room.encrypted,
+        uid=room.uid,
         **direct_names.fields(room.room),
     )

@@ -9,12 +9,14 @@ from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import direct_names, frames, rate_limits
 from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.close_codes import CloseCode
+from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position, ResumePoint
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.text_rules import timestamp
 from services.gateway.connections.connection import AsyncCommand, Connection, ConnectionState
 from services.gateway.connections.hub import Hub
+from services.gateway.inboxes.inbox_feed import InboxFeed
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.presence.live_people import LivePeople
 from services.gateway.rooms import read_state_feed
@@ -52,9 +54,11 @@ class WelcomeSequence:
         catch_up: CatchUp,
         read_states: ReadStateFeed,
         people: LivePeople,
+        inboxes: InboxFeed,
         *,
         server: str,
         ping_s: float,
+        encryption: EncryptionPolicy = DEFAULT_POLICY,
         metrics: GatewayMetrics | None = None,
     ) -> None:
         self._hub = hub
@@ -64,8 +68,10 @@ class WelcomeSequence:
         self._catch_up = catch_up
         self._read_states = read_states
         self._people = people
+        self._inboxes = inboxes
         self._server = server
         self._ping_s = ping_s
+        self._encryption = encryption.value
         self._turns = PacedQueue(WELCOMES_PER_TURN)
         self._refused = (metrics or GatewayMetrics()).handshakes_refused
 
@@ -140,6 +146,7 @@ class WelcomeSequence:
                 ping_s=self._ping_s,
                 rooms=states,
                 invitations=[frames.PendingInvitation(room=room, by=by) for room, by in member.invitations.items()],
+                encryption=self._encryption,
             )
         )
         for room, state, held in zip(rooms, states, valid, strict=True):
@@ -150,6 +157,7 @@ class WelcomeSequence:
     def _on_writable(self, connection: Connection) -> None:
         self._read_states.send_missed(connection)
         self._people.send_missed(connection)
+        self._inboxes.resume(connection)
         self._catch_up.start(connection)
 
     async def _renew(self, connection: Connection, command: frames.Connect) -> None:
@@ -194,6 +202,8 @@ def _room_state(room: Room, held: ResumePoint | None, read: ReadState | None, *,
         counted=known.counted,
         notify=known.notify,
         until=known.until,
+        encrypted=room.encrypted,
+        uid=room.uid,
     )
 
 

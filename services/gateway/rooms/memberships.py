@@ -290,6 +290,8 @@ class Memberships:
             topic=room.topic or "",
             rev=room.rev,
             read=read,
+            encrypted=room.encrypted,
+            uid=room.uid,
             **direct_names.fields(room.name),
         )
         for connection in connections:
@@ -327,5 +329,12 @@ def _invite(member: Member, room: str, by: str | None) -> None:
 
 def _info(change: MembershipChanged) -> history_api.RoomInfo:
     return history_api.RoomInfo(
-        room_id=change.room_id, room=change.room, private=change.private, everyone=False, epoch="", head=0
+        room_id=change.room_id,
+        room=change.room,
+        private=change.private,
+        everyone=False,
+        epoch="",
+        head=0,
+        encrypted=change.encrypted,
+        uid=change.uid,
     )

@@ -100,9 +100,9 @@ class Room:
     back to `live`.
     """
 
-    __slots__ = ("_changes_due_s", "_is_change_flush_due", "_last_message_s", "_loop", "behind", "changes", "held",
-                 "held_changes", "idle_since_s", "live", "metrics", "name", "pending", "private", "room_id", "sent",
-                 "stream", "topic", "topic_unsent")  # fmt: skip
+    __slots__ = ("_changes_due_s", "_is_change_flush_due", "_last_message_s", "_loop", "behind", "changes", "encrypted",
+                 "held", "held_changes", "idle_since_s", "live", "metrics", "name", "pending", "private", "room_id",
+                 "sent", "stream", "topic", "topic_unsent", "uid")  # fmt: skip
 
     def __init__(
         self,
@@ -113,6 +113,10 @@ class Room:
         self.room_id = info.room_id
         self.name = info.room
         self.private = info.private
+        self.encrypted = info.encrypted
+        """Whether it takes encrypted messages only; that never changes."""
+        self.uid = info.uid
+        """Its name inside encrypted messages."""
         self.topic: str | None = None
         """None until the room is open or its topic changes."""
         self.topic_unsent: set[RoomConnection] = set()

@@ -55,16 +55,16 @@ class HistoryClient:
         return (await self.append([], [])).revision
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
-        return await self._call("/internal/memberships", history_api.UserIds(users), history_api.MembershipSnapshot)
+        return await self.call("/internal/memberships", history_api.UserIds(users), history_api.MembershipSnapshot)
 
     async def heads(self, room_ids: list[int], *, topics: bool = False) -> history_api.Heads:
         """The heads of those of these rooms that exist, with their topics if wanted."""
         query = history_api.HeadsQuery(room_ids, topics=topics)
-        return await self._call("/internal/heads", query, history_api.Heads)
+        return await self.call("/internal/heads", query, history_api.Heads)
 
     async def heads_since(self, cursor: history_api.HeadsCursor) -> history_api.Heads:
         """The heads of the rooms that changed after `cursor`, unless the answer is not `comparable`."""
-        return await self._call("/internal/heads", history_api.HeadsQuery(since=cursor), history_api.Heads)
+        return await self.call("/internal/heads", history_api.HeadsQuery(since=cursor), history_api.Heads)
 
     async def page(
         self,
@@ -83,7 +83,7 @@ class HistoryClient:
             room_id=room_id, after=after, before=before, around=around, thread=thread, pinned=pinned, limit=limit,
             reader=None if reader is None else reader.user_id,
         )  # fmt: skip
-        return await self._call("/internal/page", query, history_api.StoredPage)
+        return await self.call("/internal/page", query, history_api.StoredPage)
 
     async def changes(
         self, room_id: int, limit: int, *, after: int, first: int = 1, reader: Requester | None = None
@@ -92,7 +92,7 @@ class HistoryClient:
         query = history_api.ChangesQuery(
             room_id=room_id, after=after, first=first, limit=limit, reader=None if reader is None else reader.user_id
         )
-        return await self._call("/internal/changes", query, history_api.StoredChanges)
+        return await self.call("/internal/changes", query, history_api.StoredChanges)
 
     async def store_reads(self, positions: list[history_api.ReadPosition], origin: str) -> history_api.ReadOutcomes:
         """Store read positions of at most one per user and room; on return they are durable.
@@ -100,10 +100,10 @@ class HistoryClient:
         `origin` tells its own connections.
         """
         body = history_api.ReadPositions(positions, origin)
-        return await self._call("/internal/reads", body, history_api.ReadOutcomes)
+        return await self.call("/internal/reads", body, history_api.ReadOutcomes)
 
     async def read_states(self, users: dict[int, str]) -> history_api.ReadStates:
-        return await self._call("/internal/read-states", history_api.UserIds(users), history_api.ReadStates)
+        return await self.call("/internal/read-states", history_api.UserIds(users), history_api.ReadStates)
 
     async def set_notify(self, room: str, member: Requester, level: NotificationLevel, until: str) -> ReadState:
         """Set of what a room notifies a user; returns the room's state.
@@ -112,11 +112,11 @@ class HistoryClient:
         levels was set last.
         """
         body = history_api.NotifyCall(room, member.user_id, member.username, level, until)
-        return await self._call("/internal/notify", body, ReadState)
+        return await self.call("/internal/notify", body, ReadState)
 
     async def receipts(self, room_id: int) -> dict[str, int]:
         """How far the members of a room have read it, by username, without those who do not show it."""
-        return (await self._call("/internal/receipts", history_api.ReceiptsQuery(room_id), history_api.Receipts)).read
+        return (await self.call("/internal/receipts", history_api.ReceiptsQuery(room_id), history_api.Receipts)).read
 
     async def people(
         self,
@@ -134,59 +134,62 @@ class HistoryClient:
             viewers=list(viewers), usernames=list(usernames), user_ids=list(user_ids),
             reader=None if reader is None else reader.user_id,
         )  # fmt: skip
-        return (await self._call("/internal/people", query, history_api.People)).people
+        return (await self.call("/internal/people", query, history_api.People)).people
 
     async def report_seen(self, user_ids: Sequence[int]) -> None:
         """Report that these users, at most 10,000, are connected now."""
-        await self._call("/internal/seen", history_api.UsersSeen(list(user_ids)), type(None))
+        await self.call("/internal/seen", history_api.UsersSeen(list(user_ids)), type(None))
 
     async def find(self, room: str, member: Requester) -> history_api.RoomInfo:
         """The room of this name if `member` may see it; raises `room_unknown`."""
         body = history_api.FindRoomCall(room, member.user_id, member.username)
-        return await self._call("/internal/find", body, history_api.RoomInfo)
+        return await self.call("/internal/find", body, history_api.RoomInfo)
 
     async def join(self, room: str, member: Requester) -> history_api.RoomInfo:
         body = history_api.JoinRoomCall(room, member.user_id, member.username)
-        return await self._call("/internal/join", body, history_api.RoomInfo)
+        return await self.call("/internal/join", body, history_api.RoomInfo)
 
     async def leave(self, room: str, member: Requester, *, delete: bool) -> history_api.LeftRoom:
         body = history_api.LeaveRoomCall(room, member.user_id, member.username, delete)
-        return await self._call("/internal/leave", body, history_api.LeftRoom)
+        return await self.call("/internal/leave", body, history_api.LeftRoom)
 
     async def create(self, room: str, member: Requester, *, private: bool) -> history_api.RoomInfo:
         body = history_api.CreateRoomCall(room, private, member.user_id, member.username)
-        return await self._call("/internal/create", body, history_api.RoomInfo)
+        return await self.call("/internal/create", body, history_api.RoomInfo)
 
-    async def open_direct(self, member: Requester, username: str) -> history_api.RoomInfo:
-        """The direct conversation of `member` with a user, made the first time."""
-        body = history_api.OpenDirectCall(member.user_id, member.username, username)
-        return await self._call("/internal/direct", body, history_api.RoomInfo)
+    async def open_direct(
+        self, member: Requester, username: str, *, encrypted: bool | None = None
+    ) -> history_api.RoomInfo:
+        """The direct conversation of `member` with a user, made the first time. `encrypted` None: by policy."""
+        body = history_api.OpenDirectCall(member.user_id, member.username, username, encrypted)
+        return await self.call("/internal/direct", body, history_api.RoomInfo)
 
     async def remove(self, room: str, member: Requester, username: str) -> str:
         """Remove a member of a room that the requester created; returns the username in the spelling of its owner."""
         body = history_api.RemoveMemberCall(room, member.user_id, member.username, username)
-        return (await self._call("/internal/remove", body, history_api.RemovedMember)).username
+        return (await self.call("/internal/remove", body, history_api.RemovedMember)).username
 
     async def delete_room(self, room: str, member: Requester) -> history_api.RoomInfo:
         body = history_api.DeleteRoomCall(room, member.user_id, member.username)
-        return await self._call("/internal/delete", body, history_api.RoomInfo)
+        return await self.call("/internal/delete", body, history_api.RoomInfo)
 
     async def invite(self, room: str, member: Requester, invitee: str) -> str:
         """Invite `invitee`; returns the username in the spelling of its owner."""
         body = history_api.InviteUserCall(room, member.user_id, member.username, invitee)
-        return (await self._call("/internal/invite", body, history_api.Invitee)).username
+        return (await self.call("/internal/invite", body, history_api.Invitee)).username
 
     async def change_topic(self, room: str, member: Requester, topic: str) -> str:
         """Set the topic; returns it as stored."""
         body = history_api.ChangeTopicCall(room, member.user_id, member.username, topic)
-        return (await self._call("/internal/topic", body, history_api.StoredTopic)).topic
+        return (await self.call("/internal/topic", body, history_api.StoredTopic)).topic
 
     async def rooms(self, member: Requester, after: str | None = None) -> history_api.RoomListing:
         """A page of the room list; `after` is the `next` of the page before."""
         query = history_api.ListRoomsCall(member.user_id, after)
-        return await self._call("/internal/rooms", query, history_api.RoomListing)
+        return await self.call("/internal/rooms", query, history_api.RoomListing)
 
-    async def _call(self, path: str, body: object, answer: type[T]) -> T:
+    async def call(self, path: str, body: object, answer: type[T]) -> T:
+        """Call `path` with `body`; returns the answer, decoded."""
         result = await call(self._http, "POST", path, body, answer)
         self.last_success_s = self._clock()
         return result

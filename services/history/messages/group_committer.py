@@ -198,7 +198,7 @@ def overwritten(plan: AppendPlan) -> list[TextRow]:
 
 async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:
     """Return what the change returned, or the exception that undid it; the rest of the group is not affected."""
-    events, erased_files, signals = map(len, (transaction.events, transaction.erased_files, transaction.signals))
+    events, erased_files, signals = len(transaction.events), len(transaction.erased_files), len(transaction.signals)
     await transaction.db.execute("SAVEPOINT change")
     try:
         result = await job.change(transaction)

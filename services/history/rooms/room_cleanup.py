@@ -1,4 +1,6 @@
-"""Background cleanup: rooms that everybody left long ago, messages of deleted rooms, old invitations, unused files."""
+"""Background cleanup: rooms that everybody left long ago, messages of deleted rooms, old invitations, unused files
+and sessions.
+"""
 
 import asyncio
 import logging
@@ -7,6 +9,7 @@ from typing import NoReturn
 
 from chatterbox.wire.errors import ChatError
 from services.history.attachments import file_changes
+from services.history.encryption.delivery import session_shares
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.messages.writer import Writer
 from services.history.rooms import room_deletion, room_invitations
@@ -57,6 +60,8 @@ class RoomCleanup:
         await self._repeat(lambda transaction: room_invitations.expire(transaction, expired_ms))
         unbound_ms = self._now_ms() - file_changes.UNBOUND_HOURS * HOUR_MS
         await self._repeat(lambda transaction: file_changes.expire(transaction, unbound_ms))
+        unused_ms = self._now_ms() - session_shares.KEPT_DAYS * DAY_MS
+        await self._repeat(lambda transaction: session_shares.forget_unused(transaction, unused_ms))
 
     async def _repeat(self, change: Callable[[WriteTransaction], Awaitable[bool]]) -> None:
         """Run `change` again and again until it finds nothing to do."""

@@ -21,6 +21,7 @@ FIRING: dict[str, dict[str, str]] = {
     "GatewayNotReady": {f"chatterbox_gateway_ready{{{GATEWAY}}}": STEADY},
     "DependencyDown": {f'chatterbox_gateway_dependency_up{{dependency="redis",{GATEWAY}}}': STEADY},
     "AcksFailing": {f'chatterbox_gateway_sends_refused_total{{code="unavailable",{GATEWAY}}}': RISING},
+    "KeysFailing": {f'chatterbox_gateway_key_commands_refused_total{{code="unavailable",{GATEWAY}}}': RISING},
     "CommitsFailing": {"chatterbox_history_commits_failed_total": RISING},
     "CommitSlow": {
         'chatterbox_history_commit_seconds_bucket{le="0.5"}': STEADY,

@@ -11,6 +11,7 @@ from chatterbox.wire.rate_limits import CHANGES, LISTINGS, READS
 from tests.support.server import Server, running
 
 SLOW = 1e-3
+DEVICE = "DEVICEADA2"
 FIELDS: dict[str, dict[str, Any]] = {
     "create": {"room": "new"},
     "join": {"room": "ops"},
@@ -26,14 +27,15 @@ FIELDS: dict[str, dict[str, Any]] = {
     "watch": {"usernames": ["bob"]},
     "rooms": {},
 }
+COUNTED_HERE = {"join", "read", "look", "recipients", "inbox", "taken"}
+"""Reads that the gateway counts itself. A `join` is one for a member who names a position that is not in the room's
+memory any more; positions that are reported with `read` are collected."""
 COMMANDS = [
     (row, action)
     for row in (CHANGES, READS, LISTINGS)
     for action in row.actions
-    if " /" not in action and (row, action) not in {(READS, "join"), (READS, "read"), (READS, "look")}
+    if " /" not in action and (row is not READS or action not in COUNTED_HERE)
 ]
-"""A `join` is a read for a member who names a position that is not in the room's memory any more. The gateway collects
-positions that are reported with `read`, and counts them itself, as it does each `look`."""
 
 
 async def spend(server: Server, token: str, row: RateLimit[Rate], room: str) -> None:
@@ -90,6 +92,47 @@ async def test_reported_read_positions_are_counted_over_all_connections(tmp_path
             assert [reply["type"] for reply in replies] == ["read_set", "read_set", "error"]
             assert replies[-1]["detail"].startswith("Too many reads:")
             assert (await one.ask("notify", room="general", level="all"))["type"] == "notify_set"
+
+
+@pytest.mark.parametrize(
+    "reading", [{"type": "recipients", "room": "general"}, {"type": "inbox"}, {"type": "taken", "upto": 0}],
+    ids=lambda reading: str(reading["type"]),
+)  # fmt: skip
+async def test_reads_of_a_device_are_counted_over_all_connections(tmp_path: Path, reading: dict[str, Any]) -> None:
+    fields = {"device": DEVICE, **reading}
+    kind = fields.pop("type")
+    async with running(tmp_path, reads_burst=3, reads_per_s=SLOW, encryption="allowed") as server:
+        token = await server.newcomer("ada")
+        async with server.talker(token) as one, server.talker(token) as other:
+            replies = [await talker.ask(kind, **fields) for talker in (one, other, one, other)]
+        assert [reply["code"] == "rate_limited" for reply in replies] == [False, False, False, True]
+        assert replies[-1]["detail"].startswith("Too many reads:")
+
+
+async def test_to_device_messages_and_claims_are_counted_one_by_one(tmp_path: Path) -> None:
+    to = ["bob", "DEVICEBOB2"]
+    message = {"to": to, "n": 1, "kind": "olm", "body": "x"}
+    async with running(tmp_path, encryption="allowed") as server:
+        token = await server.newcomer("ada")
+        async with server.talker(token) as one, server.talker(token) as other:
+            for kind, fields, at_once in (
+                ("claim", {"of": [to] * 64}, 500 // 64),
+                ("to_device", {"messages": [message] * 32}, 3000 // 32),
+            ):
+                answered = 0
+                while (reply := await (one, other)[answered % 2].ask(kind, device=DEVICE, **fields))[
+                    "code"
+                ] != "rate_limited":
+                    answered += 1
+                assert at_once <= answered <= 3 * at_once  # more come in while it asks
+                assert reply["retry_after_s"] > 0
+
+
+async def test_a_to_device_message_has_a_limited_length(server: Server) -> None:
+    async with server.talker(await server.newcomer("ada")) as ada:
+        message = {"to": ["bob", "DEVICEBOB2"], "n": 1, "kind": "olm", "body": "x" * 4097}
+        refused = await ada.ask("to_device", device=DEVICE, messages=[message])
+        assert (refused["code"], refused["detail"]) == ("bad_frame", "A to-device message has at most 4096 bytes.")
 
 
 async def test_naming_unknown_rooms_counts_as_reads(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ ROUTES = [
 ]
 
 
-QUERIES = {"GET /rooms/{room}/messages/reactions/mine": "?from=1&to=1"}
+QUERIES = {"GET /rooms/{room}/messages/reactions/mine": "?from=1&to=1", "GET /keys/users": "?name=bob"}
 
 
 async def ask(history: Service, action: str) -> httpx.Response:

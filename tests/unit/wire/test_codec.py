@@ -3,7 +3,7 @@
 import json
 import math
 from enum import Enum
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
@@ -23,7 +23,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     """Any value of an annotated type, as far as frames use types."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return values(inner[0]) if get_origin(inner[0]) is tuple else st.integers(1, 200)
+        return st.integers(1, 200) if inner[0] is int else values(inner[0])
     if origin is tuple:
         return st.lists(values(inner[0]), max_size=3).map(tuple)
     if origin is list:
@@ -36,6 +36,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return structs(kind)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return st.sampled_from(kind)
+    if isinstance(kind, type) and issubclass(kind, tuple):  # a NamedTuple
+        return st.builds(kind, **{name: values(each) for name, each in get_type_hints(kind).items()})
     return _PLAIN[kind]
 
 
@@ -85,7 +87,9 @@ class TestEveryCommand:
     def test_a_command_without_a_required_field_is_refused(self, kind: type[msgspec.Struct]) -> None:
         required = [field.name for field in msgspec.structs.fields(kind) if field.required]
         for name in required:
-            values: dict[str, Any] = {"id": 1, "offset": 1, "after": 1, "usernames": []}
+            values: dict[str, Any] = {
+                "id": 1, "offset": 1, "after": 1, "usernames": [], "of": [], "messages": [], "recipients": 1, "upto": 1,
+            }  # fmt: skip
             given_fields = {each: values.get(each, "") for each in required if each != name}
             answer = refusal(json.dumps({"type": kind.__struct_config__.tag, **given_fields}))
             assert name in answer.detail
@@ -278,3 +282,8 @@ class TestFastSend:
     def test_the_fast_decoder_decodes_an_ordinary_send(self) -> None:
         frame = b'{"type": "send", "id": 7, "content": "hello", "room": "ops", "key": "k"}'
         assert codec._fast_send(frame) == frames.Send(id=7, content="hello", room="ops", key="k")
+
+    def test_the_fast_decoder_decodes_an_encrypted_send(self) -> None:
+        frame = b'{"type":"send","id":7,"content":"e1.A.B.C","room":"@ada~bob","key":"k","recipients":4}'
+        send = frames.Send(id=7, content="e1.A.B.C", room="@ada~bob", key="k", recipients=4)
+        assert codec._fast_send(frame) == send

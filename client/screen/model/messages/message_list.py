@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from msgspec import UNSET
 
 from chatterbox.wire.frames import Message, Page, ReadHistory
+from client.core.message_changes import is_newer
 
 LIMIT = 200
 """Messages that are requested at once: the newest."""
@@ -45,7 +46,7 @@ class MessageList:
     def change(self, message: Message) -> None:
         """Take a later state of a message; one that is no longer pinned leaves the list."""
         held = self.messages.get(message.at.offset)
-        if message.room != self.request.room or (held is not None and message.rev <= held.rev):
+        if message.room != self.request.room or (held is not None and not is_newer(message, held)):
             return
         self.messages.pop(message.at.offset, None)
         if message.pinned:

@@ -286,9 +286,10 @@ class RoomModel:
 
     # Between runs.
 
-    def save(self, *, with_messages: bool) -> SavedRoom:
-        draft, written, thread_drafts = self.input.unfinished()
-        newest = self.log.offsets[-SAVED_MESSAGES:] if with_messages and self.member else []
+    def save(self, *, with_messages: bool, with_text: bool = True) -> SavedRoom:
+        """What is kept for the next run; without `with_text`, nothing that was written or is being written here."""
+        draft, written, thread_drafts = self.input.unfinished() if with_text else ("", [], {})
+        newest = self.log.offsets[-SAVED_MESSAGES:] if with_messages and with_text and self.member else []
         return SavedRoom(
             self.member,
             self.private,

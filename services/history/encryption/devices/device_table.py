@@ -113,6 +113,7 @@ async def own(source: RowSource, devices: Sequence[DeviceRow], sid: str) -> list
             head=device.inbox_head,
             one_time=one_time.get(device.id, []),
             fallback_used=device.id in used,
+            keys=device.keys,
         )
         for device in devices
     ]

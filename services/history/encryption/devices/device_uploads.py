@@ -44,6 +44,8 @@ async def bind(
         _check(known, login.sid, upload, is_proven=is_proven)
         await _bind(transaction, known, login, upload)
     device = await device_table.usable(transaction, login, upload.device)
+    if upload.replace_one_time:
+        await one_time_keys.forget(transaction, device.id)
     await one_time_keys.add(transaction, device.id, upload.one_time, upload.fallback, limits)
     [own] = await device_table.own(transaction, [device], login.sid)
     return own

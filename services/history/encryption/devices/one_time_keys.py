@@ -11,14 +11,17 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from services.history.messages.write_transaction import WriteTransaction
 
-_KNOWN = """
-    SELECT key_id, key FROM one_time_keys WHERE device = :device
-    UNION ALL SELECT key_id, key FROM claims WHERE of_device = :device
-"""
+_HELD = "SELECT key_id, key FROM one_time_keys WHERE device = ?"
+_CLAIMED = "SELECT key FROM claims WHERE of_device = ?"
 _COUNT = "SELECT count(*), coalesce(max(seq), 0) FROM one_time_keys WHERE device = ?"
 _ADD = "INSERT INTO one_time_keys (device, seq, key_id, key) VALUES (?, ?, ?, ?)"
 _FALLBACK = "SELECT key_id, key FROM fallback_keys WHERE device = ?"
 _SET_FALLBACK = "INSERT OR REPLACE INTO fallback_keys (device, key_id, key, used) VALUES (?, ?, ?, 0)"
+_FORGET = (
+    "DELETE FROM one_time_keys WHERE device = ?",
+    "DELETE FROM fallback_keys WHERE device = ?",
+    "DELETE FROM claims WHERE of_device = ?",
+)
 _IDS = "SELECT key_id FROM one_time_keys WHERE device = ? ORDER BY seq"
 
 
@@ -36,6 +39,12 @@ async def add(
     return await run_on_connection(transaction.db, lambda db: _add(db, row_id, one_time, fallback, limits))
 
 
+async def forget(transaction: WriteTransaction, row_id: int) -> None:
+    """Forget the keys of a device, also that they were given out: their ids may come again with other keys."""
+    for statement in _FORGET:
+        await transaction.rows(statement, (row_id,))
+
+
 def _add(
     db: sqlite3.Connection,
     row_id: int,
@@ -43,8 +52,14 @@ def _add(
     fallback: Mapping[str, SignedKey],
     limits: Limits,
 ) -> list[str]:
-    known = dict(db.execute(_KNOWN, {"device": row_id}).fetchall())
-    new = [(key_id, _text(key)) for key_id, key in one_time.items() if not _is_known(known, key_id, key)]
+    held = dict(db.execute(_HELD, (row_id,)).fetchall())
+    # by key, not by id: ids of fallback keys, which may be claimed as well, are counted apart
+    claimed = {_key(text) for (text,) in db.execute(_CLAIMED, (row_id,))}
+    new = [
+        (key_id, _text(key))
+        for key_id, key in one_time.items()
+        if not _is_held(held, key_id, key) and key.key not in claimed
+    ]
     [(count, last)] = db.execute(_COUNT, (row_id,))
     if count + len(new) > limits.one_time_keys:
         detail = f"A device has at most {limits.one_time_keys} one-time keys here; this one has {count}."
@@ -52,19 +67,23 @@ def _add(
     db.executemany(_ADD, [(row_id, last + place, *key) for place, key in enumerate(new, 1)])
     stored_fallback = dict(db.execute(_FALLBACK, (row_id,)).fetchall())
     for key_id, key in fallback.items():
-        if not _is_known(stored_fallback, key_id, key):
+        if not _is_held(stored_fallback, key_id, key):
             db.execute(_SET_FALLBACK, (row_id, key_id, _text(key)))
     return [key_id for (key_id,) in db.execute(_IDS, (row_id,))]
 
 
-def _is_known(known: Mapping[str, str], key_id: str, key: SignedKey) -> bool:
+def _is_held(held: Mapping[str, str], key_id: str, key: SignedKey) -> bool:
     """Whether it is there already; raises `one_time_key_taken` if another one is there under its id."""
-    if key_id not in known:
+    if key_id not in held:
         return False
-    if msgspec.json.decode(known[key_id], type=SignedKey).key != key.key:
+    if _key(held[key_id]) != key.key:
         raise ChatError(Code.ONE_TIME_KEY_TAKEN, f"The server has another key under the id {key_id}.")
     return True
 
 
 def _text(key: SignedKey) -> str:
     return msgspec.json.encode(key).decode()
+
+
+def _key(text: str) -> str:
+    return msgspec.json.decode(text, type=SignedKey).key

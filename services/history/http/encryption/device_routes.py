@@ -97,7 +97,7 @@ async def store_list(request: Request, login: CurrentLogin, history: History) ->
     """Replace your device list: who is in it can read your encrypted conversations from now on, all others can't.
 
     All signatures are checked. The version follows the stored one; a new self-signing key, or a new master key (with
-    `reset`), begins the next generation with version 1.
+    `reset`), begins the next generation.
     """
     upload = await read(request, key_api.DeviceListUpload)
     return write(await history.keys.store_list(login, upload))

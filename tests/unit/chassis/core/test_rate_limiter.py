@@ -31,6 +31,16 @@ class TestRateLimiter:
         assert refused.value.detail == "Too many new rooms: at most 1 at once and 50 per day."
         assert refused.value.retry_after_s == 1728
 
+    def test_actions_that_are_counted_together_are_all_allowed_or_none(self) -> None:
+        limiter: RateLimiter[int] = RateLimiter(Rate(5, 1))
+        limiter.spend_many(7, 0, 3)
+        with pytest.raises(ChatError) as refused:
+            limiter.spend_many(7, 0, 3)
+        assert refused.value.retry_after_s == 1
+        limiter.spend_many(7, 0, 2)
+        limiter.spend_many(7, 0, 0)
+        assert limiter.wait_s(7, 0) == 1
+
     def test_least_recently_used_keys_are_evicted(self) -> None:
         limiter: RateLimiter[int] = RateLimiter(Rate(1, 1), remembered=2)
         for key in (1, 2, 3):

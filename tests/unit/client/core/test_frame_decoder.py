@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from chatterbox.wire import codec, frames
+from chatterbox.wire.encryption.device_keys import SignedKey
 from client.core import frame_decoder
 from client.core.frame_decoder import UNREADABLE, PartialPage
 from tests.unit.client.world import message, room_state, told, welcome
@@ -49,6 +50,45 @@ class TestLists:
         greeting = plain(welcome(room_state(4)))
         greeting["rooms"] = [*msgspec.to_builtins(greeting["rooms"]), {"room": "strange", "at": "nowhere"}]
         assert frame_decoder.decode(frame(greeting)) == welcome(room_state(4))
+
+
+class TestEncryption:
+    def test_unreadable_device_or_list_of_recipients_is_left_out(self) -> None:
+        reply: dict[str, object] = {"type": "recipients", "id": 1, "room": "@ada~bob", "recipients": 3, "without": []}
+        reply |= {"devices": [["ada", "DEVICEADA2"], ["bob"], {"device": 1}], "lists": [{"username": "bob"}]}
+        decoded = frame_decoder.decode(frame(reply))
+        expected = frames.DeviceAddress("ada", "DEVICEADA2")
+        assert decoded == frames.Recipients(id=1, room="@ada~bob", recipients=3, devices=[expected], lists=[])
+
+    def test_unreadable_key_of_a_claim_is_left_out(self) -> None:
+        key = frames.ClaimedKey(
+            username="bob", device="DEVICEBOB2", key_id="AAAAAQ", key=SignedKey(key="k", signatures={})
+        )
+        reply: dict[str, object] = {
+            "type": "claimed",
+            "id": 1,
+            "keys": [plain(key), {"username": "eve"}],
+            "missing": [["eve"]],
+        }
+        assert frame_decoder.decode(frame(reply)) == frames.Claimed(id=1, keys=[key])
+
+    def test_to_device_message_of_an_unknown_kind_is_taken_as_an_empty_one_in_clear(self) -> None:
+        came: dict[str, object] = {
+            "type": "to_device",
+            "device": "DEVICEADA2",
+            "at": {"epoch": "e", "offset": 3},
+            "username": "bob",
+        }
+        came |= {"sender": "DEVICEBOB2", "n": 7, "kind": "hpke", "body": "AAAA"}
+        decoded = frame_decoder.decode(frame(came))
+        assert isinstance(decoded, frames.ToDevice)
+        assert (decoded.at.offset, decoded.n, decoded.kind, decoded.body) == (3, 7, frames.ToDeviceKind.CLEAR, "")
+
+    def test_welcome_of_a_server_with_an_unknown_policy_is_read(self) -> None:
+        greeting = {**plain(welcome(room_state(4))), "encryption": "private"}
+        decoded = frame_decoder.decode(frame(greeting))
+        assert isinstance(decoded, frames.Welcome)
+        assert decoded.encryption == "private"
 
 
 class TestUnknownLevels:

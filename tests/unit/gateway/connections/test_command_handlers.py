@@ -14,6 +14,7 @@ from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import codec, frames, history_api
 from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.broker_events import MembershipChanged
+from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
@@ -22,6 +23,7 @@ from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.core.frame_writer import text_frame
+from services.gateway.inboxes.inbox_feed import InboxFeed
 from services.gateway.presence.live_people import LivePeople
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.member import Member
@@ -30,6 +32,7 @@ from services.gateway.rooms.read_batcher import ReadBatcher
 from services.gateway.rooms.read_state_feed import ReadStateFeed
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.upstream.append_batcher import AppendBatcher
+from services.gateway.upstream.encryption_client import EncryptionClient
 from services.gateway.upstream.history_client import HistoryClient
 from tests.support.recording_socket import RecordingSocket
 from tests.support.waiting import MOST_S, until
@@ -77,15 +80,17 @@ class Harness:
         read_states = ReadStateFeed(self.hub.members, self.feed.rooms, history, "here")
         people = cast("LivePeople", None)
         self.memberships = Memberships(self.hub.members, self.feed, history)
+        inboxes = InboxFeed(self.hub.members, self.feed.rooms, EncryptionClient(history), interval_s=5)
         catch_up = CatchUp(history, self.feed.memory)
         welcome = WelcomeSequence(
             self.hub, cast("TokenVerifier", None), self.memberships, self.feed, catch_up, read_states, people,
-            server="", ping_s=1,
+            inboxes, server="", ping_s=1,
         )  # fmt: skip
         commands = CommandHandlers(
             limits=Limits(), clock=lambda: 0.0, welcome=welcome, memberships=self.memberships, feed=self.feed,
             history=history, batcher=AppendBatcher(history),
             read_batcher=ReadBatcher(history, read_states, lambda: 0.0), read_states=read_states, people=people,
+            encryption=EncryptionPolicy.ALLOWED, encryption_client=EncryptionClient(history), inboxes=inboxes,
         )  # fmt: skip
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", TokenBucket.full(1, 1, 0))
         self.socket = RecordingSocket()

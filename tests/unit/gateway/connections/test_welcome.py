@@ -14,6 +14,7 @@ from chatterbox.wire.read_state import ReadState
 from services.gateway.connections.hub import Hub
 from services.gateway.connections.welcome import WelcomeSequence, _room_state
 from services.gateway.core.room_stream import RoomStream
+from services.gateway.inboxes.inbox_feed import InboxFeed
 from services.gateway.presence.live_people import LivePeople
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.member import Member
@@ -55,6 +56,7 @@ async def test_rooms_entered_during_the_sync_are_synced_too_and_each_only_once()
         cast("CatchUp", None),
         cast("ReadStateFeed", None),
         cast("LivePeople", None),
+        cast("InboxFeed", None),
         server="",
         ping_s=1,
     )

@@ -1,0 +1,1 @@
+"""The commands about keys: `chatterbox keys ...` and `chatterbox decrypt`."""

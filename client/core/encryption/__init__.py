@@ -1,0 +1,1 @@
+"""Pure: which rooms are encrypted, and how messages are encrypted before they are sent."""

@@ -1,0 +1,136 @@
+"""The own device at the server, as the facade of encryption uses it: setup, upkeep and one-time keys, in threads."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from chatterbox.wire.encryption.device_keys import UserKeys
+from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
+from chatterbox.wire.frames import Welcome
+from client.encryption.device.device_identity import DeviceIdentity
+from client.encryption.device.device_setup import DeviceSetupResult, Standing
+from client.encryption.device.own_keys import OwnKeys
+from client.encryption.device.recovery import Recovery
+from client.encryption.message_encryption import WaitReason
+from client.encryption.store.key_store import StoreTransaction
+from client.failures import Failure
+from client.net.keys_api import KeysApi
+
+_OBSTACLES = {
+    Standing.OFF: WaitReason.FAILED,
+    Standing.PENDING: WaitReason.DEVICE_PENDING,
+    Standing.ENDED: WaitReason.DEVICE_PENDING,
+    Standing.REMOVED: WaitReason.DEVICE_PENDING,
+    Standing.CLASHES: WaitReason.STORE_SUPERSEDED,
+}
+
+
+class OwnDeviceAccount:
+    """Implements `client.encryption.ports.DeviceAccount`.
+
+    `open_api` opens a client of the HTTP routes with the present token; `open_keys` makes the keys of the user from a
+    client, the username and the login session. Both are called in a thread. `wants_recovery_key`: a person writes
+    here, who is shown the recovery key before the first message.
+    """
+
+    def __init__(
+        self,
+        open_api: Callable[[], KeysApi],
+        open_keys: Callable[[KeysApi, str, str], OwnKeys],
+        *,
+        wants_recovery_key: bool = False,
+    ) -> None:
+        self._open_api = open_api
+        self._open_keys = open_keys
+        self._wants_recovery_key = wants_recovery_key
+        self._upkeep: asyncio.Task[None] | None = None
+        self._recovery: Recovery | None = None
+        self._user: tuple[str, str] = ("", "")
+        self.result: DeviceSetupResult | None = None
+        """How this device stood after its last setup."""
+        self.is_postponed = False
+        """The user writes down the recovery key later."""
+        self.on_result: Callable[[DeviceSetupResult], None] = lambda _: None
+
+    async def set_up(self, welcome: Welcome) -> bool:
+        """Make the device's keys if there are none, and bind it to the login session. Raises `Failure`."""
+        self._user = (welcome.username, welcome.session)
+        self.result = await asyncio.to_thread(self._set_up)
+        self.on_result(self.result)
+        self._begin_upkeep()
+        return self.result.standing in {Standing.READY, Standing.PENDING}
+
+    def _set_up(self) -> DeviceSetupResult:
+        with self._open_api() as api:
+            keys = self._open_keys(api, *self._user)
+            self._recovery = keys.recovery
+            try:
+                return keys.set_up()
+            finally:
+                keys.store.close()
+
+    def _begin_upkeep(self) -> None:
+        if self._upkeep is None or self._upkeep.done():
+            self._upkeep = asyncio.create_task(self._keep_up())
+
+    async def _keep_up(self) -> None:
+        with suppress(Failure):  # it is done again with the next connection
+            await asyncio.to_thread(self._keep_up_here)
+
+    def _keep_up_here(self) -> None:
+        if self.result is None or not self.result.may_encrypt:
+            return
+        with self._open_api() as api:
+            keys = self._open_keys(api, *self._user)
+            try:
+                keys.keep_up(self.result)
+            finally:
+                keys.store.close()
+
+    def obstacle(self, transaction: StoreTransaction) -> WaitReason | None:
+        """Why this device may not encrypt now; None: it may."""
+        if self.result is None:
+            return WaitReason.FAILED
+        if self.result.standing is not Standing.READY:
+            return _OBSTACLES[self.result.standing]
+        if self._wants_recovery_key and not self.is_postponed and self._recovery is not None:
+            return None if self._recovery.is_made(transaction) else WaitReason.NO_RECOVERY_KEY
+        return None
+
+    async def beat(self) -> None:
+        """Tell the server that the key store is in use. Raises `Failure`."""
+        self.result = await asyncio.to_thread(self._set_up)
+
+    async def upload_one_time_keys(self, upload: OneTimeKeysUpload) -> None:
+        """`POST /keys/one-time`. Raises `Failure`."""
+
+        def work() -> None:
+            with self._open_api() as api:
+                api.add_one_time_keys(upload)
+
+        await asyncio.to_thread(work)
+
+    async def user_keys(self, usernames: Sequence[str]) -> list[UserKeys]:
+        """`GET /keys/users`: what the server shows, unchecked. Raises `Failure`."""
+
+        def work() -> list[UserKeys]:
+            with self._open_api() as api:
+                return api.users(usernames)
+
+        return await asyncio.to_thread(work)
+
+    async def approve(self, device: str, ed25519: str) -> DeviceIdentity:
+        """List a device of the user whose key was compared; returns this device. Raises `Failure`."""
+
+        def work() -> DeviceIdentity:
+            if self.result is None or self.result.identity is None:
+                raise Failure("This device is not connected. Try again when it is.")
+            with self._open_api() as api:
+                keys = self._open_keys(api, *self._user)
+                try:
+                    keys.approval.approve(self.result.identity, device, ed25519)
+                finally:
+                    keys.store.close()
+            return self.result.identity
+
+        return await asyncio.to_thread(work)

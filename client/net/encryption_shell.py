@@ -1,0 +1,315 @@
+"""Encryption on a connection: decrypts frames before the core takes them, and encrypts what the core asks for.
+
+Frames reach the core in the order in which they came. While one is being decrypted, those after it wait, but for
+pushes and replies of encryption itself, which decrypting may need.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from chatterbox.wire import direct_names, frames
+from chatterbox.wire.encryption.policy import EncryptionPolicy
+from chatterbox.wire.errors import ChatError
+from client.core import events
+from client.core.client_state import ClientState
+from client.encryption.command_link import LinkBroken
+from client.encryption.core.trust import DecryptedMessage, Unreadable
+from client.encryption.message_encryption import (
+    EncryptedRoom,
+    EncryptionWaits,
+    MessageEncryption,
+    PlainContent,
+    WaitReason,
+)
+from client.failures import Failure
+from client.net.pending_replies import PendingReplies
+from client.store.encrypted_directs import EncryptedDirectsFile
+
+MAX_WAITING = 1000
+"""Frames that wait while one is decrypted; beyond that, the socket is not read."""
+BATCH = 64
+"""Pushed messages of a room that are decrypted together."""
+LOST = "The connection was lost while the message was encrypted."
+
+_PUSHES = (frames.ToDevice, frames.RecipientsUpdate, frames.DeviceListUpdate, frames.DevicePending)
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionSupport:
+    """What a connection needs for encryption.
+
+    `make` opens the key store, when it is first needed: at the welcome if `is_eager`, else with the first message.
+    None: this connection encrypts and decrypts nothing.
+    """
+
+    directs: EncryptedDirectsFile
+    make: Callable[[], MessageEncryption] | None = None
+    is_eager: bool = False
+
+
+class EncryptionShell:
+    """The encryption of one `ChatConnection`. `feed` gives the core an event; `fail` ends the connection for a bug."""
+
+    def __init__(
+        self,
+        support: EncryptionSupport | None,
+        state: Callable[[], ClientState],
+        feed: Callable[[events.Event], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self._support = support
+        self._state = state
+        self._feed = feed
+        self._fail = fail
+        self._encryption: MessageEncryption | None = None
+        self._replies: PendingReplies | None = None
+        self._welcome: frames.Welcome | None = None
+        self._start: asyncio.Task[None] | None = None
+        self._waiting: deque[frames.ServerFrame] = deque()
+        self._has_room = asyncio.Event()
+        self._decrypting: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._keys: set[str] = set()
+        """What was encrypted in this run, and was neither stored nor given up yet."""
+
+    def connect(self, put: Callable[[bytes], None], overdue: Callable[[], None]) -> None:
+        """There is a new socket: `put` sends over it, `overdue` closes it."""
+        self._replies = PendingReplies(put, overdue)
+        self._has_room.set()
+
+    async def disconnect(self) -> None:
+        """The socket is closed: forget what was on its way; the core asks for it again."""
+        if self._replies is not None:
+            self._replies.close()
+        if self._encryption is not None:
+            self._encryption.stop()
+        tasks = [task for task in (self._start, self._decrypting, *self._tasks) if task is not None]
+        self._waiting.clear()
+        self._start = self._decrypting = self._welcome = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def take(self, frame: frames.ServerFrame) -> None:
+        """Take a frame from the socket."""
+        if isinstance(frame, _PUSHES):
+            if self._encryption is not None:
+                self._encryption.take(frame)
+            return
+        if self._replies is not None and self._replies.take(frame):
+            return
+        if isinstance(frame, frames.Welcome):
+            self._take_welcome(frame)
+        if not self._waiting and not self._has_encrypted(frame):
+            self._feed(events.FrameReceived(frame))
+            return
+        self._waiting.append(frame)
+        if self._decrypting is None:
+            self._decrypting = asyncio.create_task(self._guarded(self._drain()))
+        if len(self._waiting) >= MAX_WAITING:
+            self._has_room.clear()
+            await self._has_room.wait()
+
+    @property
+    def encryption(self) -> MessageEncryption | None:
+        """The facade of encryption, once it was needed."""
+        return self._encryption
+
+    # Starting.
+
+    def _take_welcome(self, welcome: frames.Welcome) -> None:
+        self._welcome = welcome
+        if self._support is not None and self._support.is_eager and _is_possible(welcome):
+            self._ensure_started()
+
+    def _ensure_started(self) -> asyncio.Task[None] | None:
+        """Begin to start encryption over this connection; None if that is not possible."""
+        if self._start is None and self._welcome is not None and self._support is not None:
+            if self._support.make is None or not _is_possible(self._welcome):
+                return None
+            self._start = asyncio.create_task(self._started(self._support.make, self._welcome))
+        return self._start
+
+    async def _started(self, make: Callable[[], MessageEncryption], welcome: frames.Welcome) -> None:
+        if self._replies is None:
+            raise LinkBroken
+        if self._encryption is None:
+            self._encryption = await asyncio.to_thread(make)
+            self._encryption.on_messages = self._take_decrypted
+            self._encryption.on_readiness = lambda: self._feed(events.EncryptionReady())
+        await self._encryption.start(welcome, self._replies)
+
+    async def ready(self) -> MessageEncryption:
+        """Encryption, once it has started. Raises `EncryptionWaits`, `Failure`, `ChatError` or `LinkBroken`."""
+        start = self._ensure_started()
+        if start is None:
+            raise EncryptionWaits(WaitReason.FAILED, detail="This server does not carry encrypted messages.")
+        try:
+            await asyncio.shield(start)
+        except BaseException:
+            if start.done():
+                self._start = None  # the next message tries again
+            raise
+        if self._encryption is None:
+            raise LinkBroken
+        return self._encryption
+
+    def _take_decrypted(self, room: str, messages: Sequence[DecryptedMessage]) -> None:
+        self._feed(events.MessagesDecrypted(room, tuple(messages)))
+
+    # Decrypting.
+
+    def _room(self, name: str) -> EncryptedRoom | None:
+        """An encrypted room by the server's name; None if it is not encrypted. Its uid may not be known yet."""
+        state = self._state()
+        uid = state.encryption.uids.get(state.local_name(name), "")
+        return EncryptedRoom(name, uid) if uid or direct_names.is_encrypted(name) else None
+
+    def _has_encrypted(self, frame: frames.ServerFrame) -> bool:
+        match frame:
+            case frames.Message() | frames.Change() | frames.ChangesPage() | frames.Page() | frames.Joined():
+                return self._room(frame.room) is not None
+            case _:
+                return False
+
+    async def _drain(self) -> None:
+        """Decrypt and feed the frames that wait, in order."""
+        while self._waiting:
+            frame = self._waiting[0]
+            room = self._room(getattr(frame, "room", "")) if self._has_encrypted(frame) else None
+            if room is None:
+                batch = [frame]
+            elif isinstance(frame, frames.Message):
+                batch = await self._decrypt_pushes(room)
+            else:
+                batch = [await self._decrypted_frame(room, frame)]
+            for each in batch:
+                self._waiting.popleft()
+                self._feed(events.FrameReceived(each))
+            if len(self._waiting) < MAX_WAITING:
+                self._has_room.set()
+        self._decrypting = None
+
+    async def _decrypt_pushes(self, room: EncryptedRoom) -> list[frames.ServerFrame]:
+        """Decrypt the first pushes that wait, as long as they are messages of this room."""
+        pushes: list[frames.Message] = []
+        for frame in self._waiting:
+            if not isinstance(frame, frames.Message) or frame.room != room.name or len(pushes) >= BATCH:
+                break
+            pushes.append(frame)
+        return list(await self._decrypt(room, pushes))
+
+    async def _decrypted_frame(self, room: EncryptedRoom, frame: frames.ServerFrame) -> frames.ServerFrame:
+        match frame:
+            case frames.Page(messages=messages) | frames.Joined(messages=messages):
+                return msgspec.structs.replace(frame, messages=await self._decrypt(room, messages))
+            case frames.Change(message=message):
+                if message is None:
+                    return frame
+                [decrypted] = await self._decrypt(room, [message])
+                return msgspec.structs.replace(frame, message=decrypted)
+            case frames.ChangesPage(changes=changes):
+                decrypted_changes = [await self._decrypted_frame(room, change) for change in changes]
+                return msgspec.structs.replace(frame, changes=decrypted_changes)
+            case _:
+                return frame
+
+    async def _decrypt(self, room: EncryptedRoom, messages: Sequence[frames.Message]) -> list[frames.Message]:
+        """Decrypt messages of a room; without encryption, they are unreadable, but never shown as they are."""
+        with suppress(EncryptionWaits, Failure, ChatError, LinkBroken):
+            await self.ready()
+        if self._encryption is None:
+            return [unreadable(message, Unreadable.LOST) for message in messages]
+        return list(await self._encryption.decrypt(room, messages))
+
+    # Encrypting.
+
+    def perform(self, effect: events.EncryptContent | events.AcceptKeys | events.KeepEncryptedDirects) -> None:
+        """Do what the core asks for."""
+        match effect:
+            case events.EncryptContent():
+                self._keys.add(effect.key)
+                self._begin(self._encrypt(effect))
+            case events.AcceptKeys(room):
+                if self._encryption is not None:
+                    self._encryption.accept_keys(room)
+            case events.KeepEncryptedDirects(encrypted):
+                if self._support is not None:
+                    self._support.directs.save(encrypted)
+
+    def forget(self, key: str, *, stored: bool) -> None:
+        """A message of the outbox was stored or given up, or its text changed before it was ever sent."""
+        if self._encryption is not None and key in self._keys:
+            self._keys.discard(key)
+            self._encryption.forget(key, stored=stored)
+
+    async def _encrypt(self, effect: events.EncryptContent) -> None:
+        from client.text.encryption_text import waiting_line  # only connections with encrypted rooms need it
+
+        try:
+            encryption = await self.ready()
+            content = effect.content
+            if effect.adds_reaction is not None:
+                content = await self._with_own_reactions(encryption, effect.room, content, adds=effect.adds_reaction)
+            encrypted = await encryption.encrypt(effect.key, effect.room, content, anew=effect.anew)
+        except EncryptionWaits as waits:
+            detail = waiting_line(waits.reason, waits.usernames, waits.detail)
+            self._feed(events.EncryptionRefused(effect.job, waits, detail))
+        except (ChatError, Failure, LinkBroken) as problem:
+            detail = problem.detail if isinstance(problem, ChatError) else str(problem) or LOST
+            failed = EncryptionWaits(WaitReason.FAILED, detail=detail)
+            self._feed(events.EncryptionRefused(effect.job, failed, detail))
+        else:
+            self._feed(events.ContentEncrypted(effect.job, encrypted))
+
+    async def _with_own_reactions(
+        self, encryption: MessageEncryption, room: EncryptedRoom, content: PlainContent, *, adds: bool
+    ) -> PlainContent:
+        """All emoji with which the user reacts to a message from now on: the server keeps them as one."""
+        if self._replies is None:
+            raise LinkBroken
+        asked = frames.ReadHistory(id=0, room=room.name, after=content.offset - 1, limit=1)
+        page = await self._replies.ask_any(asked)
+        messages = page.messages if isinstance(page, frames.Page) else []
+        me = self._state().username
+        own = [
+            reaction.emoji
+            for message in await encryption.decrypt(room, messages)
+            if message.at.offset == content.offset
+            for reaction in message.reactions
+            if me in reaction.by
+        ]
+        [emoji] = content.reactions or ("",)
+        others = [each for each in own if each != emoji]
+        return replace(content, reactions=tuple([*others, emoji] if adds else others))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+        """A bug ends the connection, as one in the core does."""
+        try:
+            await work
+        except Exception as bug:  # noqa: BLE001 - it must reach the caller of `ChatConnection.run`
+            self._fail(bug)
+
+
+def _is_possible(welcome: frames.Welcome) -> bool:
+    """Whether the server carries encrypted messages."""
+    return welcome.encryption not in {"", EncryptionPolicy.OFF}
+
+
+def unreadable(message: frames.Message, why: Unreadable) -> frames.Message:
+    """A message without what is encrypted in it; a deleted one stays as it is."""
+    if message.deleted:
+        return message
+    fields = {name: getattr(message, name) for name in message.__struct_fields__}
+    fields |= {"content": "", "reactions": (), "unreadable": why}
+    return DecryptedMessage(**fields)

@@ -1,0 +1,72 @@
+"""Composes the encryption of a connection from the key store, the login session and the server's routes.
+
+What needs vodozemac or cryptography is imported when a connection first encrypts or decrypts.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from chatterbox.wire.frames.encryption import DeviceAddress
+from client.context import ClientContext
+from client.encryption.message_encryption import MessageEncryption
+from client.net.encryption_shell import EncryptionSupport
+from client.store.session_file import SavedSession
+
+if TYPE_CHECKING:
+    from client.encryption.device.own_keys import OwnKeys
+    from client.net.keys_api import KeysApi
+
+
+def encryption_support(
+    context: ClientContext, session: SavedSession, *, is_eager: bool = True, is_typed: bool = False
+) -> EncryptionSupport:
+    """`is_eager`: the keys are made at the welcome, so that others can write to this user.
+
+    `is_typed`: a person writes here, who is shown the recovery key before the first encrypted message.
+    """
+    return EncryptionSupport(
+        context.encrypted_directs_file(session), _maker(context, session, is_typed=is_typed), is_eager
+    )
+
+
+def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> Callable[[], MessageEncryption]:
+    def make() -> MessageEncryption:
+        from client.encryption.device.device_approval import USER_SECRETS, SecretsExchange
+        from client.encryption.device.own_device_account import OwnDeviceAccount
+        from client.encryption.device.own_keys import OwnKeys
+        from client.encryption.device.trusted_users import TrustedUsers
+        from client.encryption.encryption import Encryption
+        from client.encryption.store.store_key import key_store_path, open_key_store
+        from client.encryption.store_worker import StoreWorker
+        from client.net.keys_api import KeysApi
+
+        home, server, username = context.home, context.server, session.username
+
+        def open_api() -> "KeysApi":
+            return KeysApi(server, context.tokens.token())
+
+        def open_keys(api: "KeysApi", name: str, login_session: str) -> "OwnKeys":
+            store = open_key_store(home, server, username)
+            return OwnKeys(store, api, username=name, session=login_session, now_ms=_now_ms)
+
+        account = OwnDeviceAccount(open_api, open_keys, wants_recovery_key=is_typed)
+        worker = StoreWorker(lambda: open_key_store(home, server, username))
+        locks = key_store_path(home, server, username).with_suffix(".locks")
+        encryption = Encryption(worker, account, TrustedUsers(_now_ms), locks=locks, now_ms=_now_ms)
+        exchange = SecretsExchange(encryption.trusted)
+
+        async def approve(device: str, ed25519: str) -> None:
+            identity = await account.approve(device, ed25519)
+            content = await worker.run(lambda transaction: exchange.secrets_for(transaction, identity))
+            await encryption.send_to_device([DeviceAddress(identity.username, device)], USER_SECRETS, content)
+
+        encryption.handle(USER_SECRETS, exchange.take)
+        encryption.verification.approve = approve
+        return encryption
+
+    return make
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

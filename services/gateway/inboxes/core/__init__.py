@@ -1,0 +1,1 @@
+"""Pure rules of inboxes: which connection is pushed what."""
