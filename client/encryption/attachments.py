@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from chatterbox.wire.encryption.envelope import from_base64url, to_base64url
 from chatterbox.wire.frames import AttachedFile
-from client.encryption.base64_text import from_base64, to_base64
-from client.encryption.core.message_payload import EncryptedFile, FileKey, FileSecret
+from client.encryption.core.messages.message_payload import EncryptedFile, FileKey, FileSecret
+from client.encryption.sessions.base64_text import from_base64, to_base64
 from client.failures import Failure
 
 UPLOAD_NAME = "encrypted"
@@ -33,7 +33,7 @@ class DamagedFile(Failure):
 
 
 def new_secret() -> FileSecret:
-    """A key for one file. Never encrypt other bytes with it: whoever has both would learn about them."""
+    """A key for one file. Never encrypt other bytes with it: both together would tell about the files."""
     iv = os.urandom(_IV_BYTES // 2) + bytes(_IV_BYTES // 2)
     return FileSecret(key=FileKey(k=to_base64url(os.urandom(_KEY_BYTES))), iv=to_base64(iv), hashes={})
 

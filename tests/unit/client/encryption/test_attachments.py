@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chatterbox.wire.frames import AttachedFile
 from client.encryption import attachments
 from client.encryption.attachments import DamagedFile
-from client.encryption.core.message_payload import FileKey, FileSecret
+from client.encryption.core.messages.message_payload import FileKey, FileSecret
 
 # NIST SP 800-38A, F.5.5: CTR-AES256.Encrypt
 KEY = "YD3rEBXKcb4rc67whX13gR81LAc7YQjXLZgQowkU3_Q"

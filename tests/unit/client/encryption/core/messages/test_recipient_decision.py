@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.wire.frames.encryption import DeviceAddress, WithheldReason
-from client.encryption.core.recipient_decision import (
+from client.encryption.core.messages.recipient_decision import (
     DIRECT_MESSAGES,
     DIRECT_S,
     ROOM_MESSAGES,

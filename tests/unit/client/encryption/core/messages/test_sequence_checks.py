@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.encryption.core.message_payload import Place, TextContent
-from client.encryption.core.room_window import MAX_HELD, HeldMessage, RoomWindow, message_digest
-from client.encryption.core.sequence_checks import BLOCK, MAX_EPOCHS, SeenBlock, irregularity
+from client.encryption.core.messages.message_payload import Place, TextContent
+from client.encryption.core.messages.room_window import MAX_HELD, HeldMessage, RoomWindow, message_digest
+from client.encryption.core.messages.sequence_checks import BLOCK, MAX_EPOCHS, SeenBlock, irregularity
 from client.encryption.core.trust import Irregularity
 
 

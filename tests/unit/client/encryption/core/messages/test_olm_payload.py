@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.encryption.core import olm_payload
-from client.encryption.core.olm_payload import OlmParty, OlmPayloadError
+from client.encryption.core.messages import olm_payload
+from client.encryption.core.messages.olm_payload import OlmParty, OlmPayloadError
 
 ADA = OlmParty("@1:chatterbox", "a" * 43)
 BOB = OlmParty("@2:chatterbox", "b" * 43)

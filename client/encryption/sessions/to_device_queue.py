@@ -17,7 +17,7 @@ from chatterbox.wire.frames.encryption import (
     ShareKeys,
     Withheld,
 )
-from client.encryption import room_sessions
+from client.encryption.sessions import room_sessions
 from client.encryption.store.key_store import StoreTransaction, Table
 
 QueuedCommand: TypeAlias = ShareKeys | SendToDevice
