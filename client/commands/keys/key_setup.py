@@ -61,6 +61,7 @@ def recover(workspace: KeyWorkspace) -> ExitCode:
     if result.standing not in {Standing.READY, Standing.PENDING}:
         _usable(result)
     recovered = workspace.own.recovery.recover(identity, ask_recovery_key("Recovery key: "), _progress)
+    workspace.own.keep_up(workspace.own.set_up())
     for line in keys_text.recovered_lines(len(recovered.restored.arrived), recovered.restored.bad):
         tell(line)
     return ExitCode.OK

@@ -140,7 +140,7 @@ class _Talk:
             await runner.approve(news.device, news.device_key)
             tell(approval_line(news.device))
             return ExitCode.OK
-        for line in verification_text.ended_lines(news.end, news.username) if news.end else ():
+        for line in verification_text.news_lines(news):
             tell(line)
         return ExitCode.OK if news.end in _GOOD else ExitCode.REFUSED
 
