@@ -152,7 +152,12 @@ def create_app(
         store = SqliteStore(database, writer, limits, metrics, senders=senders)
         rates = UserRates(limits)
         keys = KeyDirectory(
-            devices, rates, settings.encryption, metrics, is_ended=verifier.is_revoked, check_list=check_list
+            devices,
+            rates,
+            settings.encryption,
+            on_claimed=metrics.claimed,
+            is_ended=verifier.is_revoked,
+            check_list=check_list,
         )
         history = HistoryService(
             store,

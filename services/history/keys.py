@@ -15,7 +15,6 @@ from chatterbox.wire.history_api import ClaimCall, ClaimedKeys
 from chatterbox.wire.rate_limits import DEVICE_LISTS, KEY_UPLOADS, READS
 from services.history.device_store import KeysStore, LoginOfUser
 from services.history.encryption.core import key_checks
-from services.history.metrics import HistoryMetrics
 from services.history.user_rates import UserRates
 
 ListCheck: TypeAlias = Callable[[key_api.DeviceListUpload, UserInfo], None]
@@ -33,16 +32,18 @@ class KeyDirectory:
         store: KeysStore,
         rates: UserRates,
         policy: EncryptionPolicy,
-        metrics: HistoryMetrics,
         *,
+        on_claimed: Callable[[int, int], object] = lambda *_: None,
         is_ended: Callable[[str], bool] = lambda _: False,
         check_list: ListCheck = key_checks.check_list,
     ) -> None:
-        """`is_ended`: whether a login session ended."""
+        """`on_claimed` gets how many keys were given out, and how many of them are fallback keys. `is_ended`: whether a
+        login session ended.
+        """
         self._store = store
         self._rates = rates
         self._policy = policy
-        self._metrics = metrics
+        self._on_claimed = on_claimed
         self._is_ended = is_ended
         self._check_list = check_list
 
@@ -102,7 +103,7 @@ class KeyDirectory:
         if len(call.of) > MAX_CLAIMS:
             raise ChatError(Code.BAD_REQUEST, f"One claim names at most {MAX_CLAIMS} devices.")
         claimed = await self._store.claim(call)
-        self._metrics.claimed(len(claimed.keys), sum(each.key.fallback for each in claimed.keys))
+        self._on_claimed(len(claimed.keys), sum(each.key.fallback for each in claimed.keys))
         return claimed
 
     async def backup(self, user: UserInfo) -> key_api.KeyBackupHeader:

@@ -283,9 +283,9 @@ class TestDeviceLists:
         await opened.store.end_device(ADA, ended.id)
         await opened.bind(after)
         other = KeyUser(ADA)
-        without = other.list([after], 1, generation=2)
+        without = other.list([after], 2, generation=2)
         assert await refusal(opened.store.store_list(ADA, without)) is Code.LIST_INVALID
-        await opened.store.store_list(ADA, other.list([after], 1, generation=2, reset=True))
+        await opened.store.store_list(ADA, other.list([after], 2, generation=2, reset=True))
         assert await opened.states(ADA) == {
             before.id: DeviceState.PENDING,
             ended.id: DeviceState.PENDING,

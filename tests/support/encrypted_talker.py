@@ -2,15 +2,22 @@
 
 import base64
 import json
-from typing import Any
+from typing import Any, Protocol
 
+import httpx
 import msgspec
 
 from chatterbox.wire.encryption.device_keys import DeviceKeys, UserKeys
 from chatterbox.wire.frames import Claimed, DeviceAddress, OutgoingToDevice, Recipients
 from tests.support.olm_device import OlmDevice, OlmUser, OutboundSession
-from tests.support.server import Server
 from tests.support.talker import Talker
+
+
+class KeyServer(Protocol):
+    """A server that takes keys over HTTP; `Server` implements it."""
+
+    @property
+    def http(self) -> httpx.AsyncClient: ...
 
 
 def user_of(token: str) -> OlmUser:
@@ -20,17 +27,17 @@ def user_of(token: str) -> OlmUser:
     return OlmUser(int(claims["sub"]), claims["name"])
 
 
-async def upload(server: Server, token: str, device: OlmDevice, **options: Any) -> dict[str, Any]:
+async def upload(server: KeyServer, token: str, device: OlmDevice, **options: Any) -> dict[str, Any]:
     """Bind a device to the token's session; `options` as `OlmDevice.upload` takes them."""
     return await _put(server, "/keys/device", token, device.upload(**options))
 
 
-async def list_devices(server: Server, token: str, user: OlmUser, *devices: OlmDevice, **options: Any) -> None:
+async def list_devices(server: KeyServer, token: str, user: OlmUser, *devices: OlmDevice, **options: Any) -> None:
     """Upload the next version of the user's device list; `options` as `OlmUser.list_devices` takes them."""
     await _put(server, "/keys/list", token, user.list_devices(*devices, **options))
 
 
-async def set_up(server: Server, token: str, device_id: str) -> OlmDevice:
+async def set_up(server: KeyServer, token: str, device_id: str) -> OlmDevice:
     """A listed device of a user who has none yet."""
     user = user_of(token)
     device = OlmDevice(user, device_id)
@@ -39,7 +46,7 @@ async def set_up(server: Server, token: str, device_id: str) -> OlmDevice:
     return device
 
 
-async def _put(server: Server, path: str, token: str, body: msgspec.Struct) -> dict[str, Any]:
+async def _put(server: KeyServer, path: str, token: str, body: msgspec.Struct) -> dict[str, Any]:
     answer = await server.http.put(
         path, content=msgspec.json.encode(body), headers={"Authorization": f"Bearer {token}"}
     )

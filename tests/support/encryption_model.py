@@ -475,7 +475,13 @@ class ModelDevice:
         assert shown is not None
         await self.store.run(lambda transaction: self.encryption.trusted.accept(transaction, shown))
         welcome = Welcome(
-            username=self.user.username, limits=Limits(), rooms=[], server="test", session="s", connection="c", ping_s=30
+            username=self.user.username,
+            limits=Limits(),
+            rooms=[],
+            server="test",
+            session="s",
+            connection="c",
+            ping_s=30,
         )
         await self.encryption.start(welcome, self.link)
 

@@ -229,14 +229,18 @@ async def running(
     broker: MemoryBroker | None = None,
     limits: Limits | None = None,
     callers: CallerKeys | None = None,
+    create: Callable[..., HistoryApp] = create_app,
     **settings: Any,
 ) -> AsyncIterator[Service]:
-    """Run history on the folder `data`; a test may do so several times, one after the other."""
+    """Run history on the folder `data`; a test may do so several times, one after the other.
+
+    `create` is called as `create_app` is.
+    """
     broker = broker or MemoryBroker()
     configured = HistorySettings.model_validate({"data": data, **settings})
     async with AsyncExitStack() as stack:
         to_auth = await stack.enter_async_context(internal_http.in_process(auth.app, SERVICE_KEY))
-        app = create_app(
+        app = create(
             configured,
             broker=broker,
             auth=to_auth,

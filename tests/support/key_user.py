@@ -37,8 +37,9 @@ class KeyDevice:
 
     def fallback(self) -> dict[str, SignedKey]:
         """A new fallback key, signed."""
-        self.account.generate_fallback_key()
-        keys = {f"signed_curve25519:{name}": key.to_base64() for name, key in self.account.fallback_key.items()}
+        self.account.generate_fallback_key()  # type: ignore[attr-defined]
+        fallback: dict[str, vodozemac.Curve25519PublicKey] = self.account.fallback_key  # type: ignore[attr-defined]
+        keys = {f"signed_curve25519:{name}": key.to_base64() for name, key in fallback.items()}
         self.account.mark_keys_as_published()
         return {name: self._signed(SignedKey(key=key, signatures={}, fallback=True)) for name, key in keys.items()}
 

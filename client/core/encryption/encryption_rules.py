@@ -43,8 +43,8 @@ def learn(step: ReducerStep, frame: frames.ServerFrame) -> None:
         is_possible = frame.encryption not in {"", EncryptionPolicy.OFF}
         step.set_state(replace(step.state, encryption=replace(step.state.encryption, is_possible=is_possible)))
     if directs != step.state.encryption.directs:
-        _set_directs(step, directs, me, [each.room for each in listed])
-        if not isinstance(frame, frames.Welcome):
+        has_renamed = _set_directs(step, directs, me, [each.room for each in listed])
+        if has_renamed and not isinstance(frame, frames.Welcome):
             step.emit(CloseConnection())  # what is on its way was meant for the earlier names
     uids = {direct_rooms.local_name(each.room, me, directs): each.uid for each in listed if each.encrypted is True}
     _note_uids(step, {room: uid for room, uid in uids.items() if isinstance(uid, str)})
@@ -66,8 +66,8 @@ def begin_encrypted(step: ReducerStep, room: str) -> str:
     return direct_rooms.room_with(peer)
 
 
-def _set_directs(step: ReducerStep, directs: direct_rooms.EncryptedDirects, me: str, named: list[str]) -> None:
-    """More conversations are encrypted: those that are not, and had the names, get others."""
+def _set_directs(step: ReducerStep, directs: direct_rooms.EncryptedDirects, me: str, named: list[str]) -> bool:
+    """More conversations are encrypted: those that are not, and had the names, get others. Whether there were any."""
     before = step.state.encryption.directs
     step.set_state(replace(step.state, encryption=replace(step.state.encryption, directs=directs)))
     step.emit(KeepEncryptedDirects(directs))
@@ -77,11 +77,16 @@ def _set_directs(step: ReducerStep, directs: direct_rooms.EncryptedDirects, me: 
         for room in named
         if direct_rooms.is_direct(room) and not direct_names.is_encrypted(room)
     }
-    for room in sorted(rooms):
-        peer = direct_rooms.peer_of(room)
-        is_plain_name = room == direct_rooms.room_with(peer)
-        if is_plain_name and directs.includes(peer) and not before.includes(peer):
-            _rename(step, room, room + direct_rooms.PLAIN)
+    renamed = [
+        room
+        for room in sorted(rooms)
+        if room == direct_rooms.room_with(peer := direct_rooms.peer_of(room))
+        and directs.includes(peer)
+        and not before.includes(peer)
+    ]
+    for room in renamed:
+        _rename(step, room, room + direct_rooms.PLAIN)
+    return bool(renamed)
 
 
 def _rename(step: ReducerStep, room: str, earlier: str) -> None:

@@ -47,13 +47,12 @@ def irregularity(
 ) -> Irregularity | None:
     """What is wrong with where a text stands. `window` holds what was shown before it."""
     previous = place._replace(n=place.n - 1) if place.n > 1 else content.before
-    if previous is not None:
-        stood = offset_of(previous)
-        following = offset_of(place._replace(n=place.n + 1))
-        if (stood is not None and stood > offset) or (following is not None and following < offset):
-            return Irregularity.REORDERED
-        if stood is None and window.proves_missing(previous, username, offset):
-            return Irregularity.MISSING_BEFORE
+    stood = None if previous is None else offset_of(previous)
+    following = offset_of(place._replace(n=place.n + 1))
+    if (stood is not None and stood > offset) or (following is not None and following < offset):
+        return Irregularity.REORDERED
+    if previous is not None and stood is None and window.proves_missing(previous, username, offset):
+        return Irregularity.MISSING_BEFORE
     if content.window is not None and content.window.last < offset and window.contradicts(content.window):
         return Irregularity.TWO_HISTORIES
     return None

@@ -1,7 +1,7 @@
 """Whether a device list may follow the stored one, and what becomes of the devices. Pure; signatures were checked.
 
-A user's lists are in one order: `(generation, version)` only rises, so that two devices that change the list at the
-same time can't both succeed. A new self-signing key begins a generation, and so does a new master key.
+A user's lists are in one order: each has the next version, so that two devices that change the list at the same time
+can't both succeed. A new self-signing key begins a generation, and so does a new master key.
 """
 
 from collections.abc import Sequence
@@ -59,13 +59,16 @@ def is_same(stored: StoredList | None, upload: DeviceListUpload) -> bool:
     )
 
 
-def check_succession(stored: StoredList | None, upload: DeviceListUpload) -> None:
-    """Raise `list_stale` or `list_invalid` unless the uploaded list may follow the stored one."""
+def check_succession(stored: StoredList | None, upload: DeviceListUpload, *, is_restored: bool = False) -> None:
+    """Raise `list_stale` or `list_invalid` unless the uploaded list may follow the stored one.
+
+    `is_restored`: the whole database comes from a backup, so the user's devices may have a list where none is stored.
+    """
     new = upload.list
     if stored is None:
         if new.generation < 1:
             raise ChatError(Code.LIST_INVALID, "The generation of a device list is at least 1.")
-        if new.version != 1:
+        if new.version != 1 and not (is_restored and new.version > 1):
             raise ChatError(Code.LIST_STALE, "There is no device list yet: begin with version 1.")
         return
     has_new_master = upload.master.public_key != stored.master.public_key
@@ -80,7 +83,7 @@ def check_succession(stored: StoredList | None, upload: DeviceListUpload) -> Non
 
 
 def _check_after_restore(old: DeviceList, new: DeviceList) -> None:
-    if (new.generation, new.version) <= (old.generation, old.version):
+    if new.version <= old.version or new.generation < old.generation:
         raise ChatError(Code.LIST_STALE, _stale(old))
 
 

@@ -36,6 +36,7 @@ _USERS_KEYS = """
     FROM json_each(?) AS wanted JOIN device_lists ON user_id = wanted.value
 """
 """In one query, so that list and devices are of the same state of the database."""
+_IS_RESTORED = "SELECT 1 FROM meta WHERE name = 'restored'"
 _ROOMS = "SELECT room_id FROM memberships WHERE user_id = ? AND direct >= 2"
 
 
@@ -56,7 +57,8 @@ async def store(transaction: WriteTransaction, user: UserInfo, upload: DeviceLis
     stored = await find(transaction, user.user_id)
     if device_list_rules.is_same(stored, upload):
         return
-    device_list_rules.check_succession(stored, upload)
+    is_restored = stored is None and bool(await transaction.rows(_IS_RESTORED))
+    device_list_rules.check_succession(stored, upload, is_restored=is_restored)
     devices = await device_table.of_user(transaction, user.user_id)
     moves = device_list_rules.moves([_uploaded(device) for device in devices], upload.list)
     parts = [_text(part) for part in (upload.master, upload.self_signing, upload.list)]

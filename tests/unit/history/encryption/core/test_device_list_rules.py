@@ -58,9 +58,9 @@ class TestSuccession:
 
     @pytest.mark.parametrize(
         ("generation", "version", "expected"),
-        [(3, 1, None), (3, 2, Code.LIST_STALE), (4, 1, Code.LIST_STALE), (2, 6, Code.LIST_INVALID)],
+        [(3, 6, None), (3, 1, Code.LIST_STALE), (4, 6, Code.LIST_STALE), (2, 6, Code.LIST_INVALID)],
     )
-    def test_a_new_self_signing_key_begins_the_next_generation(
+    def test_a_new_self_signing_key_begins_the_next_generation_and_the_version_counts_on(
         self, generation: int, version: int, expected: Code | None
     ) -> None:
         before = stored(ADA.list([], 5, generation=2))
@@ -68,21 +68,27 @@ class TestSuccession:
 
     def test_another_master_key_needs_reset(self) -> None:
         before = stored(ADA.list([], 5, removed=["AAAAAAAAAA"]))
-        assert succession(before, STRANGER.list([], 1, generation=2)) is Code.LIST_INVALID
-        assert succession(before, STRANGER.list([], 1, generation=2, reset=True)) is None
-        assert succession(before, STRANGER.list([], 1, generation=1, reset=True)) is Code.LIST_STALE
+        assert succession(before, STRANGER.list([], 6, generation=2)) is Code.LIST_INVALID
+        assert succession(before, STRANGER.list([], 6, generation=2, reset=True)) is None
+        assert succession(before, STRANGER.list([], 1, generation=2, reset=True)) is Code.LIST_STALE
 
     def test_removed_devices_are_named_for_ever(self) -> None:
         before = stored(ADA.list([], 5, removed=["AAAAAAAAAA", "BBBBBBBBBB"]))
         assert succession(before, ADA.list([], 6, removed=["AAAAAAAAAA"])) is Code.LIST_INVALID
         assert succession(before, ADA.list([], 6, removed=["BBBBBBBBBB", "AAAAAAAAAA", "CCCCCCCCCC"])) is None
-        assert succession(before, SAME_MASTER.list([], 1, generation=2)) is Code.LIST_INVALID
+        assert succession(before, SAME_MASTER.list([], 6, generation=2)) is Code.LIST_INVALID
 
     @given(old=st.tuples(st.integers(1, 5), st.integers(1, 5)), new=st.tuples(st.integers(1, 5), st.integers(1, 5)))
     def test_after_a_restored_backup_any_later_list_follows(self, old: tuple[int, int], new: tuple[int, int]) -> None:
         before = stored(ADA.list([], old[1], generation=old[0]), is_restored=True)
         later = SAME_MASTER.list([], new[1], generation=new[0])
-        assert succession(before, later) is (None if new > old else Code.LIST_STALE)
+        is_later = new[0] >= old[0] and new[1] > old[1]
+        assert succession(before, later) is (None if is_later else Code.LIST_STALE)
+
+    def test_a_list_may_be_the_first_one_after_a_restored_backup_whatever_its_version(self) -> None:
+        later = ADA.list([], 7, generation=3)
+        device_list_rules.check_succession(None, later, is_restored=True)
+        assert succession(None, later) is Code.LIST_STALE
 
     def test_exactly_the_stored_list_is_the_same(self) -> None:
         upload = ADA.list([], 5)
