@@ -18,9 +18,9 @@ from client.encryption.device.device_setup import DeviceSetupResult, Standing
 from client.encryption.device.recovery import new_recovery_key
 from client.failures import ExitCode, Failure, ServerRefused, UsageError
 from client.output import print_status
-from client.text import keys_text
-from client.text.encryption_text import STORE_CLONED, STORE_IN_USE
-from client.text.shell_words import for_shell
+from client.text.encryption import keys_text
+from client.text.encryption.encryption_text import STORE_CLONED, STORE_IN_USE
+from client.text.encryption.shell_words import for_shell
 
 
 def init(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:

@@ -11,7 +11,14 @@ from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.store.store_key import Protection, protection
 from client.failures import ExitCode
 from client.output import print_result
-from client.text.keys_text import DEVICE_REMOVED, DeviceRow, KeysState, device_line, new_device_lines, status_line
+from client.text.encryption.keys_text import (
+    DEVICE_REMOVED,
+    KeysState,
+    ShownDevice,
+    device_line,
+    new_device_lines,
+    status_line,
+)
 
 _PROTECTIONS = {
     Protection.KEYRING: "The key store is protected by the keyring of this system.",
@@ -67,8 +74,8 @@ def _is_listed(identity: DeviceIdentity, present: Sequence[OwnDevice]) -> bool:
     return any(each.device == identity.device_id and each.state is DeviceState.LISTED for each in present)
 
 
-def row_of(device: OwnDevice, identity: DeviceIdentity) -> DeviceRow:
-    return DeviceRow(
+def row_of(device: OwnDevice, identity: DeviceIdentity) -> ShownDevice:
+    return ShownDevice(
         device.device,
         device.state,
         seen=device.seen,

@@ -8,9 +8,9 @@ from chatterbox.wire.encryption.device_keys import DeviceKeys
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.frames.encryption import DeviceAddress
 from client.encryption.command_link import LinkBroken
-from client.encryption.core.verification_state import VerificationNews
+from client.encryption.core.verification.verification_state import VerificationNews
 from client.encryption.device.trusted_users import TrustedUsers
-from client.encryption.device.verification import Verifications
+from client.encryption.device.verifications import Verifications
 from client.encryption.ports import ToDeviceHandler
 from client.encryption.store.key_store import StoreTransaction
 from client.encryption.store_worker import StoreWorker

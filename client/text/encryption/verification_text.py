@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from client.encryption.core.verification_state import VerificationEnd, VerificationNews
+from client.encryption.core.verification.verification_state import VerificationEnd, VerificationNews
 from client.text.sanitize import inert_name
 
 
