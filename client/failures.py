@@ -30,7 +30,7 @@ EXITS = {
     ExitCode.NOT_LOGGED_IN: "not logged in, or the session has ended",
     ExitCode.UNREACHABLE: "the server can't be reached, or `doctor` found a problem",
     ExitCode.KEYS_CHANGED: "a recipient has new keys, and nothing was sent to them (see `keys accept`, --accept-keys)",
-    ExitCode.UNREADABLE: "`tail`: some of the printed messages could not be decrypted",
+    ExitCode.UNREADABLE: "`tail` and `decrypt`: some of the printed messages could not be decrypted",
     ExitCode.BUG: "internal error (a bug in this program)",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
 }

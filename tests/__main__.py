@@ -25,6 +25,7 @@ OTHERS = (
     "tests/contract",
     "tests/integration",
     "tests/simulation",
+    "tests/interop",
     "tests/fuzz",
     "tests/docs",
     "tests/unit",

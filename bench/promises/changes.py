@@ -169,7 +169,8 @@ async def _measure_storm(whole: Topology, folder: Path, plan: Plan, measured: Me
     tokens = [await whole.newcomer(f"reacting-{number}") for number in range(20)]
     async with AsyncExitStack() as stack:
         reacting = [await stack.enter_async_context(gateway.talker(token)) for token in tokens]
-        other = await stack.enter_async_context(gateway.talker(tokens[0]))
+        # a user of its own: what it says would fill the unread sockets of another one until they are closed
+        other = await stack.enter_async_context(gateway.talker(await whole.newcomer("other")))
         await other.ask("create", room=OTHER_ROOM)
         crowd = await _crowd(stack, whole, folder, plan.members)
         offset = (await reacting[0].send("who comes along?"))["at"]["offset"]

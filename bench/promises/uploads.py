@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import os
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +28,8 @@ MB_PER_S = 100.0
 MEMORY_MIB = 64.0
 LOOK_S = 0.02
 PIECE_BYTES = 1024 * 1024
+NICENESS = 19
+"""Of the uploading clients: the lowest priority."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +125,29 @@ async def _round(whole: Topology, load: Load, room: Dialect, senders: Sequence[s
 
 @asynccontextmanager
 async def _uploading(whole: Topology, senders: Sequence[str]) -> AsyncIterator[list[int]]:
-    """Each of these users uploads one file after the other; yields the megabytes of each file that is complete."""
+    """Each of these users uploads one file after the other; yields the megabytes of each file that is complete.
+
+    Uploading clients would run on other machines. So they run in a thread that gets what the others leave of the CPU.
+    """
     done: list[int] = []
+    stop = threading.Event()
 
     async def upload_on(token: str) -> None:
         async with _client(whole.files, token) as http:
-            while True:
+            while not stop.is_set():
                 await _upload(http, 8)
                 done.append(8)
 
-    tasks = [asyncio.create_task(upload_on(token)) for token in senders]
+    async def upload_all() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        await asyncio.gather(*(upload_on(token) for token in senders))
+
+    uploads = asyncio.create_task(asyncio.to_thread(asyncio.run, upload_all()))
     try:
         yield done
     finally:
-        for task in tasks:
-            task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
+        stop.set()
+        await uploads
 
 
 def _client(service: Service, token: str) -> httpx.AsyncClient:
@@ -192,6 +201,6 @@ def part(plan: Plan, measured: Measured) -> Part:
 _MADE = (
     "{plan.members} members in one room, {plan.rate:g} messages/s, alternating without and with {plan.uploads} users "
     "who upload 8 MiB again and again, straight to the service. Then one upload of {plan.large_mib} MiB at a time; "
-    "memory is the growth of the service's resident memory. Load generators, uploading clients and servers share the "
-    "machine's cores."
+    "memory is the growth of the service's resident memory. Load generators, uploading clients (with the lowest "
+    "priority) and servers share the machine's cores."
 )

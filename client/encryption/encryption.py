@@ -33,6 +33,7 @@ from client.encryption.core.room_window import RoomWindow
 from client.encryption.core.trust import DecryptedMessage, Unreadable
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
+from client.encryption.device.verification_runner import VerificationRunner
 from client.encryption.inbox_reader import InboxEvents, InboxReader
 from client.encryption.message_encryption import (
     EncryptedContent,
@@ -119,6 +120,8 @@ class Encryption:
             self._windows.get,
             now_ms,
         )
+
+        self.verification = VerificationRunner(self, now_ms)
 
     @property
     def missed_messages(self) -> bool:

@@ -6,12 +6,14 @@ All of it may be called in the event loop only. The work on the key store happen
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chatterbox.wire.frames import AttachedFile, EncryptionPush, Message, Reaction, Welcome
 from client.encryption.command_link import CommandLink
 from client.encryption.core.trust import DecryptedMessage
 
+if TYPE_CHECKING:
+    from client.encryption.device.verification_runner import VerificationRunner
 
 @dataclass(frozen=True, slots=True)
 class EncryptedRoom:
@@ -77,6 +79,8 @@ class MessageEncryption(Protocol):
 
     on_messages: Callable[[str, Sequence[DecryptedMessage]], None]
     """Set by the connection: takes messages of a room, by the server's name, that became readable later."""
+    verification: "VerificationRunner"
+    """Comparing keys with other users and devices."""
     on_readiness: Callable[[], None]
     """Set by the connection: is called when a message that waits may be encrypted now (keys came, were accepted, …)."""
 

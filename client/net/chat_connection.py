@@ -174,6 +174,13 @@ class ChatConnection:
         self._feed(events.EntryTakenBack(key))
         return entries[0]
 
+    async def ready_encryption(self) -> MessageEncryption:
+        """The encryption of this connection, once it has started.
+
+        Raises `EncryptionWaits`, `Failure`, `ChatError` or `LinkBroken`.
+        """
+        return await self._encryption.ready()
+
     @property
     def encryption(self) -> MessageEncryption | None:
         """The encryption of this connection, once it was needed."""

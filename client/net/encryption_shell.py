@@ -144,7 +144,7 @@ class EncryptionShell:
             self._encryption.on_readiness = lambda: self._feed(events.EncryptionReady())
         await self._encryption.start(welcome, self._replies)
 
-    async def _ready(self) -> MessageEncryption:
+    async def ready(self) -> MessageEncryption:
         """Encryption, once it has started. Raises `EncryptionWaits`, `Failure`, `ChatError` or `LinkBroken`."""
         start = self._ensure_started()
         if start is None:
@@ -222,7 +222,7 @@ class EncryptionShell:
     async def _decrypt(self, room: EncryptedRoom, messages: Sequence[frames.Message]) -> list[frames.Message]:
         """Decrypt messages of a room; without encryption, they are unreadable, but never shown as they are."""
         with suppress(EncryptionWaits, Failure, ChatError, LinkBroken):
-            await self._ready()
+            await self.ready()
         if self._encryption is None:
             return [unreadable(message, Unreadable.LOST) for message in messages]
         return list(await self._encryption.decrypt(room, messages))
@@ -252,7 +252,7 @@ class EncryptionShell:
         from client.text.encryption_text import waiting_line  # only connections with encrypted rooms need it
 
         try:
-            encryption = await self._ready()
+            encryption = await self.ready()
             content = effect.content
             if effect.adds_reaction is not None:
                 content = await self._with_own_reactions(encryption, effect.room, content, adds=effect.adds_reaction)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from chatterbox.wire.frames.encryption import DeviceAddress
 from client.context import ClientContext
 from client.encryption.message_encryption import MessageEncryption
 from client.net.encryption_shell import EncryptionSupport
@@ -31,6 +32,7 @@ def encryption_support(
 
 def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> Callable[[], MessageEncryption]:
     def make() -> MessageEncryption:
+        from client.encryption.device.device_approval import USER_SECRETS, SecretsExchange
         from client.encryption.device.own_device_account import OwnDeviceAccount
         from client.encryption.device.own_keys import OwnKeys
         from client.encryption.device.trusted_users import TrustedUsers
@@ -51,7 +53,17 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
         account = OwnDeviceAccount(open_api, open_keys, wants_recovery_key=is_typed)
         worker = StoreWorker(lambda: open_key_store(home, server, username))
         locks = key_store_path(home, server, username).with_suffix(".locks")
-        return Encryption(worker, account, TrustedUsers(_now_ms), locks=locks, now_ms=_now_ms)
+        encryption = Encryption(worker, account, TrustedUsers(_now_ms), locks=locks, now_ms=_now_ms)
+        exchange = SecretsExchange(encryption.trusted)
+
+        async def approve(device: str, ed25519: str) -> None:
+            identity = await account.approve(device, ed25519)
+            content = await worker.run(lambda transaction: exchange.secrets_for(transaction, identity))
+            await encryption.send_to_device([DeviceAddress(identity.username, device)], USER_SECRETS, content)
+
+        encryption.handle(USER_SECRETS, exchange.take)
+        encryption.verification.approve = approve
+        return encryption
 
     return make
 

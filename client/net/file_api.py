@@ -84,6 +84,10 @@ class FileApi(HttpApi):
     def remove_avatar(self) -> None:
         self._call("DELETE", "/me/avatar")
 
+    def preview(self, file_id: str, pixels: int) -> bytes:
+        """The preview of a picture whose longer side has at most `pixels` pixels (256 or 1280): a WebP."""
+        return self._call("GET", f"/files/{quote(file_id, safe='')}/previews/{pixels}").content
+
     @contextmanager
     def file(self, file_id: str, first: int = 0) -> Iterator[FileBody]:
         """Read a file from byte `first` on. The server may begin earlier; a file without that byte has no size."""

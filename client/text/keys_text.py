@@ -37,6 +37,17 @@ def new_device_lines(device: str) -> list[str]:
     return [NEW_DEVICE_INTRO, *(way.format(device=inert_name(device)) for way in NEW_DEVICE_WAYS)]
 
 
+def new_device_line(device: str) -> str:
+    """The same in one sentence."""
+    return (
+        f"This device can't read your encrypted messages yet. Enter your recovery key (/keys recover), approve it on "
+        f"another device of yours (/keys approve {inert_name(device)}), or start again with new keys (/keys reset)."
+    )
+
+
+DEVICE_REMOVED = "Another device of yours removed this one. Log in again as a new device: /logout, then log in."
+
+
 def pending_device_lines(device: str, name: str = "") -> list[str]:
     """What the owner reads when a new device of theirs waits to be listed."""
     shown = inert_name(device)
@@ -113,7 +124,7 @@ def _backup_words(state: KeysState) -> str:
     if not state.recovery_key:
         return "not backed up"
     if state.backup_waiting:
-        return f"{state.backup_waiting} not backed up yet"
+        return f"backed up, but for {state.backup_waiting:,} that wait"
     return "backed up" if state.backup_s is None else f"backed up {_ago(state.backup_s)}"
 
 
@@ -151,9 +162,10 @@ def recovered_lines(keys: int, bad: int) -> list[str]:
     """Confirm that the recovery key opened the backup. `bad`: items that could not be read.
 
     >>> recovered_lines(1204, 0)
-    ['Recovered 1,204 keys. This device can read your encrypted messages now.']
+    ['This device can read your encrypted messages now. The backup had 1,204 keys of earlier ones.']
     """
-    lines = [f"Recovered {keys:,} key{'' if keys == 1 else 's'}. This device can read your encrypted messages now."]
+    found = f"{keys:,} key{'' if keys == 1 else 's'}" if keys else "no keys"
+    lines = [f"This device can read your encrypted messages now. The backup had {found} of earlier ones."]
     if bad:
         lines.append(f"{bad:,} items of the backup could not be read: they are damaged, or from before a reset.")
     return lines

@@ -41,6 +41,12 @@ def requested_line(name: str) -> str:
     return f"Asked {who} to compare keys. It goes on when {who} types /verify with your name; {by_phone}."
 
 
+def own_requested_line(device: str) -> str:
+    """Confirm that a device of the user was asked."""
+    shown = inert_name(device)
+    return f"Asked {shown} to compare keys. Go on there: type /keys approve with the id of this device."
+
+
 def request_line(name: str) -> str:
     """Another user asks to compare keys.
 

@@ -372,6 +372,30 @@ _MENTIONS_BEYOND = """
     UNION ALL SELECT 1 FROM rooms WHERE head < (SELECT max(offset) FROM mentions WHERE room_id = rooms.id)
         OR head < (SELECT max(offset) FROM calls WHERE room_id = rooms.id)
 """
+_ENCRYPTION_IMPOSSIBLE = """
+    UNION ALL SELECT 1 FROM rooms WHERE closed_at > recipients
+        OR (encrypted AND deleted_ms IS NULL AND (uid = '' OR recipients < 1))
+    UNION ALL SELECT 1 FROM room_sessions JOIN rooms ON rooms.id = room_id
+        WHERE room_sessions.recipients > rooms.recipients OR began_at > rooms.recipients
+    UNION ALL SELECT 1 FROM devices WHERE
+        coalesce((SELECT max(offset) FROM to_device WHERE device = devices.id), inbox_head) <> inbox_head
+        OR coalesce((SELECT min(offset) FROM to_device WHERE device = devices.id), inbox_head + 1) <> inbox_floor + 1
+"""
+"""Finds an encrypted room without a uid, a loss of access or a session beyond the room's version, and an inbox that
+does not begin and end where it should.
+"""
+_ENCRYPTION_COUNTS = """
+    UNION ALL SELECT 1 FROM memberships JOIN rooms ON rooms.id = room_id WHERE direct >> 1 <> encrypted
+    UNION ALL SELECT 1 FROM devices
+        WHERE inbox_head - inbox_floor <> (SELECT count(*) FROM to_device WHERE device = devices.id)
+    UNION ALL SELECT 1
+        WHERE (SELECT count(*) FROM to_device) <> (SELECT coalesce(sum(inbox_head - inbox_floor), 0) FROM devices)
+    UNION ALL SELECT 1
+        WHERE (SELECT count(*) FROM to_device) <> (SELECT coalesce(sum(waiting), 0) FROM to_device_counts)
+"""
+"""Finds a membership that is marked otherwise than its room, and messages in inboxes that are missing, left over or
+wrongly counted.
+"""
 _IMPOSSIBLE = f"""
     SELECT 1 FROM rooms WHERE head - floor + 1 <> (SELECT count(*) FROM messages WHERE room_id = rooms.id)
         OR head <> (SELECT coalesce(max(offset), floor - 1) FROM messages WHERE room_id = rooms.id)
@@ -391,10 +415,13 @@ _IMPOSSIBLE = f"""
     UNION ALL SELECT 1 FROM calls WHERE room_id NOT IN (SELECT id FROM rooms)
     UNION ALL SELECT 1 FROM files LEFT JOIN messages ON messages.id = message_id
         WHERE message_id IS NOT NULL AND (messages.id IS NULL OR deleted_ms IS NOT NULL)
+    {_ENCRYPTION_IMPOSSIBLE}
+    {_ENCRYPTION_COUNTS}
 """  # noqa: S608 - constants
 """Finds offsets that are not consecutive up to the head, a wrong time of a room's last message, reused ids, a message
 with a rev beyond its room's, a deleted message that has a text, read positions beyond the head or of users who are no
-members, mentions in messages that do not exist, and files of messages that do not exist or are deleted.
+members, mentions in messages that do not exist, files of messages that do not exist or are deleted, and what
+`_ENCRYPTION_IMPOSSIBLE` and `_ENCRYPTION_COUNTS` find.
 
 Scans the index of offsets, 0.05 s for a million messages, and looks up the changed messages.
 """
@@ -418,6 +445,7 @@ _IMPOSSIBLE_ENDS = f"""
             WHERE room_id = newest.room_id AND rev = newest.rev AND rev > 0 AND +id = newest.id))
         OR (deleted_ms IS NOT NULL AND content <> '')
     {_MENTIONS_BEYOND}
+    {_ENCRYPTION_IMPOSSIBLE}
 """  # noqa: S608 - constants
 """As `_IMPOSSIBLE`, with the ends of each room only, and the index entries of the newest 1000 messages.
 
@@ -427,6 +455,19 @@ Those are read and sent again first, and a crash damages what was written last. 
 SCHEMA = Schema(
     MIGRATIONS,
     _IMPOSSIBLE,
-    large=frozenset({"messages", "reactions", "read_states", "mentions", "calls", "files", "file_erasures"}),
+    large=frozenset(
+        {
+            "messages",
+            "reactions",
+            "read_states",
+            "mentions",
+            "calls",
+            "files",
+            "file_erasures",
+            "to_device",
+            "session_shares",
+            "key_backup_items",
+        }
+    ),
     end_violations=_IMPOSSIBLE_ENDS,
 )

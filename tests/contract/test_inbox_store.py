@@ -1,28 +1,21 @@
 """Contract tests of history's inboxes: what every implementation of `InboxStore` does, directly and over HTTP."""
 
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatterbox.wire import history_api
-from chatterbox.wire.auth_api import UserInfo
-from chatterbox.wire.broker_events import SIGNALS, InboxesGrew, RecipientsChanged, decode_signal
+from chatterbox.wire.broker_events import InboxesGrew, RecipientsChanged
 from chatterbox.wire.encryption.key_api import DeviceState
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.frames.encryption import DeviceAddress, OutgoingToDevice, ToDeviceKind, Withheld, WithheldReason
-from chatterbox.wire.history_api import Append
+from chatterbox.wire.frames.encryption import OutgoingToDevice, ToDeviceKind, Withheld, WithheldReason
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
-from services.history.inbox_store import InboxStore
-from services.history.messages.writer import Writer
-from services.history.sqlite_store import SqliteStore
-from tests.support import device_rows
-from tests.support.device_rows import InsertedDevice, envelope, session_id
+from tests.support.device_rows import InsertedDevice, session_id
 from tests.support.history import Clock, FakeAuth, Service, running, until
+from tests.support.inbox_site import InboxSite, to
 
 LIMITS = Limits(
     sends_per_s=1e9,
@@ -32,7 +25,6 @@ LIMITS = Limits(
     to_device_bytes=100,
     inbox_bytes=1000,
 )
-SESSION = session_id(1)
 
 
 class HttpInboxStore:
@@ -63,116 +55,12 @@ class HttpInboxStore:
         await self._ask("taken", call, type(None))
 
 
-class Site:
-    """A history with an encrypted conversation of ada and bob; ada has one device, bob two."""
-
-    def __init__(self, history: Service, store: InboxStore, clock: Clock) -> None:
-        self.history = history
-        self.store = store
-        self.clock = clock
-        self.heard: list[tuple[str, bytes]] = []
-
-    async def begin(self) -> None:
-        await self.history.greet("ada", "bob", "eve")
-        names = self.history.auth.names
-        self.ada, self.bob, self.eve = (UserInfo(names[name], name) for name in ("ada", "bob", "eve"))
-        self.a1 = await self.device(self.ada, "AAAAAAAAA2")
-        self.b1 = await self.device(self.bob, "BBBBBBBBB2")
-        self.b2 = await self.device(self.bob, "BBBBBBBBB3")
-        call = history_api.OpenDirectCall(self.ada.user_id, "ada", "bob", encrypted=True)
-        self.room = await self.history.ask("direct", call, history_api.RoomInfo)
-        self.heard = await self.history.listening(SIGNALS)
-
-    async def device(self, user: UserInfo, device: str, **state: Any) -> InsertedDevice:
-        owner = (user.user_id, user.username)
-        return await device_rows.insert(self._writer, *owner, device, now_ms=self.clock.now, **state)
-
-    @property
-    def _writer(self) -> Writer:
-        store = self.history.app.context.history._store
-        assert isinstance(store, SqliteStore)
-        return store._writer
-
-    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.history.settings.database)) as db:
-            return db.execute(sql, parameters).fetchall()
-
-    async def write(self, sql: str, *parameters: Any) -> None:
-        await self._writer.change(lambda transaction: transaction.rows(sql, parameters))
-
-    @property
-    def version(self) -> int:
-        [(version,)] = self.rows("SELECT recipients FROM rooms WHERE id = ?", self.room.room_id)
-        return int(version)
-
-    async def signals(self, count: int) -> list[object]:
-        await until(lambda: len(self.heard) >= count)
-        return [decode_signal(payload) for _, payload in self.heard]
-
-    async def share(
-        self,
-        *messages: OutgoingToDevice,
-        withheld: tuple[Withheld, ...] = (),
-        by: InsertedDevice | None = None,
-        session: str = SESSION,
-        recipients: int | None = None,
-    ) -> int:
-        by = by or self.a1
-        call = history_api.ShareKeysCall(
-            room_id=self.room.room_id,
-            user_id=by.user_id,
-            username=by.username,
-            sid=by.sid,
-            device=by.device,
-            session=session,
-            recipients=self.version if recipients is None else recipients,
-            messages=messages,
-            withheld=withheld,
-        )
-        return (await self.store.share_keys(call)).missing
-
-    async def send(self, *messages: OutgoingToDevice, by: InsertedDevice | None = None) -> None:
-        by = by or self.a1
-        call = history_api.ToDeviceCall(
-            user_id=by.user_id, username=by.username, sid=by.sid, device=by.device, messages=messages
-        )
-        await self.store.send_to_device(call)
-
-    async def open(
-        self, of: InsertedDevice, after: Position | None = None, by: InsertedDevice | None = None
-    ) -> history_api.DeviceInbox:
-        call = history_api.InboxCall(user_id=of.user_id, sid=(by or of).sid, device=of.device, after=after)
-        return await self.store.open_inbox(call)
-
-    async def page(self, of: InsertedDevice, after: int = 0, limit: int = 100) -> list[history_api.StoredToDevice]:
-        return (
-            await self.store.inbox_page(history_api.InboxPageCall(inbox=of.number, after=after, limit=limit))
-        ).messages
-
-    async def take(self, of: InsertedDevice, upto: int, by: InsertedDevice | None = None) -> None:
-        call = history_api.TakeCall(user_id=of.user_id, sid=(by or of).sid, device=of.device, upto=upto)
-        await self.store.take(call)
-
-    async def say(self, session: str = SESSION, recipients: int | None = None, key: str = "") -> str:
-        """Send an encrypted message of ada's device; returns how that ended."""
-        version = self.version if recipients is None else recipients
-        content = envelope(self.a1.device, session)
-        message = Append(self.room.room_id, self.ada.user_id, "ada", content, key, recipients=version)
-        [outcome] = await self.history.append(message)
-        return outcome.code if isinstance(outcome, history_api.AppendRefused) else "stored"
-
-
-def to(device: InsertedDevice, n: int = 1, body: str = "key") -> OutgoingToDevice:
-    address = DeviceAddress(device.username, device.device)
-    return OutgoingToDevice(to=address, n=n, kind=ToDeviceKind.OLM, body=body)
-
-
 @pytest.fixture(params=["sqlite", "http"])
-async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[InboxSite]:
     clock = Clock()
     async with running(tmp_path / "data", FakeAuth(clock), clock, limits=LIMITS) as history:
         direct = history.app.context.device_messages._store
-        site = Site(history, direct if request.param == "sqlite" else HttpInboxStore(history), clock)
+        site = InboxSite(history, direct if request.param == "sqlite" else HttpInboxStore(history), clock)
         await site.begin()
         yield site
 
@@ -184,7 +72,7 @@ async def refusal(call: Any) -> Code:
 
 
 class TestRecipients:
-    async def test_a_member_gets_the_listed_devices_and_who_has_none(self, site: Site) -> None:
+    async def test_a_member_gets_the_listed_devices_and_who_has_none(self, site: InboxSite) -> None:
         await site.device(site.bob, "BBBBBBBBB4", state=DeviceState.PENDING)
         await site.device(site.bob, "BBBBBBBBB5", state=DeviceState.ASLEEP)
         call = history_api.RecipientsCall(room_id=site.room.room_id, user_id=site.ada.user_id)
@@ -194,7 +82,7 @@ class TestRecipients:
         await site.write("UPDATE devices SET state = 'ended' WHERE user_id = ?", site.bob.user_id)
         assert (await site.store.recipients(call)).without == ["bob"]
 
-    async def test_others_and_plain_rooms_are_refused(self, site: Site) -> None:
+    async def test_others_and_plain_rooms_are_refused(self, site: InboxSite) -> None:
         call = history_api.RecipientsCall(room_id=site.room.room_id, user_id=site.eve.user_id)
         assert await refusal(site.store.recipients(call)) == Code.NOT_A_MEMBER
         call = history_api.RecipientsCall(room_id=1, user_id=site.ada.user_id)
@@ -204,7 +92,7 @@ class TestRecipients:
 
 
 class TestSharedKeys:
-    async def test_messages_follow_when_each_device_has_the_key_or_a_reason(self, site: Site) -> None:
+    async def test_messages_follow_when_each_device_has_the_key_or_a_reason(self, site: InboxSite) -> None:
         assert await site.say() == Code.RECIPIENTS_STALE
         assert await site.share(to(site.b1)) == 1
         assert await site.say() == Code.RECIPIENTS_STALE
@@ -213,29 +101,29 @@ class TestSharedKeys:
         assert [message.body for message in await site.page(site.b1)] == ["key"]
         assert await site.page(site.b2) == []
 
-    async def test_the_same_share_again_changes_nothing(self, site: Site) -> None:
+    async def test_the_same_share_again_changes_nothing(self, site: InboxSite) -> None:
         for _ in range(2):
             assert await site.share(to(site.b1), to(site.b2)) == 0
         assert [message.n for message in await site.page(site.b1)] == [1]
         assert await site.signals(1) == [InboxesGrew(heads=[(site.b1.number, 1), (site.b2.number, 1)])]
 
-    async def test_keys_for_old_recipients_are_refused_and_not_stored(self, site: Site) -> None:
+    async def test_keys_for_old_recipients_are_refused_and_not_stored(self, site: InboxSite) -> None:
         assert await refusal(site.share(to(site.b1), recipients=site.version + 1)) == Code.RECIPIENTS_STALE
         assert await site.page(site.b1) == []
         assert site.rows("SELECT * FROM room_sessions") == []
 
-    async def test_a_key_for_a_device_that_cannot_read_the_room_is_refused(self, site: Site) -> None:
+    async def test_a_key_for_a_device_that_cannot_read_the_room_is_refused(self, site: InboxSite) -> None:
         eves = await site.device(site.eve, "EEEEEEEEE2")
         asleep = await site.device(site.bob, "BBBBBBBBB4", state=DeviceState.ASLEEP)
         for device in (eves, asleep):
             assert await refusal(site.share(to(device))) == Code.RECIPIENTS_STALE
             assert await site.page(device) == []
 
-    async def test_a_session_belongs_to_the_device_that_began_it(self, site: Site) -> None:
+    async def test_a_session_belongs_to_the_device_that_began_it(self, site: InboxSite) -> None:
         await site.share(to(site.b1), to(site.b2))
         assert await refusal(site.share(to(site.a1), by=site.b1)) == Code.DEVICE_UNBOUND
 
-    async def test_only_a_listed_device_in_its_own_session_shares(self, site: Site) -> None:
+    async def test_only_a_listed_device_in_its_own_session_shares(self, site: InboxSite) -> None:
         pending = await site.device(site.ada, "AAAAAAAAA3", state=DeviceState.PENDING)
         assert await refusal(site.share(by=pending)) == Code.NOT_ALLOWED
         assert await refusal(site.share(by=site.a1._replace(sid="another"))) == Code.DEVICE_UNBOUND
@@ -244,7 +132,7 @@ class TestSharedKeys:
         assert await refusal(site.share(by=removed)) == Code.DEVICE_REMOVED
         assert await refusal(site.share(session="short")) == Code.BAD_REQUEST
 
-    async def test_a_new_device_gets_the_key_of_the_same_session(self, site: Site) -> None:
+    async def test_a_new_device_gets_the_key_of_the_same_session(self, site: InboxSite) -> None:
         await site.share(to(site.b1), to(site.b2))
         b3 = await site.device(site.bob, "BBBBBBBBB4")
         await wake(site, b3)
@@ -253,7 +141,7 @@ class TestSharedKeys:
         assert await site.share(to(b3)) == 0
         assert await site.say() == "stored"
 
-    async def test_after_a_loss_only_a_new_session_may_be_used(self, site: Site) -> None:
+    async def test_after_a_loss_only_a_new_session_may_be_used(self, site: InboxSite) -> None:
         await site.share(to(site.b1), to(site.b2))
         await overflow(site, site.b2)
         assert await site.say() == Code.RECIPIENTS_STALE
@@ -265,7 +153,7 @@ class TestSharedKeys:
         )
         assert found.closed_at == found.recipients == site.version
 
-    async def test_a_pair_with_too_much_waiting_is_recorded_as_full(self, site: Site) -> None:
+    async def test_a_pair_with_too_much_waiting_is_recorded_as_full(self, site: InboxSite) -> None:
         await site.send(*(to(site.b1, n) for n in (1, 2, 3)))
         assert await site.share(to(site.b1, 4), to(site.b2)) == 0
         assert len(await site.page(site.b1)) == 3
@@ -278,7 +166,7 @@ class TestSharedKeys:
         assert site.rows(how, site.b1.number) == [("",)]
         assert site.rows("SELECT state FROM devices WHERE id = ?", site.b1.number) == [(DeviceState.LISTED,)]
 
-    async def test_who_was_given_keys_is_forgotten_after_a_week_without_use(self, site: Site) -> None:
+    async def test_who_was_given_keys_is_forgotten_after_a_week_without_use(self, site: InboxSite) -> None:
         await site.share(to(site.b1), to(site.b2))
         site.clock.now += 8 * 24 * 3600 * 1000
         assert await site.say() == "stored"  # and with that it was used
@@ -292,21 +180,21 @@ class TestSharedKeys:
         assert await site.share() == 2
 
 
-async def overflow(site: Site, device: InsertedDevice) -> None:
+async def overflow(site: InboxSite, device: InsertedDevice) -> None:
     """Fill an inbox by several senders, one message too many."""
     senders = [await site.device(site.eve, f"EEEEEEEEE{n}") for n in (3, 4, 5)]
     for sender in senders:
         await site.send(*(to(device, n) for n in (1, 2, 3)), by=sender)
 
 
-async def wake(site: Site, device: InsertedDevice) -> None:
+async def wake(site: InboxSite, device: InsertedDevice) -> None:
     """Let a device be listed, as if it had been asleep."""
     await site.write("UPDATE devices SET state = 'asleep' WHERE id = ?", device.number)
     await site.open(device)
 
 
 class TestToDevice:
-    async def test_messages_are_kept_in_order_until_they_are_taken(self, site: Site) -> None:
+    async def test_messages_are_kept_in_order_until_they_are_taken(self, site: InboxSite) -> None:
         await site.send(to(site.b1, 1, "one"), to(site.b1, 2, "two"), to(site.b2, 1, "other"))
         first, second = await site.page(site.b1)
         assert (first.offset, first.username, first.sender, first.n, first.body) == (1, "ada", "AAAAAAAAA2", 1, "one")
@@ -319,7 +207,7 @@ class TestToDevice:
         }  # fmt: skip
         assert await site.signals(1) == [InboxesGrew(heads=[(site.b1.number, 2), (site.b2.number, 1)])]
 
-    async def test_a_repeated_number_is_done_and_a_gap_is_refused(self, site: Site) -> None:
+    async def test_a_repeated_number_is_done_and_a_gap_is_refused(self, site: InboxSite) -> None:
         await site.send(to(site.b1))
         await site.send(to(site.b1), to(site.b1, 2))
         assert [message.n for message in await site.page(site.b1)] == [1, 2]
@@ -329,7 +217,7 @@ class TestToDevice:
         assert await site.page(site.b2) == []
         assert await refusal(site.send(to(site.b1, 0))) == Code.TO_DEVICE_GAP
 
-    async def test_numbers_go_on_after_messages_were_taken(self, site: Site) -> None:
+    async def test_numbers_go_on_after_messages_were_taken(self, site: InboxSite) -> None:
         await site.send(to(site.b1))
         await site.take(site.b1, 1)
         await site.send(to(site.b1))
@@ -337,7 +225,7 @@ class TestToDevice:
         await site.send(to(site.b1, 2))
         assert [message.offset for message in await site.page(site.b1)] == [2]
 
-    async def test_after_a_restored_backup_any_number_may_follow(self, site: Site) -> None:
+    async def test_after_a_restored_backup_any_number_may_follow(self, site: InboxSite) -> None:
         await site.send(to(site.b1))
         await site.write("UPDATE to_device_counts SET last_n = -1")
         await site.write("INSERT INTO meta VALUES ('restored', 1)")
@@ -345,26 +233,26 @@ class TestToDevice:
         assert await refusal(site.send(to(site.b1, 9))) == Code.TO_DEVICE_GAP
         await site.send(to(site.b1, 8))
 
-    async def test_unknown_removed_and_foreign_pending_devices_are_refused(self, site: Site) -> None:
+    async def test_unknown_removed_and_foreign_pending_devices_are_refused(self, site: InboxSite) -> None:
         removed = await site.device(site.bob, "BBBBBBBBB4", state=DeviceState.REMOVED)
         pending = await site.device(site.bob, "BBBBBBBBB5", state=DeviceState.PENDING)
         assert await refusal(site.send(to(site.b1._replace(device="BBBBBBBBB9")))) == Code.DEVICE_UNKNOWN
         assert await refusal(site.send(to(removed))) == Code.DEVICE_REMOVED
         assert await refusal(site.send(to(pending))) == Code.DEVICE_UNKNOWN
 
-    async def test_a_pending_device_writes_with_its_owners_devices_only(self, site: Site) -> None:
+    async def test_a_pending_device_writes_with_its_owners_devices_only(self, site: InboxSite) -> None:
         pending = await site.device(site.bob, "BBBBBBBBB5", state=DeviceState.PENDING)
         await site.send(to(site.b1), by=pending)
         await site.send(to(pending), by=site.b1)
         assert len(await site.page(pending)) == len(await site.page(site.b1)) == 1
         assert await refusal(site.send(to(site.a1), by=pending)) == Code.NOT_ALLOWED
 
-    async def test_ended_devices_keep_getting_messages(self, site: Site) -> None:
+    async def test_ended_devices_keep_getting_messages(self, site: InboxSite) -> None:
         ended = await site.device(site.bob, "BBBBBBBBB4", state=DeviceState.ENDED)
         await site.send(to(ended))
         assert len(await site.page(ended)) == 1
 
-    async def test_messages_that_are_too_long_or_clear_are_refused(self, site: Site) -> None:
+    async def test_messages_that_are_too_long_or_clear_are_refused(self, site: InboxSite) -> None:
         assert await refusal(site.send(to(site.b1, body="x" * 101))) == Code.BAD_REQUEST
         for body in ("hello", "[]", '{"type": "m.room_key"}'):
             clear = OutgoingToDevice(to=to(site.b1).to, n=1, kind=ToDeviceKind.CLEAR, body=body)
@@ -372,7 +260,7 @@ class TestToDevice:
         body = '{"type": "m.key.verification.start", "content": {}}'
         await site.send(OutgoingToDevice(to=to(site.b1).to, n=1, kind=ToDeviceKind.CLEAR, body=body))
 
-    async def test_a_full_inbox_puts_its_device_to_sleep_until_it_is_opened(self, site: Site) -> None:
+    async def test_a_full_inbox_puts_its_device_to_sleep_until_it_is_opened(self, site: InboxSite) -> None:
         version = site.version
         await overflow(site, site.b1)
         assert len(await site.page(site.b1)) == 8
@@ -390,7 +278,7 @@ class TestToDevice:
 
 
 class TestInboxes:
-    async def test_it_opens_where_the_device_is(self, site: Site) -> None:
+    async def test_it_opens_where_the_device_is(self, site: InboxSite) -> None:
         await site.send(*(to(site.b1, n) for n in (1, 2, 3)))
         epoch = f"epoch-{site.b1.device}"
         opened = await site.open(site.b1)
@@ -398,7 +286,7 @@ class TestInboxes:
         opened = await site.open(site.b1, Position(epoch, 2))
         assert (opened.at.offset, opened.reset) == (2, False)
 
-    async def test_a_position_that_is_gone_or_of_another_epoch_resets_it(self, site: Site) -> None:
+    async def test_a_position_that_is_gone_or_of_another_epoch_resets_it(self, site: InboxSite) -> None:
         await site.send(*(to(site.b1, n) for n in (1, 2, 3)))
         await site.take(site.b1, 2)
         epoch = f"epoch-{site.b1.device}"
@@ -406,20 +294,20 @@ class TestInboxes:
             opened = await site.open(site.b1, after)
             assert (opened.at, opened.reset) == (Position(epoch, 2), True)
 
-    async def test_it_tells_the_one_time_keys_in_their_order(self, site: Site) -> None:
+    async def test_it_tells_the_one_time_keys_in_their_order(self, site: InboxSite) -> None:
         for seq, key_id in ((2, "a"), (1, "b")):
             await site.write("INSERT INTO one_time_keys VALUES (?, ?, ?, '{}')", site.b1.number, seq, key_id)
         await site.write("INSERT INTO fallback_keys VALUES (?, 'f', '{}', 1)", site.b1.number)
         opened = await site.open(site.b1)
         assert (opened.one_time, opened.fallback_used) == (["b", "a"], True)
 
-    async def test_only_its_own_session_opens_and_empties_it(self, site: Site) -> None:
+    async def test_only_its_own_session_opens_and_empties_it(self, site: InboxSite) -> None:
         await site.send(to(site.b1))
         assert await refusal(site.open(site.b1, by=site.b2)) == Code.DEVICE_UNBOUND
         assert await refusal(site.take(site.b1, 1, by=site.b2)) == Code.DEVICE_UNBOUND
         assert len(await site.page(site.b1)) == 1
 
-    async def test_that_of_a_dehydrated_device_is_read_by_its_owners_devices(self, site: Site) -> None:
+    async def test_that_of_a_dehydrated_device_is_read_by_its_owners_devices(self, site: InboxSite) -> None:
         dehydrated = await site.device(site.bob, "BBBBBBBBB6", dehydrated=True)
         await site.send(to(dehydrated))
         assert (await site.open(dehydrated, by=site.b2)).head == 1
@@ -428,18 +316,18 @@ class TestInboxes:
         foreign = dehydrated._replace(user_id=site.ada.user_id)
         assert await refusal(site.open(foreign, by=site.a1)) == Code.DEVICE_UNKNOWN
 
-    async def test_opening_notes_that_the_device_was_there(self, site: Site) -> None:
+    async def test_opening_notes_that_the_device_was_there(self, site: InboxSite) -> None:
         site.clock.now += 2 * 3600 * 1000
         await site.open(site.b1)
         assert site.rows("SELECT seen_ms FROM devices WHERE id = ?", site.b1.number) == [(site.clock.now,)]
 
-    async def test_pages_are_of_at_most_a_limit_and_unknown_inboxes_are_refused(self, site: Site) -> None:
+    async def test_pages_are_of_at_most_a_limit_and_unknown_inboxes_are_refused(self, site: InboxSite) -> None:
         await site.send(*(to(site.b1, n) for n in (1, 2, 3)))
         assert [message.offset for message in await site.page(site.b1, after=1, limit=1)] == [2]
         call = history_api.InboxPageCall(inbox=99, after=0)
         assert await refusal(site.store.inbox_page(call)) == Code.DEVICE_UNKNOWN
 
-    async def test_taking_beyond_the_head_or_again_changes_nothing_more(self, site: Site) -> None:
+    async def test_taking_beyond_the_head_or_again_changes_nothing_more(self, site: InboxSite) -> None:
         await site.send(to(site.b1))
         await site.take(site.b1, 7)
         await site.take(site.b1, 1)

@@ -25,7 +25,9 @@ from chatterbox.chassis.core.request_target import BadRequestError, parse_target
 from chatterbox.chassis.settings import LimitSettings, Settings
 from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import auth_api, broker_events, codec, frames, history_api, position, text_rules, untrusted_json
-from chatterbox.wire.errors import ChatError
+from chatterbox.wire.encryption import envelope, key_api, signatures
+from chatterbox.wire.encryption.device_keys import UserKeys, signed_part
+from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from client.config.builtin_themes import BUILT_IN
@@ -56,6 +58,7 @@ from services.auth.http.schemas import Credentials
 from services.auth.rules import username_policy
 from services.auth.sessions.signing_keys import SigningKey
 from services.gateway.core.upgrade_request import BadUpgradeError, accept_header
+from tests.fuzz.changed_keys import changed, unsigned
 from tests.unit.client.world import Core, message, room_state, welcome
 
 Target = Callable[[bytes], None]
@@ -373,11 +376,58 @@ def upgrades(data: bytes) -> None:
         assert len(accept_header("GET", "1.1", headers)) == 28
 
 
+def envelopes(data: bytes) -> None:
+    """Contents of encrypted messages: parsed to what they say, or refused with one code."""
+    text = as_text(data)
+    parsed: envelope.Envelope | None = None
+    refused: Code | None = None
+    try:
+        parsed = envelope.parse(text, LIMITS.envelope_bytes)
+    except ChatError as refusal:
+        refused = refusal.code
+    if parsed is None:
+        assert refused is Code.ENVELOPE_INVALID
+    else:
+        assert str(parsed) == text
+        assert len(text.encode("ascii")) <= LIMITS.envelope_bytes
+        assert ":" not in text
+        assert envelope.is_device_id(parsed.device)
+        assert envelope.is_session_id(parsed.session)
+    with suppress(ValueError):
+        assert envelope.from_base64url(envelope.to_base64url(envelope.from_base64url(text))) is not None
+
+
+_KEY_BODIES: tuple[Any, ...] = (
+    UserKeys, key_api.DeviceUpload, key_api.OwnDevices, key_api.OneTimeKeysUpload, key_api.OneTimeKeysStored,
+    key_api.UsersKeys, key_api.DeviceListUpload, key_api.KeyBackupHeader, key_api.BackupItemsUpload,
+    key_api.BackupItemsPage, history_api.ShareKeysCall, history_api.InboxPage, history_api.RoomRecipients,
+)  # fmt: skip
+
+
+def key_bodies(data: bytes) -> None:
+    """Bodies about keys, devices and to-device messages; the first byte selects the type."""
+    if data:
+        kind = _KEY_BODIES[data[0] % len(_KEY_BODIES)]
+        with suppress(untrusted_json.UnreadableError):
+            body = untrusted_json.decode_json(data[1:], kind)
+            assert untrusted_json.decode_json(msgspec.json.encode(body), kind) == body
+
+
+def user_keys(data: bytes) -> None:
+    """Keys and device list of a user, changed in one place: refused, unless nothing that is signed changed."""
+    right, found = changed(data)
+    for candidate in found:
+        with suppress(signatures.SignatureError):
+            signatures.verify_user(candidate, right.list.user_id)
+            assert unsigned(candidate) == unsigned(right)
+            assert signed_part(candidate.list) == signed_part(right.list)
+
+
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
         commands, server_frames, controls, signals, batches, answers, positions, lines, dates, names, session_tokens,
         key_files, logins, settings, slashes, screens, addresses, configurations, notices,
-        request_targets, upgrades,
+        request_targets, upgrades, envelopes, key_bodies, user_keys,
     )
 }  # fmt: skip

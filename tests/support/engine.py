@@ -18,7 +18,7 @@ PULL_S = 120
 def need_engine(config: pytest.Config) -> None:
     """Skip the test if containers can't run here."""
     if (lack := why_no_engine()) is not None:
-        _skip(config, f"all tests on containers: {lack}")
+        skip_for_lack(config, f"all tests on containers: {lack}")
 
 
 def need_image(config: pytest.Config, *names: str) -> str:
@@ -28,7 +28,7 @@ def need_image(config: pytest.Config, *names: str) -> str:
         if docker("image", "inspect", name).returncode == 0:
             return name
     if not _pulled(names[0]):
-        _skip(config, f"all tests on the image {names[0]}: it is not here and can't be pulled")
+        skip_for_lack(config, f"all tests on the image {names[0]}: it is not here and can't be pulled")
     return names[0]
 
 
@@ -39,7 +39,8 @@ def _pulled(name: str) -> bool:
         return False
 
 
-def _skip(config: pytest.Config, why: str) -> NoReturn:
+def skip_for_lack(config: pytest.Config, why: str) -> NoReturn:
+    """Skip the test, and let the summary of the run say why."""
     config.stash[LACKS] = config.stash.get(LACKS, frozenset()) | {why}
     pytest.skip(why)
 

@@ -21,6 +21,10 @@ Result = TypeVar("Result")
 START_MS = 1_800_000_000_000
 
 
+class Killed(Exception):  # noqa: N818 - the process ends here
+    pass
+
+
 @dataclass
 class Laptop:
     """One key store; `log_in` begins a login session, as a start of the client after `chatterbox login` does."""
@@ -31,6 +35,7 @@ class Laptop:
     now_ms: int = START_MS
     keys: OwnKeys = field(init=False)
     result: DeviceSetupResult = field(init=False)
+    token: str = ""
     _is_open: bool = False
 
     async def log_in(self) -> "Laptop":
@@ -39,6 +44,7 @@ class Laptop:
         with KeysApi(self.server.url) as api:
             login = await asyncio.to_thread(api.login, self.username, PASSWORD)
         store = open_key_store(self.home, self.server.url, self.username)
+        self.token = login.token
         api, self._is_open = KeysApi(self.server.url, login.token), True
         self.keys = OwnKeys(store, api, username=login.username, session=login.session, now_ms=lambda: self.now_ms)
         return self
@@ -68,6 +74,18 @@ class Laptop:
         """What is in the key store."""
         with self.keys.store.transaction() as transaction:
             return work(transaction)
+
+    def cut(self, name: str, *, is_done: bool, how: Callable[[], Exception] | None = None) -> None:
+        """The next call `name` of the API fails, before it reaches the server or (`is_done`) after."""
+        real = getattr(self.keys.api, name)
+
+        def cut_off(*arguments: Any) -> None:
+            setattr(self.keys.api, name, real)
+            if is_done:
+                real(*arguments)
+            raise how() if how else Killed
+
+        setattr(self.keys.api, name, cut_off)
 
     def hand_over(self, sender: "Laptop", content: dict[str, Any]) -> None:
         """Take the user's secrets from another device, as if a to-device message brought them."""

@@ -6,7 +6,7 @@
 
 `>` goes to the server, `<` comes from it; `ada ! 4501` is a close code, `ada ~` a broken line;
 `ada $ PATCH /me {...}` is an HTTP request of hers, which is accepted; `+` is a file that Ada has uploaded: its room,
-and its description in messages. `<word>` in a string
+and its description in messages; `*` is what her program does with keys (`transcript_devices`). `<word>` in a string
 stands for what differs from run to run: the first time it takes any value, after that it must be the same.
 `ada.phone` is a connection of Ada's, too.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent.parent / "contract" / "transcripts"
-_LINE = re.compile(r"([\w.]+) ([<>!~$+]) ?(.*)")
+_LINE = re.compile(r"([\w.]+) ([<>!~$+*]) ?(.*)")
 _WORD = re.compile(r"<(\w+)>")
 
 

@@ -16,6 +16,7 @@ from services.history.history_context import HistoryContext
 from tests.support.server import Server, running
 from tests.support.talker import Talker
 from tests.support.transcript import Line, Words, frame, read
+from tests.support.transcript_devices import TranscriptDevices
 
 
 async def play(path: Path, folder: Path, words: Words, **environment: Any) -> None:
@@ -28,6 +29,7 @@ async def play(path: Path, folder: Path, words: Words, **environment: Any) -> No
     environment.setdefault("encryption", EncryptionPolicy.ALLOWED)
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(running(folder, **environment))
+        devices = TranscriptDevices()
         talkers: dict[str, Talker] = {}
         for who in dict.fromkeys(line.who for line in lines):
             if _is_user(who):
@@ -38,10 +40,14 @@ async def play(path: Path, folder: Path, words: Words, **environment: Any) -> No
             match line.direction:
                 case "$":
                     await _request(line, server, words)
+                case "*":
+                    await devices.do(line, server, words)
                 case "+":
                     await _upload(server, UserInfo(user_ids[line.who], line.who), **frame(line))
                 case _:
-                    await _play(line, talkers[line.who], words)
+                    received = await _play(line, talkers[line.who], words)
+                    if received is not None:
+                        devices.note(received)
 
 
 def _is_user(who: str) -> bool:
@@ -61,7 +67,8 @@ async def _upload(server: Server, user: UserInfo, room: str, file: dict[str, Any
     await history.add_file(told)
 
 
-async def _play(line: Line, talker: Talker, words: Words) -> None:
+async def _play(line: Line, talker: Talker, words: Words) -> dict[str, Any] | None:
+    """Returns the frame that was received, if the line is one."""
     if line.direction == ">":
         if frame(line).get("type") == "connect" and "id" not in frame(line):
             await talker.open()
@@ -73,6 +80,8 @@ async def _play(line: Line, talker: Talker, words: Words) -> None:
     else:
         actual = await _matching(frame(line), talker)
         assert words.agree(frame(line), actual), f"line {line.number}: {actual}"
+        return actual
+    return None
 
 
 async def _request(line: Line, server: Server, words: Words) -> None:

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+from client.commands.keys.key_output import tell
 from client.commands.keys.key_workspace import KeyWorkspace
 from client.commands.prompts import ask
 from client.encryption.core.known_keys import VerifiedFirst
@@ -14,6 +15,7 @@ from client.failures import ExitCode, KeysChanged
 from client.output import print_result
 from client.text.encryption_text import header_words, key_change_lines, keys_changed_refusal
 from client.text.sanitize import inert_name
+from client.text.shell_words import for_shell
 from client.text.verification_text import ended_lines, safety_number_lines
 
 YES, NO = {"y", "yes"}, {"n", "no"}
@@ -44,7 +46,7 @@ def verify_by_number(workspace: KeyWorkspace, username: str) -> ExitCode:
         with workspace.store.transaction() as transaction:
             workspace.users.mark_verified(transaction, user.user_id, user.master)
     for line in ended_lines(end, user.username):
-        print_result(line)
+        tell(line)
     return ExitCode.OK if end is VerificationEnd.VERIFIED else ExitCode.REFUSED
 
 
@@ -54,7 +56,7 @@ def unverify(workspace: KeyWorkspace, username: str) -> ExitCode:
     with workspace.store.transaction() as transaction:
         workspace.users.unverify(transaction, user.user_id)
     who = inert_name(user.username)
-    print_result(f"{who} does not count as verified any more. To compare keys again: chatterbox keys verify {who}")
+    tell(f"{who} does not count as verified any more. To compare keys again: chatterbox keys verify {who}")
     return ExitCode.OK
 
 
@@ -63,14 +65,14 @@ def accept(workspace: KeyWorkspace, username: str) -> ExitCode:
     user = workspace.user(username)
     who = inert_name(user.username)
     if user.trust is not Trust.CHANGED:
-        print_result(f"The keys of {who} have not changed: {header_words(user.trust, day_of(user))}")
+        tell(f"The keys of {who} have not changed: {header_words(user.trust, day_of(user))}")
         return ExitCode.OK
     try:
         with workspace.store.transaction() as transaction:
             workspace.users.accept_change(transaction, user.user_id, user.master)
     except VerifiedFirst:
         raise changed_keys(workspace, user) from None
-    print_result(f"Accepted the new keys of {who}. To be sure that they are right: chatterbox keys verify {who}")
+    tell(f"Accepted the new keys of {who}. To be sure that they are right: chatterbox keys verify {who}")
     return ExitCode.OK
 
 
@@ -90,7 +92,9 @@ def accept_by_number(workspace: KeyWorkspace, username: str, digits: str) -> Non
 
 def changed_keys(workspace: KeyWorkspace, user: TrustedUser) -> KeysChanged:
     """The failure of a script: the keys of a recipient changed."""
-    return KeysChanged(keys_changed_refusal(user.username, workspace.number(user), verified=user.was_verified))
+    return KeysChanged(
+        for_shell(keys_changed_refusal(user.username, workspace.number(user), verified=user.was_verified))
+    )
 
 
 def asked_whether_same() -> bool:
@@ -108,7 +112,7 @@ def day_of(user: TrustedUser) -> str:
 
 def _print_number(workspace: KeyWorkspace, user: TrustedUser) -> None:
     if user.trust is Trust.CHANGED:
-        print_result(key_change_lines(user.username, day_of(user), verified=user.was_verified)[0])
+        tell(key_change_lines(user.username, day_of(user), verified=user.was_verified)[0])
     is_verified = user.trust is Trust.VERIFIED
     for line in safety_number_lines(user.username, workspace.number(user), verified=is_verified):
-        print_result(line)
+        tell(line)

@@ -240,7 +240,7 @@ def recovery(workspace: KeyWorkspace, identity: DeviceIdentity, *, asks: bool) -
     if workspace.api.backup() is None:
         return KeyFinding(KeyCheck.RECOVERY, "none")
     if not asks or ask("Test your recovery key, too? [y/n] ").casefold() not in {"y", "yes"}:
-        return KeyFinding(KeyCheck.RECOVERY, "not tested", "Run this in a terminal to test it." if not asks else "")
+        return KeyFinding(KeyCheck.RECOVERY, "not tested" if asks else "not tested; on a terminal, it can be")
     try:
         header, _ = workspace.own.backup.open_header(identity, ask_recovery_key("Recovery key: "))
         workspace.own.backup.check_header(identity, header)

@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from client.commands.keys.key_output import tell
 from client.commands.keys.key_workspace import KeyWorkspace
 from client.commands.prompts import ask_secret
 from client.encryption import room_sessions
@@ -11,7 +12,6 @@ from client.encryption.core import key_export
 from client.encryption.core.key_export import KeyFileError
 from client.encryption.store.key_store import Table
 from client.failures import ExitCode, Failure, UsageError
-from client.output import print_result
 from client.store.private_files import on_disk
 
 
@@ -25,9 +25,7 @@ def export_keys(workspace: KeyWorkspace, path: Path) -> ExitCode:
         found = [session for row in rows if (session := room_sessions.export_session(transaction, row)) is not None]
     salt, counter = secrets.token_bytes(key_export.SALT_BYTES), secrets.token_bytes(key_export.COUNTER_BYTES)
     write_private(path, key_export.encrypt(key_export.sessions_json(found), passphrase, salt, counter))
-    print_result(
-        f"Exported {_keys(len(found))} to {path}. With the passphrase, it opens the messages that you can read."
-    )
+    tell(f"Exported {_keys(len(found))} to {path}. With the passphrase, it opens the messages that you can read.")
     return ExitCode.OK
 
 
@@ -47,7 +45,7 @@ def import_keys(workspace: KeyWorkspace, path: Path) -> ExitCode:
     new = sum(each is not None for each in taken)
     rest = f" {len(found) - new} were here already." if len(found) > new else ""
     rest += f" {_keys(others)} of other programs can't be used here." if others else ""
-    print_result(f"Imported {_keys(new)}.{rest}")
+    tell(f"Imported {_keys(new)}.{rest}")
     return ExitCode.OK
 
 

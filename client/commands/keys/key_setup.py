@@ -7,6 +7,7 @@ from typing import NoReturn, assert_never
 
 from chatterbox.wire.encryption.key_api import DeviceState, OwnDevice
 from client.commands.keys.key_files import write_private
+from client.commands.keys.key_output import tell
 from client.commands.keys.key_workspace import KeyWorkspace
 from client.commands.prompts import ask
 from client.encryption.core import recovery_dialog
@@ -15,10 +16,11 @@ from client.encryption.core.recovery_key import RecoveryKeyError, format_recover
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetupResult, Standing
 from client.encryption.device.recovery import new_recovery_key
-from client.failures import ExitCode, Failure, NotLoggedIn, ServerRefused, UsageError
-from client.output import print_result, print_status
+from client.failures import ExitCode, Failure, ServerRefused, UsageError
+from client.output import print_status
 from client.text import keys_text
 from client.text.encryption_text import STORE_CLONED, STORE_IN_USE
+from client.text.shell_words import for_shell
 
 
 def init(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
@@ -26,11 +28,11 @@ def init(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
     _refuse_existing(recovery_to)
     result = workspace.own.set_up()
     identity = _usable(result)
-    print_result(keys_text.FIRST_USE if result.is_first else f"This device is {identity.device_id}. It can read.")
+    tell(keys_text.FIRST_USE if result.is_first else f"This device is {identity.device_id}. It can read.")
     if workspace.api.backup() is not None:
         if recovery_to is not None:
             raise UsageError("You have a recovery key already. To make another one: chatterbox keys code")
-        print_result("You have a recovery key.")
+        tell("You have a recovery key.")
         return ExitCode.OK
     return _first_recovery_key(workspace, identity, recovery_to)
 
@@ -45,10 +47,10 @@ def code(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
     workspace.own.backup.open_header(identity, present)
     made = _shown_key(recovery_to)
     if made is None:
-        print_result("The present recovery key stays in use.")
+        tell("The present recovery key stays in use.")
         return ExitCode.OK
     workspace.own.recovery.replace_key(identity, present, made)
-    print_result("The new recovery key is in use. The former one opens nothing any more.")
+    tell("The new recovery key is in use. The former one opens nothing any more.")
     return ExitCode.OK
 
 
@@ -60,7 +62,7 @@ def recover(workspace: KeyWorkspace) -> ExitCode:
         _usable(result)
     recovered = workspace.own.recovery.recover(identity, ask_recovery_key("Recovery key: "), _progress)
     for line in keys_text.recovered_lines(len(recovered.restored.arrived), recovered.restored.bad):
-        print_result(line)
+        tell(line)
     return ExitCode.OK
 
 
@@ -72,7 +74,7 @@ def refuse(workspace: KeyWorkspace, device: str, *, confirmed: bool) -> ExitCode
     _confirm(f"Refuse {found.device}? [y/n] ", confirmed=confirmed)
     workspace.own.approval.refuse(found.device)
     for line in keys_text.refusal_lines(found.device):
-        print_result(line)
+        tell(line)
     return ExitCode.OK
 
 
@@ -82,7 +84,7 @@ def remove(workspace: KeyWorkspace, device: str, *, stolen: bool, confirmed: boo
     if found.device == identity.device_id:
         raise UsageError("That is this device. To remove it, log out: chatterbox logout")
     if not confirmed:
-        print_result(f"{found.device} gets no keys any more, for ever. It keeps what it has read.")
+        tell(f"{found.device} gets no keys any more, for ever. It keeps what it has read.")
     _confirm(f"Remove {found.device}? [y/n] ", confirmed=confirmed)
     _usable(workspace.own.set_up())
     if stolen:
@@ -90,7 +92,7 @@ def remove(workspace: KeyWorkspace, device: str, *, stolen: bool, confirmed: boo
     else:
         workspace.own.recovery.remove(identity, found.device)
     for line in keys_text.removal_lines(found.device, stolen=stolen):
-        print_result(line)
+        tell(line)
     return ExitCode.OK
 
 
@@ -102,11 +104,11 @@ def reset(workspace: KeyWorkspace, *, confirmed: bool) -> ExitCode:
         _usable(result)
     cost = workspace.own.recovery.cost_of_reset(identity)
     for line in keys_text.reset_lines(cost.locked_items, cost.devices):
-        print_result(line)
+        tell(line)
     if not confirmed and ask("Type `reset` to start again with new keys: ").casefold() != "reset":
         raise UsageError("Cancelled.")
     workspace.own.recovery.reset(identity)
-    print_result("Your keys are new. Now a recovery key for them:")
+    tell("Your keys are new. Now a recovery key for them:")
     return _first_recovery_key(workspace, identity, None)
 
 
@@ -136,11 +138,11 @@ def ask_recovery_key(question: str) -> bytes:
 def _first_recovery_key(workspace: KeyWorkspace, identity: DeviceIdentity, recovery_to: Path | None) -> ExitCode:
     made = _shown_key(recovery_to)
     if made is None:
-        print_result(keys_text.RECOVERY_KEY_POSTPONED)
+        tell(keys_text.RECOVERY_KEY_POSTPONED)
         return ExitCode.OK
     workspace.own.recovery.adopt(identity, made)
     workspace.own.keep_up(workspace.own.set_up())
-    print_result(keys_text.RECOVERY_KEY_KEPT)
+    tell(keys_text.RECOVERY_KEY_KEPT)
     return ExitCode.OK
 
 
@@ -149,15 +151,15 @@ def _shown_key(recovery_to: Path | None) -> bytes | None:
     made = new_recovery_key()
     if recovery_to is not None:
         write_private(recovery_to, f"{format_recovery_key(made)}\n")
-        print_result(f"The recovery key is in {recovery_to}. Keep it safe; it opens all your messages.")
+        tell(f"The recovery key is in {recovery_to}. Keep it safe; it opens all your messages.")
         return made
     if not sys.stdin.isatty():
         print_status("No recovery key was made: without a terminal, use --recovery-to FILE.")
         return None
     dialog = recovery_dialog.begin(made, secrets.token_bytes(2))
     for line in (keys_text.RECOVERY_KEY_INTRO, "", f"    {dialog.shown}", "", keys_text.RECOVERY_KEY_MEANING):
-        print_result(line)
-    print_result(keys_text.RECOVERY_KEY_LATER)
+        tell(line)
+    tell(keys_text.RECOVERY_KEY_LATER)
     while True:
         typed, dialog = recovery_dialog.answer(dialog, ask(keys_text.recovery_key_question(dialog.groups)))
         match typed:
@@ -166,7 +168,7 @@ def _shown_key(recovery_to: Path | None) -> bytes | None:
             case Typed.LATER:
                 return None
             case Typed.WRONG:
-                print_result(keys_text.RECOVERY_KEY_WRONG)
+                tell(keys_text.RECOVERY_KEY_WRONG)
             case _:
                 assert_never(typed)
 
@@ -192,9 +194,9 @@ def _unusable(standing: Standing, device: str) -> NoReturn:
         case Standing.OFF:
             raise ServerRefused("This server has no end-to-end encryption, or it is switched off.")
         case Standing.PENDING:
-            raise ServerRefused("\n".join(keys_text.new_device_lines(device)))
+            raise ServerRefused(for_shell(keys_text.new_device_line(device)))
         case Standing.ENDED | Standing.REMOVED:
-            raise NotLoggedIn("Another device of yours removed this one. Log in again as a new device.")
+            raise ServerRefused(for_shell(keys_text.DEVICE_REMOVED))
         case Standing.CLASHES:
             raise Failure(STORE_IN_USE)
         case Standing.READY:

@@ -39,10 +39,12 @@ def keys(context: ClientContext, what: str, options: KeyOptions) -> ExitCode:
         raise UsageError(f"`keys {what}` takes no {options.target!r}.")
     if what == "doctor":
         return doctor(context, as_json=options.as_json)
-    if what == "verify" and not options.by_number:
-        from client.commands.keys.verify_command import verify
+    if what == "approve" or (what == "verify" and not options.by_number):
+        from client.commands.keys import verify_command
 
-        return verify(context, options.target.removeprefix("@"))
+        if what == "approve":
+            return verify_command.approve(context, options.target)
+        return verify_command.verify(context, _user(options))
     with key_workspace(context, creates=what in {"init", "recover"}) as workspace:
         return _ACTIONS[what](workspace, options)
 
@@ -53,7 +55,6 @@ _ACTIONS: dict[str, Callable[[KeyWorkspace, KeyOptions], ExitCode]] = {
     "init": lambda keys, options: key_setup.init(keys, options.recovery_to),
     "recover": lambda keys, _: key_setup.recover(keys),
     "code": lambda keys, options: key_setup.code(keys, options.recovery_to),
-    "approve": lambda keys, options: key_setup.approve(keys, options.target),
     "refuse": lambda keys, options: key_setup.refuse(keys, options.target, confirmed=options.confirmed),
     "remove": lambda keys, options: key_setup.remove(
         keys, options.target, stolen=options.is_stolen, confirmed=options.confirmed

@@ -4,13 +4,14 @@ import json
 from collections.abc import Sequence
 
 from chatterbox.wire.encryption.key_api import DeviceState, OwnDevice
+from client.commands.keys.key_output import tell
 from client.commands.keys.key_workspace import KeyWorkspace
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.store.key_store import Table
 from client.encryption.store.store_key import Protection, protection
 from client.failures import ExitCode
 from client.output import print_result
-from client.text.keys_text import DeviceRow, KeysState, device_line, new_device_lines, status_line
+from client.text.keys_text import DEVICE_REMOVED, DeviceRow, KeysState, device_line, new_device_lines, status_line
 
 _PROTECTIONS = {
     Protection.KEYRING: "The key store is protected by the keyring of this system.",
@@ -42,9 +43,9 @@ def status(workspace: KeyWorkspace, *, as_json: bool) -> ExitCode:
         return ExitCode.OK
     print_result(status_line(state))
     if kept is not None:
-        print_result(_PROTECTIONS[kept])
-    for line in pending_lines(identity, present):
-        print_result(line)
+        tell(_PROTECTIONS[kept])
+    for line in pending_lines(workspace, identity, present):
+        tell(line)
     return ExitCode.OK
 
 
@@ -57,7 +58,7 @@ def devices(workspace: KeyWorkspace, *, as_json: bool) -> ExitCode:
             facts = {name: getattr(each, name) for name in names}
             print_result(json.dumps(facts | {"current": each.device == identity.device_id}))
         else:
-            print_result(device_line(row_of(each, identity)))
+            tell(device_line(row_of(each, identity)))
     return ExitCode.OK
 
 
@@ -72,7 +73,12 @@ def row_of(device: OwnDevice, identity: DeviceIdentity) -> DeviceRow:
     )
 
 
-def pending_lines(identity: DeviceIdentity, present: Sequence[OwnDevice]) -> list[str]:
+def pending_lines(workspace: KeyWorkspace, identity: DeviceIdentity, present: Sequence[OwnDevice]) -> list[str]:
     """What to do if this device is not in the user's list."""
     mine = next((each for each in present if each.device == identity.device_id), None)
-    return new_device_lines(identity.device_id) if mine is None or mine.state is DeviceState.PENDING else []
+    user = workspace.own.list.refresh(identity)
+    if user is not None and identity.device_id in user.removed:
+        return [DEVICE_REMOVED]
+    if mine is None:
+        return ["The server does not have this device yet: /keys init"]
+    return new_device_lines(identity.device_id) if mine.state is DeviceState.PENDING else []

@@ -9,8 +9,11 @@ from chatterbox.wire.encryption.envelope import from_base64url
 from chatterbox.wire.position import Whole
 
 
-class BackupSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A Megolm session as Matrix exports it, and whose it is: what this client proved when it received the session."""
+class BackupSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A Megolm session as Matrix exports it, and whose it is: what this client proved when it received the session.
+
+    Every field is written, as other programs require it.
+    """
 
     room_id: str
     """As `matrix_room` names the room."""

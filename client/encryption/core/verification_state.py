@@ -111,6 +111,8 @@ class VerificationNews:
     """The other's device, if it is known."""
     is_own: bool
     """Whether the other is a device of the same user."""
+    device_key: str = ""
+    """The other device's Ed25519 key, at the end."""
     is_requested: bool = False
     comparison: Comparison | None = None
     end: VerificationEnd | None = None

@@ -31,45 +31,11 @@ class OfferedSecrets(msgspec.Struct, frozen=True, kw_only=True):
     backup_version: int = 0
 
 
-class DeviceApproval:
-    """Approves and refuses pending devices. Every call raises `Failure`."""
+class SecretsExchange:
+    """Gives the user's secrets to devices that were approved, and takes them."""
 
-    def __init__(self, store: KeyStore, api: KeysApi, users: TrustedUsers, own_list: OwnList) -> None:
-        self._store = store
-        self._api = api
+    def __init__(self, users: TrustedUsers) -> None:
         self._users = users
-        self._list = own_list
-
-    def pending(self) -> list[OwnDevice]:
-        """The devices of the user that wait for being let in."""
-        return [device for device in self._api.devices().devices if device.state is DeviceState.PENDING]
-
-    def approve(self, identity: DeviceIdentity, device_id: str, ed25519: str) -> TrustedDevice:
-        """List a device whose key `ed25519` the user compared on both screens.
-
-        Afterwards it is sent what `secrets_for` returns, encrypted.
-        """
-        found = next((device for device in self._api.devices().devices if device.device == device_id), None)
-        if found is None:
-            raise Failure(f"You have no device {device_id}. To list them: chatterbox keys devices")
-        try:
-            verify_device(found.keys, identity.matrix_user, device_id)
-        except SignatureError:
-            raise Failure(f"The keys of the device {device_id} are not signed by it. Refuse it.") from None
-        if found.keys.keys.get(f"ed25519:{device_id}") != ed25519:
-            raise Failure(f"The server shows other keys of {device_id} than those that were compared. Refuse it.")
-
-        def with_device(keys: UserKeys, secrets: UserSecrets) -> DeviceListUpload | None:
-            if device_id in keys.device_keys:
-                return None
-            return list_changes.changed_list(keys, self._list.key_for(keys, secrets), add=[found.keys])
-
-        user = self._list.change(identity, with_device)
-        return user.devices[device_id]
-
-    def refuse(self, device_id: str) -> None:
-        """Refuse a pending device: it is removed."""
-        self._api.delete_device(device_id)
 
     def secrets_for(self, transaction: StoreTransaction, identity: DeviceIdentity) -> dict[str, Any]:
         """The content of a `USER_SECRETS` message: only for devices of the user that are in the list."""
@@ -119,3 +85,44 @@ class DeviceApproval:
             key_backup.put_version(transaction, max(offered.backup_version, key_backup.version_of(transaction)))
             key_backup.fetch_again(transaction)
         return True
+
+
+class DeviceApproval(SecretsExchange):
+    """Approves and refuses pending devices. Every call raises `Failure`."""
+
+    def __init__(self, store: KeyStore, api: KeysApi, users: TrustedUsers, own_list: OwnList) -> None:
+        super().__init__(users)
+        self._store = store
+        self._api = api
+        self._list = own_list
+
+    def pending(self) -> list[OwnDevice]:
+        """The devices of the user that wait for being let in."""
+        return [device for device in self._api.devices().devices if device.state is DeviceState.PENDING]
+
+    def approve(self, identity: DeviceIdentity, device_id: str, ed25519: str) -> TrustedDevice:
+        """List a device whose key `ed25519` the user compared on both screens.
+
+        Afterwards it is sent what `secrets_for` returns, encrypted.
+        """
+        found = next((device for device in self._api.devices().devices if device.device == device_id), None)
+        if found is None:
+            raise Failure(f"You have no device {device_id}. To list them: chatterbox keys devices")
+        try:
+            verify_device(found.keys, identity.matrix_user, device_id)
+        except SignatureError:
+            raise Failure(f"The keys of the device {device_id} are not signed by it. Refuse it.") from None
+        if found.keys.keys.get(f"ed25519:{device_id}") != ed25519:
+            raise Failure(f"The server shows other keys of {device_id} than those that were compared. Refuse it.")
+
+        def with_device(keys: UserKeys, secrets: UserSecrets) -> DeviceListUpload | None:
+            if device_id in keys.device_keys:
+                return None
+            return list_changes.changed_list(keys, self._list.key_for(keys, secrets), add=[found.keys])
+
+        user = self._list.change(identity, with_device)
+        return user.devices[device_id]
+
+    def refuse(self, device_id: str) -> None:
+        """Refuse a pending device: it is removed."""
+        self._api.delete_device(device_id)

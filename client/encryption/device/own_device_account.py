@@ -7,6 +7,7 @@ from contextlib import suppress
 from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
 from chatterbox.wire.frames import Welcome
+from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetupResult, Standing
 from client.encryption.device.own_keys import OwnKeys
 from client.encryption.device.recovery import Recovery
@@ -115,5 +116,21 @@ class OwnDeviceAccount:
         def work() -> list[UserKeys]:
             with self._open_api() as api:
                 return api.users(usernames)
+
+        return await asyncio.to_thread(work)
+
+    async def approve(self, device: str, ed25519: str) -> DeviceIdentity:
+        """List a device of the user whose key was compared; returns this device. Raises `Failure`."""
+
+        def work() -> DeviceIdentity:
+            if self.result is None or self.result.identity is None:
+                raise Failure("This device is not connected. Try again when it is.")
+            with self._open_api() as api:
+                keys = self._open_keys(api, *self._user)
+                try:
+                    keys.approval.approve(self.result.identity, device, ed25519)
+                finally:
+                    keys.store.close()
+            return self.result.identity
 
         return await asyncio.to_thread(work)

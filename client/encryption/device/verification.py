@@ -54,17 +54,17 @@ class Verifications:
             raise Failure(f"No keys of {username} are known. {username} must have used encryption once.")
         me = self._me(transaction)
         if user.user_id == me.user_id:
-            raise Failure("To compare keys with another device of yours: chatterbox keys approve ID")
+            raise Failure("To compare keys with another device of yours: /keys approve ID")
         if (going := self._going(transaction, user.username)) is not None:
             return self._continue(transaction, going)
         asked = {each.device_id: each.ed25519 for each in user.devices.values() if not each.dehydrated}
         if not asked:
-            raise Failure(f"No device of {user.username} can answer. Compare by phone: chatterbox keys number USER")
+            raise Failure(f"No device of {user.username} can answer. Compare by phone: /number USERNAME")
         self._ask(transaction, user.username, Party(user=matrix_user(user.user_id), master_key=user.master), asked)
         return True
 
     def request_own(self, transaction: StoreTransaction, device: str = "", device_key: str = "") -> bool:
-        """Compare keys with a device of one's own that is to be approved; without one, ask those that are listed.
+        """Compare keys with a device of one's own: one to be approved, or one that can approve this one.
 
         `device_key` is the Ed25519 key that the server shows for it. Returns as `request`. Raises `Failure`.
         """
@@ -75,12 +75,15 @@ class Verifications:
                 theirs = msgspec.structs.replace(going.theirs, device_key=device_key)
                 going = msgspec.structs.replace(going, theirs=theirs)
             return self._continue(transaction, going)
-        user = Party(user=me.matrix_user, master_key="" if device else own.master)
-        listed = (each for each in own.devices.values() if not each.dehydrated and each.device_id != me.device_id)
-        asked = {device: device_key} if device else {each.device_id: each.ed25519 for each in listed}
+        is_listed = not device or device in own.devices
+        user = Party(user=me.matrix_user, master_key=own.master if is_listed else "")
+        others = (each for each in own.devices.values() if not each.dehydrated and each.device_id != me.device_id)
+        asked = {each.device_id: each.ed25519 for each in others if device in {"", each.device_id}}
+        if not is_listed:
+            asked = {device: device_key}
         if not asked:
-            raise Failure("You have no other device that could approve this one. Use the recovery key: keys recover")
-        self._ask(transaction, me.username, user, asked, required=DEVICE if device else MASTER)
+            raise Failure("You have no other device that could approve this one. Use the recovery key: /keys recover")
+        self._ask(transaction, me.username, user, asked, required=MASTER if is_listed else DEVICE)
         return True
 
     def compared(self, transaction: StoreTransaction, username: str, *, same: bool) -> None:
@@ -229,7 +232,9 @@ class Verifications:
         if step.end is VerificationEnd.VERIFIED and (user := self._users.by_name(transaction, state.username)):
             self._users.mark_verified(transaction, user.user_id, state.theirs.master_key)
         if step.end is not VerificationEnd.ELSEWHERE or before.phase is VerificationPhase.ASKED:
-            self.news.append(VerificationNews(state.username, state.theirs.device, state.is_own, end=step.end))
+            theirs = state.theirs
+            news = VerificationNews(state.username, theirs.device, state.is_own, theirs.device_key, end=step.end)
+            self.news.append(news)
 
     def _transmit(self, transaction: StoreTransaction, state: VerificationState, step: VerificationStep) -> None:
         for outgoing in step.outgoing:
@@ -250,12 +255,12 @@ class Verifications:
 
     def _me(self, transaction: StoreTransaction) -> DeviceIdentity:
         if (me := DeviceIdentity.load(transaction)) is None:
-            raise Failure("This device has no keys yet. Make them: chatterbox keys init")
+            raise Failure("This device has no keys yet. Make them: /keys init")
         return me
 
     def _own(self, transaction: StoreTransaction) -> TrustedUser:
         if (own := self._users.user(transaction, self._me(transaction).user_id)) is None:
-            raise Failure("Your own keys are not known here yet. Connect once: chatterbox chat")
+            raise Failure("Your own keys are not known here yet. Connect once.")
         return own
 
     def _going(self, transaction: StoreTransaction, username: str, device: str = "") -> VerificationState | None:

@@ -1,61 +1,94 @@
 """Verifications while there is a connection: each answer of the user, what it sends, and what is told afterwards."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
-from chatterbox.wire.encryption.key_api import OwnDevice
+from chatterbox.wire.encryption.device_keys import DeviceKeys
+from chatterbox.wire.errors import ChatError
+from chatterbox.wire.frames.encryption import DeviceAddress
+from client.encryption.command_link import LinkBroken
 from client.encryption.core.verification_state import VerificationNews
+from client.encryption.device.trusted_users import TrustedUsers
 from client.encryption.device.verification import Verifications
+from client.encryption.ports import ToDeviceHandler
 from client.encryption.store.key_store import StoreTransaction
 from client.encryption.store_worker import StoreWorker
 
 Outcome = TypeVar("Outcome")
 
 
+class ToDeviceEngine(Protocol):
+    """The part of the engine of encryption that verifications use."""
+
+    trusted: TrustedUsers
+    store: StoreWorker
+    after_inbox: list[Callable[[], Coroutine[Any, Any, None]]]
+
+    def handle(self, type_: str, handler: ToDeviceHandler) -> None: ...
+
+    def queue_to_device(
+        self,
+        transaction: StoreTransaction,
+        addresses: Sequence[DeviceAddress],
+        type_: str,
+        content: dict[str, Any],
+        *,
+        clear: bool = False,
+    ) -> bool: ...
+
+    async def flush(self) -> object: ...
+
+
 class VerificationRunner:
     """Does what the user wants with `Verifications`, in the store's thread; every call raises `Failure`."""
 
-    def __init__(self, verifications: Verifications, worker: StoreWorker, flush: Callable[[], Awaitable[None]]) -> None:
-        """`flush` sends the to-device messages that are queued."""
-        self._verifications = verifications
-        self._worker = worker
-        self._flush = flush
+    def __init__(self, engine: ToDeviceEngine, now_ms: Callable[[], int]) -> None:
+        self._engine = engine
+        self._verifications = Verifications(engine.trusted, self._send, now_ms)
         self.on_news: Callable[[VerificationNews], None] = lambda _news: None
         """Set by the face."""
+        self.approve: Callable[[str, str], Awaitable[None]] | None = None
+        """Lists a device of the user, by id and Ed25519 key, and sends it the user's secrets. Raises `Failure`."""
+        for type_, handler in self._verifications.handlers().items():
+            engine.handle(type_, handler)
+        engine.after_inbox.append(self.after_inbox)
 
     async def request(self, username: str) -> bool:
         """Compare keys with a user; returns whether they were asked by this, and have to answer first."""
         return await self._do(lambda transaction: self._verifications.request(transaction, username))
 
-    async def request_own(self, device: OwnDevice | None = None) -> bool:
-        """Compare keys with a device of the user that is to be approved; None: with one that can approve this one."""
-        name, key = (device.device, device.keys.keys.get(f"ed25519:{device.device}", "")) if device else ("", "")
-        return await self._do(lambda transaction: self._verifications.request_own(transaction, name, key))
+    async def request_own(self, device: str = "", keys: DeviceKeys | None = None) -> bool:
+        """Compare keys with a device of the user: see `Verifications.request_own`. `keys`: as the server shows them."""
+        key = keys.keys.get(f"ed25519:{device}", "") if keys else ""
+        return await self._do(lambda transaction: self._verifications.request_own(transaction, device, key))
 
     async def compared(self, username: str, *, same: bool) -> None:
         """The user compared what both screens show."""
         await self._do(lambda transaction: self._verifications.compared(transaction, username, same=same))
 
     async def cancel(self, username: str) -> None:
+        """End all verifications with a user, if there are any."""
         await self._do(lambda transaction: self._verifications.cancel(transaction, username))
 
     async def tell_open(self) -> None:
-        """Tell what waits for the user, as after a start; ends what has waited too long."""
+        """Tell what waits for the user, as after a start; end what has waited too long."""
         await self._do(self._verifications.expire)
-        for news in await self._worker.run(self._verifications.open):
+        for news in await self._engine.store.run(self._verifications.open):
             self.on_news(news)
 
     async def after_inbox(self) -> None:
         """To-device messages were worked off: send what they lead to, and tell it."""
-        await self._flush()
-        self._tell()
-
-    async def _do(self, work: Callable[[StoreTransaction], Outcome]) -> Outcome:
-        result = await self._worker.run(work)
-        await self.after_inbox()
-        return result
-
-    def _tell(self) -> None:
+        with suppress(LinkBroken, ChatError):  # what waits is sent over the next connection
+            await self._engine.flush()
         news, self._verifications.news = self._verifications.news, []
         for each in news:
             self.on_news(each)
+
+    def _send(self, transaction: StoreTransaction, to: DeviceAddress, type_: str, content: dict[str, Any]) -> None:
+        self._engine.queue_to_device(transaction, [to], type_, content, clear=True)
+
+    async def _do(self, work: Callable[[StoreTransaction], Outcome]) -> Outcome:
+        result = await self._engine.store.run(work)
+        await self.after_inbox()
+        return result

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from chatterbox.wire.frames import Message
+from client.screen.actions import picture_view
 from client.screen.actions.history_search import HistorySearch
 from client.screen.actions.screen_interface import PickerInterface, ScreenInterface
 from client.screen.layout import picker_items
@@ -38,6 +39,7 @@ class MessageHandlers:
             "pin-message": self.pin,
             "pins": self.list_pins,
             "save-files": self.save_files,
+            "view-picture": self.view_picture,
         }
 
     def _take_selected(self) -> Message | None:
@@ -135,6 +137,15 @@ class MessageHandlers:
             self._screen.runtime.slash_commands.files.save(message, "")
         else:
             self._report("No file in this message.")
+
+    def view_picture(self) -> None:
+        """Show the first picture of the selected message in the terminal, until a key is pressed."""
+        if (message := self._take_selected()) is None:
+            return
+        if (file := next((file for file in message.files if file.width), None)) is not None:
+            self._screen.run_in_background(picture_view.view(self._screen, file))
+        else:
+            self._report("No picture in this message.")
 
     # Threads and pins.
 

@@ -36,7 +36,9 @@ class StagedFile:
         self.truncate(offset)
 
     def write(self, data: bytes) -> None:
+        """Write a block through to the disk: otherwise commits of messages would wait for all that is not there yet."""
         write_all(self._descriptor, data)
+        os.fdatasync(self._descriptor)
         self.size += len(data)
 
     def truncate(self, size: int) -> None:

@@ -56,7 +56,11 @@ async def own_reactions(
     return [OwnReaction(offset=offset, emoji=emoji) for offset, emoji in found]
 
 
-@router.get("/rooms/{room}/messages/{offset}/reactions", responses=refusals(*_OF_A_MESSAGE))
+@router.get(
+    "/rooms/{room}/messages/{offset}/reactions",
+    response_model_exclude_defaults=True,
+    responses=refusals(*_OF_A_MESSAGE),
+)
 async def reactions(room: RoomPath, offset: OffsetPath, user: CurrentUser, history: History) -> list[ReactionOut]:
     """List the reactions to a message, with the first 1000 users of each."""
     found = await history.reactions(room, user, offset)

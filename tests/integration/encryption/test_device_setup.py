@@ -1,8 +1,6 @@
 """Setup of devices against the real server: first device, further ones, new logins, crashes, old copies of a store."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,17 +8,13 @@ from client.encryption.core.trust import Trust
 from client.encryption.device.device_setup import Standing
 from client.encryption.store.key_store import Table
 from client.failures import Unreachable
-from tests.support.key_laptop import Laptop, Laptops
+from tests.support.key_laptop import Killed, Laptop, Laptops
 from tests.support.server import Server, running
 
 
 @pytest.fixture
 async def ada(laptop: Laptops, tmp_path: Path) -> Laptop:
     return await laptop("ada", tmp_path / "ada", registers=True)
-
-
-class Killed(Exception):  # noqa: N818 - the process ends here
-    pass
 
 
 async def test_the_first_device_is_listed_with_one_time_keys_and_a_verified_own_key(ada: Laptop) -> None:
@@ -100,19 +94,6 @@ async def test_a_server_without_encryption_takes_no_keys(tmp_path: Path) -> None
 CALLS = ("devices", "put_device", "users", "put_list")
 
 
-def cut(ada: Laptop, name: str, *, is_done: bool, how: Callable[[], Exception]) -> None:
-    """The next call of the API fails, before it reaches the server or (`is_done`) after."""
-    real = getattr(ada.keys.api, name)
-
-    def cut_off(*arguments: Any) -> None:
-        setattr(ada.keys.api, name, real)
-        if is_done:
-            real(*arguments)
-        raise how()
-
-    setattr(ada.keys.api, name, cut_off)
-
-
 @pytest.mark.parametrize("is_done", [False, True])
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_client_killed_during_its_first_setup_finishes_it_at_the_next_start(
@@ -120,7 +101,7 @@ async def test_a_client_killed_during_its_first_setup_finishes_it_at_the_next_st
 ) -> None:
     await server.register("ada")
     ada = await laptop.add("ada", tmp_path / "ada").log_in()
-    cut(ada, name, is_done=is_done, how=Killed)
+    ada.cut(name, is_done=is_done)
     with pytest.raises(Killed):
         await ada.set_up()
     ada.crash()
@@ -174,7 +155,7 @@ class TestOldCopiesOfAStore:
 
 
 async def test_a_server_that_can_not_be_reached_leaves_the_setup_for_later(ada: Laptop) -> None:
-    cut(ada, "devices", is_done=False, how=lambda: Unreachable("no route"))
+    ada.cut("devices", is_done=False, how=lambda: Unreachable("no route"))
     with pytest.raises(Unreachable):
         await ada.set_up()
     assert (await ada.set_up()).standing is Standing.READY

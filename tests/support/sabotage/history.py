@@ -15,11 +15,14 @@ import msgspec
 
 from chatterbox.chassis.sqlite.database import Schema
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase, open_database
+from chatterbox.wire.encryption.envelope import Envelope
+from chatterbox.wire.encryption.policy import DEFAULT_POLICY
 from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
 from services.history import restore
 from services.history.app import HistoryApp, create_app
 from services.history.core.append_plan import AppendPlan
+from services.history.encryption.core.recipient_check import RecipientCheck
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.page_erasure import TextRow
 from services.history.messages.commit_group import CommitGroup
@@ -48,7 +51,9 @@ class EarlyCommitter(GroupCommitter):
         self, db: sqlite3.Connection, group: CommitGroup, transaction: WriteTransaction, last_id: int
     ) -> AppendPlan:
         plan = self.store(db, group, transaction, last_id)
-        self._loop.call_soon_threadsafe(self._before_commit, group, CommittedChanges(transaction.events, plan))
+        self._loop.call_soon_threadsafe(
+            self._before_commit, group, CommittedChanges(transaction.events, plan, transaction.signals)
+        )
         db.execute("COMMIT")
         return plan
 
@@ -100,6 +105,26 @@ class ErasedTextKeepingWriter(Writer):
 
     async def _erase_old_texts(self, rows: Sequence[TextRow]) -> bool:
         return True
+
+
+class Unchecked(RecipientCheck):
+    """Takes every envelope, whoever has its key."""
+
+    def require(self, room_id: int, user_id: int, used: Envelope, recipients: int) -> None:
+        pass
+
+
+class UncheckedCommitter(GroupCommitter):
+    """Stores encrypted messages without the recipient check."""
+
+    recipient_check = Unchecked
+
+
+def writes_unchecked(db: aiosqlite.Connection, *, limits: Limits, now_ms: Callable[[], int], **ports: Any) -> Writer:
+    """A writer that stores encrypted messages without the recipient check."""
+    policy = ports.get("policy", DEFAULT_POLICY)
+    committer = UncheckedCommitter(db, limits=limits, now_ms=now_ms, policy=policy)
+    return Writer(db, limits=limits, now_ms=now_ms, committer=committer, **ports)
 
 
 def with_new_keys(messages: Sequence[Append]) -> list[Append]:
@@ -161,6 +186,37 @@ def restores_keep_keys() -> Iterator[None]:
         yield
 
 
+@asynccontextmanager
+async def open_without_missing(path: Path, schema: Schema, **options: Any) -> AsyncIterator[ServiceDatabase]:
+    """A database in which a session may be used as soon as one device was given its keys."""
+    async with open_database(path, schema, **options) as database:
+        await database.writer.executescript("""
+            CREATE TEMP TRIGGER share_incomplete AFTER INSERT ON session_shares BEGIN
+                UPDATE room_sessions SET recipients = (SELECT recipients FROM rooms WHERE id = new.room_id)
+                    WHERE room_id = new.room_id AND session = new.session;
+            END
+        """)
+        yield database
+
+
+@asynccontextmanager
+async def open_without_inboxes(path: Path, schema: Schema, **options: Any) -> AsyncIterator[ServiceDatabase]:
+    """A database that forgets each to-device message when the next one comes, taken or not."""
+    async with open_database(path, schema, **options) as database:
+        await database.writer.executescript("""
+            CREATE TEMP TRIGGER to_device_forget_early AFTER UPDATE OF inbox_head ON devices
+                WHEN new.inbox_head > new.inbox_floor + 1 BEGIN
+                UPDATE to_device_counts SET waiting = waiting - (
+                    SELECT count(*) FROM to_device
+                    WHERE device = new.id AND offset < new.inbox_head AND from_device = to_device_counts.from_device)
+                    WHERE to_device = new.id;
+                DELETE FROM to_device WHERE device = new.id AND offset < new.inbox_head;
+                UPDATE devices SET inbox_floor = new.inbox_head - 1 WHERE id = new.id;
+            END
+        """)
+        yield database
+
+
 SABOTAGES: dict[str, Callable[..., HistoryApp]] = {
     "ack_before_commit": partial(create_app, make_writer=acks_before_commit),
     "publish_before_commit": partial(create_app, make_writer=publishes_before_commit),
@@ -170,6 +226,9 @@ SABOTAGES: dict[str, Callable[..., HistoryApp]] = {
     "forget_unfiled": partial(create_app, open_database=open_without_expiry),
     "claim_twice": partial(create_app, open_database=open_with_lasting_keys),
     "list_any": partial(create_app, check_list=lambda *_: None),
+    "recipient_check_off": partial(create_app, make_writer=writes_unchecked),
+    "share_incomplete": partial(create_app, open_database=open_without_missing),
+    "to_device_forget_early": partial(create_app, open_database=open_without_inboxes),
     "synchronous_off": partial(create_app, open_database=open_without_sync),
 }
 """History's own `create_app`, with one port replaced."""

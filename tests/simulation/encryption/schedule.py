@@ -1,0 +1,369 @@
+"""One schedule of two users with several devices each, from its seed: what they do, what fails, and what it led to.
+
+One thing happens at a time; what happens "beside" a command of a device happens before it arrives or after it was
+carried out. So the order is the same each time, though keys are random.
+"""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from chatterbox.wire.errors import ChatError
+from client.encryption.command_link import LinkBroken
+from client.encryption.message_encryption import EncryptionWaits
+from client.failures import Failure
+from services.history.app import HistoryApp, create_app
+from tests.simulation.encryption import judge
+from tests.simulation.encryption.device import Device
+from tests.simulation.encryption.kept_keys import Killed, copy_store
+from tests.simulation.encryption.site import HistoryProcess, Login, StoredText
+
+USERS = ("ada", "bob")
+MAX_DEVICES = 3
+"""Of each user, at the same time."""
+STEPS = 45
+BESIDE = 0.06
+"""How often something happens beside a command."""
+LOSS = 0.05
+WORDS = "zephyr quartz fjord sphinx"
+"""Canary words: in each text, and in no file but in encrypted form."""
+
+
+@dataclass
+class World:
+    """Everything of one schedule."""
+
+    rng: Random
+    folder: Path
+    history: HistoryProcess
+    devices: list[Device] = field(default_factory=list)
+    happened: list[str] = field(default_factory=list)
+    copies: list[tuple[Device, Path, int]] = field(default_factory=list)
+    """Earlier states of key stores: whose, where, and up to which message of the room they are."""
+    backups: list[tuple[Path, list[StoredText]]] = field(default_factory=list)
+    depth: int = 0
+    logins: int = 0
+    texts: int = 0
+    with_restores: bool = False
+
+
+async def simulate(seed: int, *, create: Callable[..., HistoryApp] = create_app, steps: int = STEPS) -> list[str]:
+    """Run a schedule; returns what is wrong with it."""
+    with tempfile.TemporaryDirectory(prefix="chatterbox-encrypted-", dir=_fast_folder()) as folder:
+        (Path(folder) / "history").mkdir()
+        world = World(Random(seed), Path(folder), HistoryProcess(Path(folder) / "history", create))
+        world.with_restores = world.rng.random() < 0.2
+        records: list[str] = []
+        with _all_logs(records):
+            await world.history.start()
+            try:
+                await _run(world, steps)
+                return await judge.problems(world, records)
+            finally:
+                for device in world.devices:
+                    await device.end()
+                await world.history.stop()
+
+
+def _fast_folder() -> str | None:
+    """Memory, where there is such a folder: nothing of a schedule is to survive a loss of power."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+class _all_logs:  # noqa: N801 - used as a statement
+    """Collects everything that is logged, with all fields."""
+
+    def __init__(self, records: list[str]) -> None:
+        self._handler = logging.Handler()
+        self._handler.emit = lambda record: records.append(repr(record.__dict__))  # type: ignore[method-assign]
+
+    def __enter__(self) -> None:
+        self._log = logging.getLogger()
+        self._level = self._log.level
+        self._log.setLevel(logging.DEBUG)
+        self._log.addHandler(self._handler)
+
+    def __exit__(self, *_: object) -> None:
+        self._log.removeHandler(self._handler)
+        self._log.setLevel(self._level)
+
+
+# The schedule
+
+
+async def _run(world: World, steps: int) -> None:
+    await world.history.service.greet(*USERS)
+    for user in USERS:
+        await _log_in(world, user)
+    for _ in range(steps):
+        await _step(world)
+
+
+async def _step(world: World) -> None:
+    kinds = list(_STEPS)
+    step = world.rng.choices(kinds, [_STEPS[kind] for kind in kinds])[0]
+    await step(world)
+
+
+async def _beside(world: World) -> None:
+    """Something else happens, on another device."""
+    if world.depth < 2 and world.rng.random() < BESIDE:
+        world.depth += 1
+        try:
+            await _step(world)
+        finally:
+            world.depth -= 1
+
+
+def _chosen(world: World, *, user: str = "") -> Device | None:
+    """A device that runs, has nothing else to do, and is of the user."""
+    able = [
+        device
+        for device in world.devices
+        if not (device.is_busy or device.is_dead or device.is_out) and user in ("", device.login.username)
+    ]
+    return world.rng.choice(able) if able else None
+
+
+async def _do(world: World, device: Device, what: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Let a device do something; it may be killed meanwhile."""
+    device.is_busy, device.foreground = True, asyncio.current_task()
+    world.happened.append(f"{device.name} {what}")
+    try:
+        if device.is_cut:
+            await device.connect()
+        await work()
+    except Killed:
+        world.happened.append(f"{device.name} is killed")
+        await device.end()
+    except (ChatError, Failure, EncryptionWaits, LinkBroken) as refusal:
+        world.happened.append(f"{device.name}: {refusal!r}")
+    finally:
+        device.is_busy = False
+
+
+async def _write(world: World) -> None:
+    if (device := _chosen(world)) is not None:
+        world.texts += 1
+        device.write(f"{WORDS} {world.texts}")
+        await _do(world, device, "writes", device.send)
+
+
+async def _read(world: World) -> None:
+    if (device := _chosen(world)) is not None:
+
+        async def read() -> None:
+            await device.deliver()
+            await device.read()
+
+        await _do(world, device, "reads", read)
+
+
+async def _deliver(world: World) -> None:
+    if (device := _chosen(world)) is not None:
+        await _do(world, device, "is pushed its inbox", device.deliver)
+
+
+async def _reconnect(world: World) -> None:
+    if (device := _chosen(world)) is not None:
+
+        async def reconnect() -> None:
+            device.disconnect()
+            await device.connect()
+
+        await _do(world, device, "reconnects", reconnect)
+
+
+async def _log_in(world: World, user: str = "") -> None:
+    """A new device; another one of the user lets it in."""
+    user = user or world.rng.choice(USERS)
+    if sum(device.login.username == user and not device.is_out for device in world.devices) >= MAX_DEVICES:
+        return
+    device = _new_device(world, user)
+
+    async def begin() -> None:
+        await device.start()
+        await device.open_room(_other(user))
+        device.loss = device.link.loss = LOSS
+
+    await _do(world, device, f"is a new device of {user}", begin)
+    await _approve(world, user)
+
+
+def _new_device(world: World, user: str, path: Path | None = None, name: str = "") -> Device:
+    world.logins += 1
+    name = name or f"{user}{world.logins}"
+    login = Login(world.history.auth.names[user], user, f"session-{world.logins}")
+    rng = Random(world.rng.random())
+
+    async def beside() -> None:
+        await _beside(world)
+
+    path = path or world.folder / name / "keys.sqlite3"
+    path.parent.mkdir(exist_ok=True)
+    device = Device(name, world.history, login, path, rng, beside)
+    world.devices.append(device)
+    return device
+
+
+def _other(user: str) -> str:
+    return USERS[1 - USERS.index(user)]
+
+
+async def _approve(world: World, user: str = "") -> None:
+    if (device := _chosen(world, user=user)) is not None:
+        await _do(world, device, "lets in what waits", device.let_in)
+
+
+async def _log_out(world: World) -> None:
+    """A login session ends; its device may come back in another one, with the same keys."""
+    device = _chosen(world)
+    if device is None or sum(not each.is_out for each in world.devices) < 3:
+        return
+    device.is_out = True
+    world.happened.append(f"{device.name} is logged out")
+    await device.end()
+    await world.history.end_session(device.login.sid)
+
+
+async def _come_back(world: World) -> None:
+    gone = [device for device in world.devices if device.is_out and not device.is_busy and not device.was_removed]
+    if gone:
+        device = world.rng.choice(gone)
+        world.logins += 1
+        device.login = device.login._replace(sid=f"session-{world.logins}")
+        device.is_out = False
+        await _do(world, device, "logs in again", device.start)
+
+
+async def _remove(world: World) -> None:
+    device = _chosen(world)
+    if device is None:
+        return
+    others = [
+        other for other in world.devices
+        if other.login.username == device.login.username and other is not device and not other.is_busy
+        and not other.was_removed and other.device_id
+    ]  # fmt: skip
+    if others:
+        other = world.rng.choice(others)
+
+        async def remove() -> None:
+            identity = await device.identity()
+            await device.in_thread(lambda keys: keys.recovery.remove(identity, other.device_id))
+            other.was_removed = other.is_out = True
+
+        await _do(world, device, f"removes {other.name}", remove)
+
+
+async def _kill(world: World) -> None:
+    """A process is killed after one of its next commits, whatever that is."""
+    if (device := _chosen(world)) is not None:
+        device.commits_left = world.rng.randint(1, 12)
+
+
+async def _restart(world: World) -> None:
+    dead = [device for device in world.devices if device.is_dead and not device.is_out and not device.is_busy]
+    if dead:
+        device = world.rng.choice(dead)
+        await _do(world, device, "starts again", device.start)
+
+
+async def _copy(world: World) -> None:
+    if (device := _chosen(world)) is not None:
+        path = world.folder / f"copy-{len(world.copies)}" / "keys.sqlite3"
+        copy_store(device.path, path)
+        world.copies.append((device, path, device.read_to))
+
+
+async def _set_back(world: World) -> None:
+    """An old copy of a key store comes into use, on its own or beside the present one."""
+    able = [(device, path, at) for device, path, at in world.copies if not device.is_busy and not device.is_out]
+    if not able:
+        return
+    device, path, at = world.rng.choice(able)
+    world.copies.remove((device, path, at))
+    await device.end()
+    copy_store(path, device.path)
+    device.read_to, device.lost_before = at, max(len(world.history.texts), device.lost_before)
+    device.was_set_back = True
+    await _do(world, device, "is set back to an earlier copy", device.start)
+
+
+async def _restart_history(world: World) -> None:
+    if not any(device.is_busy for device in world.devices):
+        world.happened.append("history restarts")
+        await world.history.stop()
+        await world.history.start()
+        await _reconnect_all(world)
+
+
+async def _reconnect_all(world: World) -> None:
+    for device in world.devices:
+        if not device.is_dead and not device.is_out:
+            device.disconnect()
+            await _do(world, device, "connects", device.connect)
+
+
+async def _back_up_or_restore(world: World) -> None:
+    if not world.with_restores or any(device.is_busy for device in world.devices):
+        return
+    if not world.backups:
+        copy = world.folder / f"backup-{len(world.backups)}.sqlite"
+        world.backups.append((copy, await world.history.back_up(copy)))
+        world.happened.append("the server is backed up")
+        return
+    copy, texts = world.backups.pop()
+    await world.history.restore(copy, texts)
+    world.happened.append("the server is restored from a backup")
+    for device in world.devices:
+        device.read_to = min(device.read_to, len(texts))
+        device.lost_before = max(device.lost_before, len(texts))
+    await _reconnect_all(world)
+
+
+async def _wait(world: World) -> None:
+    world.history.clock.now += world.rng.choice([1_000, 60_000, 3_600_000, 25 * 3_600_000])
+
+
+_STEPS: dict[Callable[[World], Awaitable[None]], float] = {
+    _write: 34, _read: 16, _deliver: 6, _reconnect: 4, _log_in: 4, _approve: 4, _log_out: 3, _come_back: 3, _remove: 2,
+    _kill: 8, _restart: 8, _copy: 2, _set_back: 2, _restart_history: 1, _back_up_or_restore: 3, _wait: 3,
+}  # fmt: skip
+"""What may happen, and how often."""
+
+
+# The end
+
+
+async def heal(world: World) -> None:
+    """Nothing fails any more: everything runs, connects, is let in, sends what waits, and reads."""
+    world.depth = 9
+    for device in world.devices:
+        device.loss = 0.0
+        device.commits_left = None
+    for _ in range(2):
+        for device in world.devices:
+            if not device.is_out:
+                await device.end()
+                await _do(world, device, "starts for the last time", device.start)
+        for user in USERS:
+            await _approve(world, user)
+    for device in world.devices:
+        if not device.is_dead:
+            await _do(world, device, "sends what waits", device.send)
+    for _ in range(2):
+        for device in world.devices:
+            if not device.is_dead:
+                with suppress(TimeoutError):
+                    await _do(world, device, "is pushed its inbox", device.deliver)
+
+
+def run(seed: int, *, create: Callable[..., HistoryApp] = create_app, steps: int = STEPS) -> list[str]:
+    """As `simulate`, without an event loop."""
+    return asyncio.run(simulate(seed, create=create, steps=steps))
