@@ -86,7 +86,7 @@ def test_messages_are_changed_reacted_to_and_deleted_in_an_encrypted_conversatio
     assert bob.run("react", "@alice", "2", "ok").returncode == ExitCode.OK
     assert bob.run("react", "@alice", "2", "+1", "--remove").returncode == ExitCode.OK
     assert alice.run("delete", "@bob", "3").returncode == ExitCode.OK
-    assert bob.run("pin", "@alice", "1").returncode == ExitCode.OK
+    assert alice.run("pin", "@bob", "1").returncode == ExitCode.OK
     read = bob.run("tail", "@alice", "--json", "--count", "3", "--recent", "10")
     one, two, three = map(json.loads, read.stdout.splitlines())
     assert (one["content"], bool(one["edited"]), one["pinned"]) == ("uno", True, True)
@@ -103,7 +103,7 @@ def test_nothing_that_is_written_is_in_any_file_of_clients_and_server(
     has_keys(bob)
     assert alice.run("send", "@bob", canary).returncode == ExitCode.OK
     assert alice.run("edit", "@bob", "1", f"{canary} again").returncode == ExitCode.OK
-    assert alice.run("send", "@bob", "--reply-to", "1", f"{canary} answered").returncode == ExitCode.OK
+    assert alice.run("send", "@bob", f"{canary} answered", "--reply-to", "1").returncode == ExitCode.OK
     encrypting.kill()
     waiting = alice.run("send", "@bob", f"{canary} offline", "--timeout", "1")
     assert waiting.returncode == ExitCode.UNREACHABLE
