@@ -95,6 +95,11 @@ class EncryptionShell:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def close(self) -> None:
+        """The run ends."""
+        if self._encryption is not None:
+            await self._encryption.close()
+
     async def take(self, frame: frames.ServerFrame) -> None:
         """Take a frame from the socket."""
         if isinstance(frame, _PUSHES):
