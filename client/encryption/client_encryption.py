@@ -27,14 +27,17 @@ from chatterbox.wire.frames import (
 )
 from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.limits import Limits
-from client.encryption import inbox_reader, room_sender, to_device_queue
 from client.encryption.command_link import CommandLink, LinkBroken
-from client.encryption.core.room_window import RoomWindow
+from client.encryption.core.messages.room_window import RoomWindow
 from client.encryption.core.trust import DecryptedMessage, Unreadable
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
 from client.encryption.device.verification_runner import VerificationRunner
-from client.encryption.inbox_reader import InboxEvents, InboxReader
+from client.encryption.exchange import inbox_reader, room_sender
+from client.encryption.exchange.inbox_reader import DeviceInboxReader, InboxEvents
+from client.encryption.exchange.room_sender import RoomSender
+from client.encryption.exchange.sender_lock import SenderLocks
+from client.encryption.exchange.to_device_sender import SentShares, ToDeviceSender
 from client.encryption.message_encryption import (
     EncryptedContent,
     EncryptedRoom,
@@ -42,15 +45,13 @@ from client.encryption.message_encryption import (
     PlainContent,
     WaitReason,
 )
-from client.encryption.olm_sessions import OlmSessions
 from client.encryption.ports import DeviceAccount, ToDeviceHandler
-from client.encryption.room_reader import RoomReader, UnknownSession, envelopes
-from client.encryption.room_sender import RoomSender
-from client.encryption.sender_lock import SenderLocks
+from client.encryption.sessions import to_device_queue
+from client.encryption.sessions.olm_sessions import OlmSessions
+from client.encryption.sessions.room_reader import RoomReader, UnknownSession, envelopes
+from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction, Table
 from client.encryption.store_worker import StoreWorker
-from client.encryption.to_device_sender import SentShares, ToDeviceSender
-from client.encryption.user_directory import UserDirectory
 from client.failures import Failure
 
 MAX_UNREADABLE = 500
@@ -82,6 +83,8 @@ class Encryption:
         self.on_readiness: Callable[[], None] = lambda: None
         self.on_key_news: Callable[[TrustedUser], None] = lambda _user: None
         self.on_device_pending: Callable[[DevicePending], None] = lambda _push: None
+        self.before_close: Callable[[], Coroutine[Any, Any, None]] | None = None
+        """What is to be done before the end, while the server can be asked."""
         self.after_inbox: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """Called after each transaction on the inbox."""
         self.trusted = trusted
@@ -101,7 +104,7 @@ class Encryption:
         self._tasks: set[asyncio.Task[None]] = set()
         self._locks = SenderLocks(locks)
         self._queue = ToDeviceSender(store, self.users, self._current_link)
-        self._reader = InboxReader(
+        self._reader = DeviceInboxReader(
             store,
             account,
             self.users,
@@ -154,6 +157,8 @@ class Encryption:
 
     async def close(self) -> None:
         """End for good: wait for what was begun on the key store, and close it."""
+        if self.before_close is not None:
+            await self.before_close()
         self._link = None
         self._locks.release_all()
         await self._reader.stop()
@@ -315,6 +320,11 @@ class Encryption:
             if user is not None and not user.was_verified:
                 self.trusted.accept_change(transaction, user.user_id, user.master)
 
+    async def read_inbox(self) -> None:
+        """Work off what is in the inbox now, for at most three seconds."""
+        with suppress(LinkBroken, ChatError):
+            await self._reader.read_to_head()
+
     def handle(self, type_: str, handler: ToDeviceHandler) -> None:
         """Have to-device messages of a type worked off by `handler`, in the transaction of the inbox."""
         self._reader.handlers[type_] = handler
@@ -350,8 +360,10 @@ class Encryption:
     ) -> None:
         """Send a message to devices: it is stored first, and arrives also if the connection ends meanwhile.
 
-        Raises `LinkBroken` and `ChatError`; what was stored is sent over the next connection.
+        Devices that their owners did not list are left out, unless it is in `clear`. Raises `LinkBroken`, `ChatError`
+        and `Failure`; what was stored is sent over the next connection.
         """
+        await self._reader.fetch_unknown(addresses)
         if not clear:
             missing = await self.store.run(partial(self._without_session, addresses=addresses))
             if missing:

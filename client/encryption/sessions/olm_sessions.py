@@ -12,11 +12,11 @@ import vodozemac
 from chatterbox.wire.encryption.device_keys import SignedKey, matrix_user
 from chatterbox.wire.encryption.signatures import SignatureError, verify
 from chatterbox.wire.frames.encryption import DeviceAddress, OutgoingToDevice, ToDeviceKind
-from client.encryption.base64_text import from_base64, to_base64
-from client.encryption.core import olm_payload
-from client.encryption.core.olm_payload import OlmParty, OlmPayload, OlmPayloadError
+from client.encryption.core.messages import olm_payload
+from client.encryption.core.messages.olm_payload import OlmParty, OlmPayload, OlmPayloadError
 from client.encryption.device.device_identity import PICKLE_KEY, DeviceIdentity
 from client.encryption.device.trusted_users import TrustedDevice
+from client.encryption.sessions.base64_text import from_base64, to_base64
 from client.encryption.store.key_store import StoreTransaction, Table
 
 KEPT_SESSIONS = 4

@@ -3,7 +3,7 @@
 import hashlib
 from typing import NamedTuple
 
-from client.encryption.core.message_payload import Place, Window
+from client.encryption.core.messages.message_payload import Place, Window
 
 MAX_WINDOW = 16
 """Messages over which the sender of a text makes a hash."""

@@ -8,12 +8,12 @@ from functools import partial
 
 from chatterbox.wire.errors import MEANINGS, ChatError, Code
 from chatterbox.wire.frames.encryption import DeviceAddress, KeysShared, ShareKeys
-from client.encryption import olm_sessions, room_sessions, to_device_queue
 from client.encryption.command_link import CommandLink
+from client.encryption.sessions import olm_sessions, room_sessions, to_device_queue
+from client.encryption.sessions.to_device_queue import QueuedRow
+from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction
 from client.encryption.store_worker import StoreWorker
-from client.encryption.to_device_queue import QueuedRow
-from client.encryption.user_directory import UserDirectory
 
 RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
