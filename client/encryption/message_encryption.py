@@ -15,6 +15,7 @@ from client.encryption.core.trust import DecryptedMessage
 if TYPE_CHECKING:
     from client.encryption.device.verification_runner import VerificationRunner
 
+
 @dataclass(frozen=True, slots=True)
 class EncryptedRoom:
     """An encrypted room: `name` as the server names it, and `uid` as it is named inside encrypted messages."""
