@@ -1,4 +1,4 @@
-"""What the connection asks of encryption: the port between `client.net` and the facade `client.encryption.encryption`.
+"""What the connection asks of encryption: the port between `client.net` and the facade `Encryption`.
 
 All of it may be called in the event loop only. The work on the key store happens in a thread.
 """

@@ -34,11 +34,11 @@ def encryption_support(
 
 def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> Callable[[], MessageEncryption]:
     def make() -> MessageEncryption:
+        from client.encryption.client_encryption import Encryption
         from client.encryption.device.device_approval import USER_SECRETS, SecretsExchange
         from client.encryption.device.own_device_account import OwnDeviceAccount
         from client.encryption.device.own_keys import OwnKeys
         from client.encryption.device.trusted_users import TrustedUsers
-        from client.encryption.encryption import Encryption
         from client.encryption.store.store_key import key_store_path, open_key_store
         from client.encryption.store_worker import StoreWorker
         from client.net.keys_api import KeysApi

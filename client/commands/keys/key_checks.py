@@ -13,13 +13,13 @@ from client.commands.keys.key_setup import ask_recovery_key
 from client.commands.keys.key_workspace import KeyWorkspace, key_workspace
 from client.commands.prompts import ask
 from client.context import ClientContext
-from client.encryption import inbox
 from client.encryption.core.backup_format import BackupError, decrypt_item
 from client.encryption.core.trust import Trust
 from client.encryption.device import backup_queue
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.key_backup import BackupProblem
-from client.encryption.one_time_keys import LEAST_KEYS
+from client.encryption.sessions import inbox
+from client.encryption.sessions.own_one_time_keys import LEAST_KEYS
 from client.encryption.store.key_store import KeyStore, Table
 from client.encryption.store.store_key import Protection, key_store_path, protection
 from client.failures import ExitCode, Failure

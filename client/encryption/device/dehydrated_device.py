@@ -18,11 +18,10 @@ from chatterbox.wire.encryption.key_api import DeviceListUpload, DeviceUpload
 from chatterbox.wire.frames import EncryptionCommand, EncryptionReply, ToDevice
 from chatterbox.wire.frames.encryption import Inbox, OpenInbox, Take, ToDeviceKind
 from chatterbox.wire.position import Whole
-from client.encryption import room_sessions
-from client.encryption.base64_text import from_base64
-from client.encryption.core import list_changes, olm_payload
+from client.encryption.core import list_changes
 from client.encryption.core.cross_signing import signed_by
-from client.encryption.core.olm_payload import OlmParty, OlmPayload, OlmPayloadError
+from client.encryption.core.messages import olm_payload
+from client.encryption.core.messages.olm_payload import OlmParty, OlmPayload, OlmPayloadError
 from client.encryption.device import backup_queue
 from client.encryption.device.backup_queue import BackupKind
 from client.encryption.device.device_identity import (
@@ -36,6 +35,8 @@ from client.encryption.device.device_identity import (
 from client.encryption.device.key_backup import KeyBackup, dehydrated_row
 from client.encryption.device.own_list import OwnList
 from client.encryption.device.trusted_users import TrustedDevice, TrustedUsers
+from client.encryption.sessions import room_sessions
+from client.encryption.sessions.base64_text import from_base64
 from client.encryption.store.key_store import KeyStore, StoreTransaction, Table
 from client.net.keys_api import KeysApi
 

@@ -12,7 +12,6 @@ import msgspec
 
 from chatterbox.wire.encryption.key_api import MAX_BACKUP_ITEMS, BackupItem, KeyBackupHeader
 from chatterbox.wire.errors import Code
-from client.encryption import room_sessions
 from client.encryption.core import known_keys
 from client.encryption.core.backup_format import (
     ITEM_RANDOM_BYTES,
@@ -33,6 +32,7 @@ from client.encryption.device.backup_queue import BackupKind, QueuedItem
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_names import device_name, merge_device_name
 from client.encryption.device.trusted_users import TrustedUsers
+from client.encryption.sessions import room_sessions
 from client.encryption.store.key_store import KeyStore, StoreTransaction, Table
 from client.failures import Failure, ServerRefused
 from client.net.keys_api import KeysApi

@@ -13,7 +13,7 @@ import msgspec
 from chatterbox.wire.encryption.device_keys import matrix_user
 from chatterbox.wire.frames.encryption import DeviceAddress
 from client.encryption.core import sas_crypto, sas_verification
-from client.encryption.core.olm_payload import ReceivedToDevice
+from client.encryption.core.messages.olm_payload import ReceivedToDevice
 from client.encryption.core.sas_verification import DEVICE, MASTER, PREFIX, VerificationStep
 from client.encryption.core.verification_state import (
     Party,

@@ -10,14 +10,14 @@ import pytest
 import vodozemac
 
 from chatterbox.wire.encryption import envelope
-from client.encryption import room_sessions
-from client.encryption.base64_text import to_base64
 from client.encryption.core.trust import Trust
 from client.encryption.device.dehydrated_device import WEEK_MS, DehydratedInbox, DehydratedMessages
 from client.encryption.device.device_identity import PICKLE_KEY
 from client.encryption.device.device_setup import Standing
 from client.encryption.device.key_backup import dehydrated_row
 from client.encryption.device.recovery import new_recovery_key
+from client.encryption.sessions import room_sessions
+from client.encryption.sessions.base64_text import to_base64
 from client.encryption.store.key_store import StoreTransaction, Table
 from tests.support.encrypted_talker import EncryptedTalker, set_up
 from tests.support.key_laptop import Killed, Laptop, Laptops

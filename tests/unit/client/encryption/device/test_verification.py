@@ -11,7 +11,7 @@ from chatterbox.wire.encryption.device_keys import DeviceList, UserKeys, matrix_
 from chatterbox.wire.encryption.signatures import device_hash
 from chatterbox.wire.frames.encryption import DeviceAddress
 from client.encryption.core.cross_signing import cross_signing_key, public_key, signed_by
-from client.encryption.core.olm_payload import ReceivedToDevice
+from client.encryption.core.messages.olm_payload import ReceivedToDevice
 from client.encryption.core.trust import Trust
 from client.encryption.core.verification_state import VerificationEnd, VerificationNews
 from client.encryption.device.device_identity import DeviceIdentity, UserSecrets

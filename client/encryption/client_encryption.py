@@ -27,14 +27,17 @@ from chatterbox.wire.frames import (
 )
 from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.limits import Limits
-from client.encryption import inbox_reader, room_sender, to_device_queue
 from client.encryption.command_link import CommandLink, LinkBroken
-from client.encryption.core.room_window import RoomWindow
+from client.encryption.core.messages.room_window import RoomWindow
 from client.encryption.core.trust import DecryptedMessage, Unreadable
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
 from client.encryption.device.verification_runner import VerificationRunner
-from client.encryption.inbox_reader import InboxEvents, InboxReader
+from client.encryption.exchange import inbox_reader, room_sender
+from client.encryption.exchange.inbox_reader import InboxEvents, DeviceInboxReader
+from client.encryption.exchange.room_sender import RoomSender
+from client.encryption.exchange.sender_lock import SenderLocks
+from client.encryption.exchange.to_device_sender import SentShares, ToDeviceSender
 from client.encryption.message_encryption import (
     EncryptedContent,
     EncryptedRoom,
@@ -42,21 +45,19 @@ from client.encryption.message_encryption import (
     PlainContent,
     WaitReason,
 )
-from client.encryption.olm_sessions import OlmSessions
 from client.encryption.ports import DeviceAccount, ToDeviceHandler
-from client.encryption.room_reader import RoomReader, UnknownSession, envelopes
-from client.encryption.room_sender import RoomSender
-from client.encryption.sender_lock import SenderLocks
+from client.encryption.sessions import to_device_queue
+from client.encryption.sessions.olm_sessions import OlmSessions
+from client.encryption.sessions.room_reader import RoomReader, UnknownSession, envelopes
+from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction, Table
 from client.encryption.store_worker import StoreWorker
-from client.encryption.to_device_sender import SentShares, ToDeviceSender
-from client.encryption.user_directory import UserDirectory
 from client.failures import Failure
 
 MAX_UNREADABLE = 500
 """Unreadable messages of a room that are kept, in case that their keys come."""
 REFUSALS = 5
-"""After so many refusals of one message in a row, because who can read changed, it waits."""
+"""Refusals of one message in a row, because who can read changed, after which it waits."""
 LONGEST_WAIT_S = 30.0
 BEAT_EVERY = 100
 """Encrypted messages after which the server is told that the key store is in use."""
@@ -103,7 +104,7 @@ class Encryption:
         self._tasks: set[asyncio.Task[None]] = set()
         self._locks = SenderLocks(locks)
         self._queue = ToDeviceSender(store, self.users, self._current_link)
-        self._reader = InboxReader(
+        self._reader = DeviceInboxReader(
             store,
             account,
             self.users,
@@ -354,8 +355,10 @@ class Encryption:
     ) -> None:
         """Send a message to devices: it is stored first, and arrives also if the connection ends meanwhile.
 
-        Raises `LinkBroken` and `ChatError`; what was stored is sent over the next connection.
+        Devices that their owners did not list are left out, unless it is in `clear`. Raises `LinkBroken`, `ChatError`
+        and `Failure`; what was stored is sent over the next connection.
         """
+        await self._reader.fetch_unknown(addresses)
         if not clear:
             missing = await self.store.run(partial(self._without_session, addresses=addresses))
             if missing:

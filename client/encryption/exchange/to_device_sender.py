@@ -8,18 +8,18 @@ from functools import partial
 
 from chatterbox.wire.errors import MEANINGS, ChatError, Code
 from chatterbox.wire.frames.encryption import DeviceAddress, KeysShared, ShareKeys
-from client.encryption import olm_sessions, room_sessions, to_device_queue
 from client.encryption.command_link import CommandLink
+from client.encryption.sessions import olm_sessions, room_sessions, to_device_queue
+from client.encryption.sessions.to_device_queue import QueuedRow
+from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction
 from client.encryption.store_worker import StoreWorker
-from client.encryption.to_device_queue import QueuedRow
-from client.encryption.user_directory import UserDirectory
 
 RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
 """How long to wait after a temporary refusal: as the server says, but not longer (seconds)."""
 TRIES = 10
-"""After so many temporary refusals of one command, the others wait until the next reason to send."""
+"""Temporary refusals of one command in a row, after which the queue waits until the next reason to send."""
 _NEXT_NUMBER = re.compile(r"n = (\d{1,16})")
 _DEVICE_CODES = {Code.DEVICE_UNKNOWN, Code.DEVICE_REMOVED}
 _OWN_CODES = {

@@ -1,7 +1,7 @@
 """Decrypts messages of a room, inside one transaction of the key store, and says what is wrong with them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, assert_never
 
 import msgspec
 import vodozemac
@@ -12,9 +12,8 @@ from chatterbox.wire.encryption.device_keys import matrix_room
 from chatterbox.wire.encryption.envelope import Envelope, from_base64url
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
-from client.encryption import room_sessions
-from client.encryption.core import message_payload, sequence_checks
-from client.encryption.core.message_payload import (
+from client.encryption.core.messages import message_payload, sequence_checks
+from client.encryption.core.messages.message_payload import (
     Content,
     EditContent,
     PayloadError,
@@ -24,21 +23,20 @@ from client.encryption.core.message_payload import (
     UnknownPayloadError,
     WrongRoomError,
 )
-from client.encryption.core.room_window import HeldMessage, RoomWindow, message_digest
-from client.encryption.core.sequence_checks import BLOCK, SeenBlock
+from client.encryption.core.messages.room_window import HeldMessage, RoomWindow, message_digest
+from client.encryption.core.messages.sequence_checks import BLOCK, SeenBlock
 from client.encryption.core.trust import DecryptedMessage, Trust, Unreadable
 from client.encryption.device.device_identity import PICKLE_KEY
 from client.encryption.device.trusted_users import TrustedUser
 from client.encryption.message_encryption import EncryptedRoom, counted
-from client.encryption.room_sessions import InboundRecord
+from client.encryption.sessions import room_sessions
+from client.encryption.sessions.room_sessions import InboundRecord
+from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction, Table
-from client.encryption.user_directory import UserDirectory
 
 _TEXTS, _OTHERS = "n", "i"
 """Texts are numbered by n, edits and reactions by their Megolm index."""
 _FIELDS = frames.Message.__struct_fields__
-
-Kind = TypeVar("Kind", TextContent, EditContent, ReactionContent)
 
 
 class UnknownSession(NamedTuple):
@@ -148,6 +146,8 @@ class RoomReader:
                 return self._edit(message, found, content, index, sender)
             case ReactionContent():
                 raise _NotReadable(Unreadable.FORGED)
+            case _:
+                assert_never(content)
 
     def _text(
         self, message: frames.Message, found: Envelope, content: TextContent, sender: TrustedUser | None

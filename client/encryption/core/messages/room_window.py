@@ -3,7 +3,7 @@
 import hashlib
 from typing import NamedTuple
 
-from client.encryption.core.message_payload import Place, Window
+from client.encryption.core.messages.message_payload import Place, Window
 
 MAX_WINDOW = 16
 """Messages over which the sender of a text makes a hash."""
@@ -24,7 +24,7 @@ class HeldMessage(NamedTuple):
 
 
 def message_digest(offset: int, username: str, content: str) -> bytes:
-    """Identifies what stands at an offset, whoever looks at it."""
+    """Identifies what stands at an offset, the same for every reader."""
     parts = (str(offset), username, content)
     return hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")).digest()
 

@@ -23,18 +23,18 @@ from chatterbox.wire.frames.encryption import (
     Take,
 )
 from chatterbox.wire.position import Position
-from client.encryption import inbox, one_time_keys, to_device_queue
-from client.encryption.base64_text import from_url
 from client.encryption.command_link import CommandLink, LinkBroken
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser
-from client.encryption.inbox import InboxProgress
-from client.encryption.olm_sessions import OlmSessions
 from client.encryption.ports import DeviceAccount, ToDeviceHandler
-from client.encryption.room_reader import UnknownSession
+from client.encryption.sessions import inbox, own_one_time_keys, to_device_queue
+from client.encryption.sessions.base64_text import from_url
+from client.encryption.sessions.inbox import InboxProgress
+from client.encryption.sessions.olm_sessions import OlmSessions
+from client.encryption.sessions.room_reader import UnknownSession
+from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction
 from client.encryption.store_worker import StoreWorker
-from client.encryption.user_directory import UserDirectory
 from client.failures import Failure
 
 HEAD_S = 3.0
@@ -60,7 +60,7 @@ class InboxEvents(NamedTuple):
     """Sends what waits in the queue of to-device messages."""
 
 
-class InboxReader:
+class DeviceInboxReader:
     """The inbox of one device, over as many connections as it takes."""
 
     def __init__(
@@ -105,7 +105,7 @@ class InboxReader:
         identity, _ = await self._store.run(_where)
         upload = await self._store.run(
             partial(
-                one_time_keys.prepare,
+                own_one_time_keys.prepare,
                 identity=identity,
                 held=opened.one_time,
                 fallback_used=opened.fallback_used,
@@ -114,7 +114,7 @@ class InboxReader:
         if upload is not None:
             with suppress(Failure):
                 await self._account.upload_one_time_keys(upload)
-                await self._store.run(partial(one_time_keys.uploaded, identity=identity, upload=upload))
+                await self._store.run(partial(own_one_time_keys.uploaded, identity=identity, upload=upload))
 
     def take(self, push: ToDevice) -> None:
         """Take a push; it is worked off soon."""
@@ -163,7 +163,7 @@ class InboxReader:
                         await self.open()
 
     async def _work_off(self, batch: list[ToDevice]) -> None:
-        await self._fetch_users({push.username for push in batch}, batch)
+        await self.fetch_unknown(DeviceAddress(push.username, push.sender) for push in batch)
         progress = await self._store.run(partial(self._worked_off, batch=batch))
         del self._pushes[: len(batch)]
         async with self._moved:
@@ -197,13 +197,13 @@ class InboxReader:
         identity = _identity(transaction)
         return inbox.work_off(transaction, identity, self._users, batch, self.handlers, self._now_ms())
 
-    async def _fetch_users(self, usernames: set[str], batch: list[ToDevice]) -> None:
-        """Get the keys of senders whose device is in no list that is held."""
-        addresses = {DeviceAddress(push.username, push.sender) for push in batch}
+    async def fetch_unknown(self, addresses: Iterable[DeviceAddress]) -> None:
+        """Get the keys of users, if one of these devices is in no list that is held. Raises `Failure`."""
+        wanted = set(addresses)
         unknown = await self._store.run(
-            lambda transaction: {each.username for each in addresses if self._users.device(transaction, each) is None}
+            lambda transaction: {each.username for each in wanted if self._users.device(transaction, each) is None}
         )
-        if unknown & usernames:
+        if unknown:
             await self.fetch_users(unknown)
 
     async def fetch_users(self, usernames: Iterable[str]) -> None:

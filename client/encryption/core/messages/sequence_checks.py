@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from client.encryption.core.message_payload import Place, TextContent
-from client.encryption.core.room_window import RoomWindow
+from client.encryption.core.messages.message_payload import Place, TextContent
+from client.encryption.core.messages.room_window import RoomWindow
 from client.encryption.core.trust import Irregularity
 
 MAX_EPOCHS = 8

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from chatterbox.wire import frames
 from chatterbox.wire.position import Whole
-from client.encryption.core.padding import padded_length
+from client.encryption.core.messages.padded_length import padded_length
 
 MAX_REACTIONS = 20
 """Emoji of one user on one message."""

@@ -13,16 +13,16 @@ import msgspec
 from chatterbox.wire.frames import ToDevice
 from chatterbox.wire.frames.encryption import DeviceAddress, ToDeviceKind
 from chatterbox.wire.position import Position
-from client.encryption import room_sessions, to_device_queue
-from client.encryption.base64_text import to_url
-from client.encryption.core.olm_payload import OlmPayload, ReceivedToDevice
+from client.encryption.core.messages.olm_payload import OlmPayload, ReceivedToDevice
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedDevice
-from client.encryption.olm_sessions import OlmFailure, OlmSessions
 from client.encryption.ports import ToDeviceHandler
-from client.encryption.room_sessions import FORWARDED_ROOM_KEY, ROOM_KEY
+from client.encryption.sessions import room_sessions, to_device_queue
+from client.encryption.sessions.base64_text import to_url
+from client.encryption.sessions.olm_sessions import OlmFailure, OlmSessions
+from client.encryption.sessions.room_sessions import FORWARDED_ROOM_KEY, ROOM_KEY
+from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction, Table
-from client.encryption.user_directory import UserDirectory
 
 AGAIN = "cb.again"
 """Asks the device that made a session for its key once more: its first message was lost."""

@@ -13,14 +13,14 @@ import vodozemac
 from chatterbox.wire.encryption.device_keys import MEGOLM, matrix_room
 from chatterbox.wire.encryption.envelope import Envelope, is_device_id, to_base64url
 from chatterbox.wire.frames.encryption import DeviceAddress
-from client.encryption.base64_text import from_url, to_url
 from client.encryption.core.backup_items import BackupSession
-from client.encryption.core.message_payload import Place
-from client.encryption.core.recipient_decision import OutboundFacts
+from client.encryption.core.messages.message_payload import Place
+from client.encryption.core.messages.recipient_decision import OutboundFacts
 from client.encryption.device import backup_queue
 from client.encryption.device.backup_queue import BackupKind
 from client.encryption.device.device_identity import PICKLE_KEY, DeviceIdentity
 from client.encryption.device.trusted_users import TrustedDevice
+from client.encryption.sessions.base64_text import from_url, to_url
 from client.encryption.store.key_store import StoreTransaction, Table
 
 ROOM_KEY = "m.room_key"
@@ -188,7 +188,7 @@ def _forget_old_shares(transaction: StoreTransaction, uid: str, present: str) ->
 
 
 def room_key(record: OutboundRecord, uid: str) -> dict[str, Any]:
-    """The content of an `m.room_key`: whoever has it reads from the next message on."""
+    """The content of an `m.room_key`: it reads from the next message on."""
     group = vodozemac.GroupSession.from_pickle(record.pickle, PICKLE_KEY)
     return _key_content(uid, record.session, group.session_key.to_base64())
 

@@ -12,11 +12,11 @@ import vodozemac
 from chatterbox.wire.encryption.device_keys import SignedKey, matrix_user
 from chatterbox.wire.encryption.signatures import SignatureError, verify
 from chatterbox.wire.frames.encryption import DeviceAddress, OutgoingToDevice, ToDeviceKind
-from client.encryption.base64_text import from_base64, to_base64
-from client.encryption.core import olm_payload
-from client.encryption.core.olm_payload import OlmParty, OlmPayload, OlmPayloadError
+from client.encryption.core.messages import olm_payload
+from client.encryption.core.messages.olm_payload import OlmParty, OlmPayload, OlmPayloadError
 from client.encryption.device.device_identity import PICKLE_KEY, DeviceIdentity
 from client.encryption.device.trusted_users import TrustedDevice
+from client.encryption.sessions.base64_text import from_base64, to_base64
 from client.encryption.store.key_store import StoreTransaction, Table
 
 KEPT_SESSIONS = 4
@@ -25,7 +25,7 @@ _RAISED = 1_000_000
 """How much numbers are raised when it is not known how far they were used: the server then tells the next one."""
 _FIRST_NUMBER = "to_device_base"
 RENEWAL_MS = 3600 * 1000
-"""At most so often a new session is begun because messages of a device can't be decrypted."""
+"""Least time between two new sessions with a device whose messages can't be decrypted."""
 
 
 class OlmFailure(Exception):  # noqa: N818 - damage that is healed, not a bug

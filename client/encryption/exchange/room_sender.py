@@ -24,20 +24,21 @@ from chatterbox.wire.frames.encryption import (
 )
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.text_rules import folded
-from client.encryption import room_sessions, to_device_queue
 from client.encryption.command_link import CommandLink
-from client.encryption.core import message_payload
-from client.encryption.core.message_payload import (
+from client.encryption.core.messages import message_payload
+from client.encryption.core.messages.message_payload import (
     Content,
     EditContent,
     EncryptedFile,
     ReactionContent,
     TextContent,
 )
-from client.encryption.core.recipient_decision import Decision, Member, decide, is_worn_out
-from client.encryption.core.room_window import RoomWindow
+from client.encryption.core.messages.recipient_decision import Decision, Member, decide, is_worn_out
+from client.encryption.core.messages.room_window import RoomWindow
 from client.encryption.device.device_identity import DeviceIdentity
-from client.encryption.inbox_reader import InboxReader
+from client.encryption.exchange.inbox_reader import DeviceInboxReader
+from client.encryption.exchange.sender_lock import SenderLocks
+from client.encryption.exchange.to_device_sender import ToDeviceSender
 from client.encryption.message_encryption import (
     EncryptedContent,
     EncryptedRoom,
@@ -45,14 +46,13 @@ from client.encryption.message_encryption import (
     PlainContent,
     WaitReason,
 )
-from client.encryption.olm_sessions import OlmSessions
 from client.encryption.ports import DeviceAccount
-from client.encryption.room_sessions import ROOM_KEY, OutboundRecord
-from client.encryption.sender_lock import SenderLocks
+from client.encryption.sessions import room_sessions, to_device_queue
+from client.encryption.sessions.olm_sessions import OlmSessions
+from client.encryption.sessions.room_sessions import ROOM_KEY, OutboundRecord
+from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction, Table
 from client.encryption.store_worker import StoreWorker
-from client.encryption.to_device_sender import ToDeviceSender
-from client.encryption.user_directory import UserDirectory
 
 TRIES = 5
 """How often the keys are shared for one message before it waits: who can read keeps changing."""
@@ -77,7 +77,7 @@ class RoomSender:
         store: StoreWorker,
         account: DeviceAccount,
         users: UserDirectory,
-        reader: InboxReader,
+        reader: DeviceInboxReader,
         queue: ToDeviceSender,
         locks: SenderLocks,
         link: Callable[[], CommandLink],
