@@ -34,7 +34,7 @@ from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
 from client.encryption.device.verification_runner import VerificationRunner
 from client.encryption.exchange import inbox_reader, room_sender
-from client.encryption.exchange.inbox_reader import InboxEvents, DeviceInboxReader
+from client.encryption.exchange.inbox_reader import DeviceInboxReader, InboxEvents
 from client.encryption.exchange.room_sender import RoomSender
 from client.encryption.exchange.sender_lock import SenderLocks
 from client.encryption.exchange.to_device_sender import SentShares, ToDeviceSender
@@ -319,6 +319,11 @@ class Encryption:
             user = self.users.user(transaction, name)
             if user is not None and not user.was_verified:
                 self.trusted.accept_change(transaction, user.user_id, user.master)
+
+    async def read_inbox(self) -> None:
+        """Work off what is in the inbox now, for at most three seconds."""
+        with suppress(LinkBroken, ChatError):
+            await self._reader.read_to_head()
 
     def handle(self, type_: str, handler: ToDeviceHandler) -> None:
         """Have to-device messages of a type worked off by `handler`, in the transaction of the inbox."""

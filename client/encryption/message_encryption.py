@@ -45,7 +45,7 @@ class EncryptedContent:
 
 
 class WaitReason(StrEnum):
-    """Why a message can't be encrypted now. Each has a sentence and a next step in `client.text.encryption_text`."""
+    """Why a message can't be encrypted now. `client.text.encryption` has a sentence for each."""
 
     NO_KEYS = "no_keys"
     """A member has no device that can read yet."""

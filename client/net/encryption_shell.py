@@ -254,7 +254,7 @@ class EncryptionShell:
             self._encryption.forget(key, stored=stored)
 
     async def _encrypt(self, effect: events.EncryptContent) -> None:
-        from client.text.encryption_text import waiting_line  # only connections with encrypted rooms need it
+        from client.text.encryption.encryption_text import waiting_line  # only connections with encrypted rooms need it
 
         try:
             encryption = await self.ready()

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from chatterbox.wire.encryption.device_keys import matrix_room
 from client.encryption.core.messages import message_payload
-from client.encryption.core.messages.padded_length import padded_length
 from client.encryption.core.messages.message_payload import (
     Content,
     EditContent,
@@ -19,6 +18,7 @@ from client.encryption.core.messages.message_payload import (
     Window,
     WrongRoomError,
 )
+from client.encryption.core.messages.padded_length import padded_length
 
 ROOM = matrix_room("u" * 22)
 whole = st.integers(0, 2**53 - 1)
