@@ -19,7 +19,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.history_api import ClaimCall, ClaimedKeys
 from chatterbox.wire.text_rules import timestamp
-from services.history.device_store import KeysStore, LoginOfUser
+from services.history.encryption.device_store import KeysStore, LoginOfUser
 from tests.support.device_stores import DEVICE_STORES, DeviceStoreOpener, OpenedDevices
 from tests.support.history import UNHURRIED
 from tests.support.key_user import KeyDevice, KeyUser
