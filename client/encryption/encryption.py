@@ -350,8 +350,10 @@ class Encryption:
     ) -> None:
         """Send a message to devices: it is stored first, and arrives also if the connection ends meanwhile.
 
-        Raises `LinkBroken` and `ChatError`; what was stored is sent over the next connection.
+        Devices that their owners did not list are left out, unless it is in `clear`. Raises `LinkBroken`, `ChatError`
+        and `Failure`; what was stored is sent over the next connection.
         """
+        await self._reader.fetch_unknown(addresses)
         if not clear:
             missing = await self.store.run(partial(self._without_session, addresses=addresses))
             if missing:

@@ -163,7 +163,7 @@ class InboxReader:
                         await self.open()
 
     async def _work_off(self, batch: list[ToDevice]) -> None:
-        await self._fetch_users({push.username for push in batch}, batch)
+        await self.fetch_unknown(DeviceAddress(push.username, push.sender) for push in batch)
         progress = await self._store.run(partial(self._worked_off, batch=batch))
         del self._pushes[: len(batch)]
         async with self._moved:
@@ -197,13 +197,13 @@ class InboxReader:
         identity = _identity(transaction)
         return inbox.work_off(transaction, identity, self._users, batch, self.handlers, self._now_ms())
 
-    async def _fetch_users(self, usernames: set[str], batch: list[ToDevice]) -> None:
-        """Get the keys of senders whose device is in no list that is held."""
-        addresses = {DeviceAddress(push.username, push.sender) for push in batch}
+    async def fetch_unknown(self, addresses: Iterable[DeviceAddress]) -> None:
+        """Get the keys of users, if one of these devices is in no list that is held. Raises `Failure`."""
+        wanted = set(addresses)
         unknown = await self._store.run(
-            lambda transaction: {each.username for each in addresses if self._users.device(transaction, each) is None}
+            lambda transaction: {each.username for each in wanted if self._users.device(transaction, each) is None}
         )
-        if unknown & usernames:
+        if unknown:
             await self.fetch_users(unknown)
 
     async def fetch_users(self, usernames: Iterable[str]) -> None:

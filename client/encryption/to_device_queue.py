@@ -22,6 +22,10 @@ from client.encryption.store.key_store import StoreTransaction, Table
 
 QueuedCommand: TypeAlias = ShareKeys | SendToDevice
 _DECODER: msgspec.json.Decoder[QueuedCommand] = msgspec.json.Decoder(QueuedCommand)
+MAX_COMMAND_BYTES = 48 * 1024
+"""Bytes of messages in one command: a frame with them must stay below the least limit of `frame_bytes`."""
+_MESSAGE_BYTES = 160
+"""What a message takes in a command besides its body, at most."""
 _NO_ID = 0
 """Queued commands get their id when they are sent."""
 
@@ -35,8 +39,7 @@ class QueuedRow(NamedTuple):
 
 def add(transaction: StoreTransaction, device: str, messages: Sequence[OutgoingToDevice]) -> None:
     """Queue messages of `device`, in as few commands as the limit allows."""
-    for first in range(0, len(messages), MAX_TO_DEVICE):
-        part = tuple(messages[first : first + MAX_TO_DEVICE])
+    for part in _parts(messages):
         _append(transaction, SendToDevice(id=_NO_ID, device=device, messages=part))
 
 
@@ -50,15 +53,30 @@ def add_share(
 
     At least one command is queued: with the reply to the last one it is known whether the session may be used.
     """
-    for first in range(0, max(len(messages), len(withheld), 1), MAX_TO_DEVICE):
-        _append(
-            transaction,
-            msgspec.structs.replace(
-                share,
-                messages=tuple(messages[first : first + MAX_TO_DEVICE]),
-                withheld=tuple(withheld[first : first + MAX_TO_DEVICE]),
-            ),
+    parts = _parts(messages)
+    reasons = [tuple(withheld[at : at + MAX_TO_DEVICE]) for at in range(0, len(withheld), MAX_TO_DEVICE)]
+    for at in range(max(len(parts), len(reasons), 1)):
+        command = msgspec.structs.replace(
+            share,
+            messages=parts[at] if at < len(parts) else (),
+            withheld=reasons[at] if at < len(reasons) else (),
         )
+        _append(transaction, command)
+
+
+def _parts(messages: Sequence[OutgoingToDevice]) -> list[tuple[OutgoingToDevice, ...]]:
+    """The messages in order, in as few commands as the limits allow."""
+    parts: list[tuple[OutgoingToDevice, ...]] = []
+    part: list[OutgoingToDevice] = []
+    size = 0
+    for message in messages:
+        length = len(message.body.encode()) + _MESSAGE_BYTES
+        if part and (len(part) == MAX_TO_DEVICE or size + length > MAX_COMMAND_BYTES):
+            parts.append(tuple(part))
+            part, size = [], 0
+        part.append(message)
+        size += length
+    return [*parts, tuple(part)] if part else parts
 
 
 def first(transaction: StoreTransaction) -> QueuedRow | None:

@@ -101,7 +101,7 @@ class TestForgeries:
         assert (shown.content, shown.unreadable) == ("", Unreadable.FORGED)
 
     async def test_message_of_another_room_is_not_shown(self, server: ModelServer) -> None:
-        ada, bob = await conversation(server, "one")
+        _ada, bob = await conversation(server, "one")
         other = EncryptedRoom(server.room.name, "V" * 22)
         await bob.read()
         rows = await bob.store.run(lambda tx: tx.rows(Table.INBOUND))
@@ -267,7 +267,7 @@ class TestHealing:
         assert await bob.texts() == ["one", "two", "three"]
 
     async def test_key_is_given_again_only_to_devices_that_had_it(self, server: ModelServer) -> None:
-        ada, bob = await conversation(server, "one")
+        ada, _bob = await conversation(server, "one")
         phone = await server.log_in("bob")
         await ada.say("two")
         await settled()
@@ -278,7 +278,7 @@ class TestHealing:
         assert len(server.inboxes[phone.address].messages) == before
 
     async def test_key_is_given_again_from_where_it_was_given_first(self, server: ModelServer) -> None:
-        ada, bob = await conversation(server, "one")
+        ada, _bob = await conversation(server, "one")
         phone = await server.log_in("bob")
         await ada.say("two")
         await settled()
@@ -294,7 +294,7 @@ class TestHealing:
         assert await phone.texts() == ["<before_device>", "two"]
 
     async def test_store_that_can_not_be_read_is_said(self, server: ModelServer) -> None:
-        ada, bob = await conversation(server, "one")
+        _ada, bob = await conversation(server, "one")
         await bob.end()
         bob.key = bytes(32)
         bob.open()
