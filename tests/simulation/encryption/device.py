@@ -172,7 +172,9 @@ class Device:
         self.was_set_back = False
         self.device_id = ""
         self.lost_before = 0
-        """Keys of messages up to this offset may be lost: its key store was set back."""
+        """Keys of messages up to this offset may be lost: it, or the server, was set back."""
+        self.lost_sessions: set[str] = set()
+        """Sessions whose keys it took before it was set back; nothing but a key backup brings them again."""
         self._beside = beside
         self._sent = 0
         self._stores: list[MortalStore] = []

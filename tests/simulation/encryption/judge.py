@@ -43,7 +43,8 @@ async def _unreadable_or_leaked(world: "World", device: Device) -> list[str]:
     for text in world.history.texts:
         read = shown.get(text.offset)
         is_entitled = device.address in text.entitled
-        if is_entitled and not device.is_out and text.offset > device.lost_before:
+        is_lost = text.offset <= device.lost_before or text.session in device.lost_sessions
+        if is_entitled and not device.is_out and not is_lost:
             if read is None or read.unreadable is not None:
                 why = "is not shown" if read is None else read.unreadable
                 found.append(f"E1: {device.name} can't read message {text.offset} ({why})")

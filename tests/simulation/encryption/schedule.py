@@ -292,6 +292,7 @@ async def _set_back(world: World) -> None:
     copy_store(path, device.path)
     device.read_to, device.lost_before = at, max(len(world.history.texts), device.lost_before)
     device.was_set_back = True
+    device.lost_sessions |= world.history.sessions_of(device.address)
     await _do(world, device, "is set back to an earlier copy", device.start)
 
 

@@ -45,6 +45,7 @@ class StoredText(NamedTuple):
     offset: int
     sender: DeviceAddress
     text: str
+    session: str
     entitled: frozenset[DeviceAddress]
     """The devices that could read the room in the transaction that stored it, but those that were given no key."""
 
@@ -179,8 +180,11 @@ class HistoryProcess:
         if isinstance(outcome, history_api.AppendRefused):
             raise ChatError(Code(outcome.code), outcome.detail)
         if not any((stored.room, stored.offset) == (str(room), outcome.offset) for stored in self.texts):
-            sender = DeviceAddress(login.username, envelope.parse(content, 10**6).device)
-            self.texts.append(StoredText(str(room), outcome.offset, sender, text, self._entitled(room, content)))
+            sent = envelope.parse(content, 10**6)
+            sender = DeviceAddress(login.username, sent.device)
+            self.texts.append(
+                StoredText(str(room), outcome.offset, sender, text, sent.session, self._entitled(room, sent.session))
+            )
         return outcome.offset
 
     def _note_body(self, content: str) -> None:
@@ -188,9 +192,18 @@ class HistoryProcess:
         index = vodozemac.MegolmMessage.from_bytes(from_base64url(sent.body)).message_index
         self.bodies[sent.session, index].add(sent.body)
 
-    def _entitled(self, room: int, content: str) -> frozenset[DeviceAddress]:
+    def sessions_of(self, address: DeviceAddress) -> set[str]:
+        """The sessions whose keys a device was given."""
+        with closing(sqlite3.connect(self.database)) as db:
+            rows = db.execute(
+                "SELECT session FROM session_shares JOIN devices ON devices.id = device"
+                " WHERE username = ? AND device_id = ?",
+                address,
+            )
+            return {session for (session,) in rows}
+
+    def _entitled(self, room: int, session: str) -> frozenset[DeviceAddress]:
         """The listed devices of the members, without those that the sender withheld the session from."""
-        session = envelope.parse(content, 10**6).session
         with closing(sqlite3.connect(self.database)) as db:
             rows = db.execute(
                 """
