@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
-from typing import NamedTuple, TypeVar, assert_never
+from typing import NamedTuple, TypeVar, assert_never, cast
 
 import httpx
 import vodozemac
@@ -22,6 +22,7 @@ from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.position import Position
 from client.encryption.message_encryption import EncryptedRoom
 from services.gateway.upstream.encryption_client import EncryptionClient
+from services.gateway.upstream.history_client import HistoryClient
 from services.history.app import HistoryApp, create_app
 from services.history.restore import restore
 from tests.support.history import Clock, FakeAuth, Service, running
@@ -73,10 +74,9 @@ class HistoryProcess:
         return self.folder / "history.sqlite"
 
     async def start(self) -> None:
-        policy = {"encryption": EncryptionPolicy.DIRECT}
         self._stack = AsyncExitStack()
         self.service = await self._stack.enter_async_context(
-            running(self.folder, self.auth, self.clock, create=self._create, **policy)
+            running(self.folder, self.auth, self.clock, create=self._create, encryption=EncryptionPolicy.DIRECT)
         )
 
     async def stop(self) -> None:
@@ -129,7 +129,7 @@ class HistoryProcess:
 
     async def ask(self, login: Login, room: int, command: frames.EncryptionCommand) -> frames.EncryptionReply:
         """Run a command of a connection; `room` is the id of the one that it names, if it names one."""
-        client, user = EncryptionClient(self), _User(login.user_id, login.username)
+        client, user = EncryptionClient(cast(HistoryClient, self)), _User(login.user_id, login.username)
         match command:
             case frames.ReadRecipients():
                 found = await client.recipients(room, user, command.known)
@@ -163,7 +163,7 @@ class HistoryProcess:
 
     async def inbox(self, login: Login, device: str, after: int) -> list[frames.ToDevice]:
         """What a connection with an open inbox is pushed after an offset. Empty if it must open it again."""
-        page = await EncryptionClient(self).inbox_page(self.inboxes[login.sid], after, PAGE)
+        page = await EncryptionClient(cast(HistoryClient, self)).inbox_page(self.inboxes[login.sid], after, PAGE)
         return [
             frames.ToDevice(
                 device=device, at=Position(page.epoch, each.offset), username=each.username, sender=each.sender,
@@ -189,7 +189,7 @@ class HistoryProcess:
 
     def _note_body(self, content: str) -> None:
         sent = envelope.parse(content, 10**6)
-        index = vodozemac.MegolmMessage.from_bytes(from_base64url(sent.body)).message_index
+        index = vodozemac.MegolmMessage.from_bytes(from_base64url(sent.body)).message_index()
         self.bodies[sent.session, index].add(sent.body)
 
     def sessions_of(self, address: DeviceAddress) -> set[str]:
