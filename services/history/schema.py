@@ -342,6 +342,7 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     -- Those for which it is known who was given their keys; `used_ms` is 0 when that is forgotten.
     CREATE INDEX sessions_by_use ON room_sessions (used_ms) WHERE used_ms > 0;
+    CREATE INDEX sessions_by_device ON room_sessions (device);
     -- Who was given a session's keys; `how` is '' or the reason why a device was not.
     CREATE TABLE session_shares (
         room_id INTEGER NOT NULL,
