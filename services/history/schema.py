@@ -302,14 +302,15 @@ MIGRATIONS = (
         key TEXT NOT NULL,
         used INTEGER NOT NULL DEFAULT 0
     ) STRICT;
-    -- Keys that were given out lately: who asks again gets the same one.
+    -- Keys that were given out lately: who asks again gets the same one, unless it was used for a session.
     CREATE TABLE claims (
         by_device INTEGER NOT NULL,
         of_device INTEGER NOT NULL,
-        at_ms INTEGER NOT NULL,
-        key_id TEXT NOT NULL,
         key TEXT NOT NULL,
-        PRIMARY KEY (by_device, of_device)
+        key_id TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        used INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (by_device, of_device, key)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX claims_of_device ON claims (of_device);
     CREATE TABLE to_device (
