@@ -15,9 +15,7 @@ from client.encryption.device.own_list import NotAllowed
 from client.encryption.device.recovery import new_recovery_key
 from client.encryption.sessions import room_sessions
 from client.encryption.store.key_store import StoreTransaction
-from tests.support.key_laptop import Laptop, Laptops
-
-UID = "u" * 22
+from tests.support.key_laptop import UID, Laptop, Laptops, begin_session
 
 
 @pytest.fixture
@@ -31,16 +29,6 @@ async def recovery_key(ada: Laptop) -> bytes:
     key = new_recovery_key()
     await ada.run(ada.keys.recovery.adopt, ada.identity, key)
     return key
-
-
-def begin_session(laptop: Laptop, uid: str = UID) -> str:
-    """Make a Megolm session; its row in the store."""
-
-    def begin(transaction: StoreTransaction) -> str:
-        record = room_sessions.begin_outbound(transaction, uid, laptop.identity, "master", laptop.now_ms)
-        return room_sessions.inbound_row(uid, record.session, laptop.identity.device_id)
-
-    return laptop.read(begin)
 
 
 def session_key(laptop: Laptop, row: str) -> str | None:
