@@ -59,7 +59,7 @@ from client.failures import Failure
 MAX_UNREADABLE = 500
 """Unreadable messages of a room that are kept, in case that their keys come."""
 REFUSALS = 5
-"""After so many refusals of one message in a row, because who can read changed, it waits."""
+"""Refusals of one message in a row, because who can read changed, after which it waits."""
 LONGEST_WAIT_S = 30.0
 BEAT_EVERY = 100
 """Encrypted messages after which the server is told that the key store is in use."""

@@ -19,7 +19,7 @@ RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
 """How long to wait after a temporary refusal: as the server says, but not longer (seconds)."""
 TRIES = 10
-"""After so many temporary refusals of one command, the others wait until the next reason to send."""
+"""Temporary refusals of one command in a row, after which the queue waits until the next reason to send."""
 _NEXT_NUMBER = re.compile(r"n = (\d{1,16})")
 _DEVICE_CODES = {Code.DEVICE_UNKNOWN, Code.DEVICE_REMOVED}
 _OWN_CODES = {

@@ -25,7 +25,7 @@ _RAISED = 1_000_000
 """How much numbers are raised when it is not known how far they were used: the server then tells the next one."""
 _FIRST_NUMBER = "to_device_base"
 RENEWAL_MS = 3600 * 1000
-"""At most so often a new session is begun because messages of a device can't be decrypted."""
+"""Least time between two new sessions with a device whose messages can't be decrypted."""
 
 
 class OlmFailure(Exception):  # noqa: N818 - damage that is healed, not a bug

@@ -188,7 +188,7 @@ def _forget_old_shares(transaction: StoreTransaction, uid: str, present: str) ->
 
 
 def room_key(record: OutboundRecord, uid: str) -> dict[str, Any]:
-    """The content of an `m.room_key`: whoever has it reads from the next message on."""
+    """The content of an `m.room_key`: it reads from the next message on."""
     group = vodozemac.GroupSession.from_pickle(record.pickle, PICKLE_KEY)
     return _key_content(uid, record.session, group.session_key.to_base64())
 

@@ -16,7 +16,7 @@ DIRECT_MESSAGES = 50
 DIRECT_S = 24 * 3600
 ROOM_MESSAGES = 100
 ROOM_S = 7 * 24 * 3600
-"""After so many messages or seconds a session of a direct conversation, or of a room, is replaced."""
+"""Messages and seconds after which a session of a direct conversation, or of a room, is replaced."""
 
 
 @dataclass(frozen=True, slots=True)

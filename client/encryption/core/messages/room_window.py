@@ -24,7 +24,7 @@ class HeldMessage(NamedTuple):
 
 
 def message_digest(offset: int, username: str, content: str) -> bytes:
-    """Identifies what stands at an offset, whoever looks at it."""
+    """Identifies what stands at an offset, the same for every reader."""
     parts = (str(offset), username, content)
     return hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")).digest()
 
