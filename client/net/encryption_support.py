@@ -39,9 +39,11 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
         from client.encryption.device.own_device_account import OwnDeviceAccount
         from client.encryption.device.own_keys import OwnKeys
         from client.encryption.device.trusted_users import TrustedUsers
-        from client.encryption.store.store_key import key_store_path, open_key_store
+        from client.encryption.exchange.key_rounds import KeyRounds
+        from client.encryption.store.store_key import open_key_store
         from client.encryption.store_worker import StoreWorker
         from client.net.keys_api import KeysApi
+        from client.store.key_store_files import key_store_path
 
         home, server, username = context.home, context.server, session.username
 
@@ -72,6 +74,7 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
 
         account.on_result = note_result
         account.on_restored = encryption.keys_arrived
+        account.on_full_round = KeyRounds(encryption, worker, exchange, account.renew_dehydrated).run
         encryption.before_close = account.finish
         encryption.handle(USER_SECRETS, exchange.take)
         encryption.verification.approve = approve
