@@ -34,7 +34,7 @@ from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
 from client.encryption.device.verification_runner import VerificationRunner
 from client.encryption.exchange import inbox_reader, room_sender
-from client.encryption.exchange.inbox_reader import InboxEvents, DeviceInboxReader
+from client.encryption.exchange.inbox_reader import DeviceInboxReader, InboxEvents
 from client.encryption.exchange.room_sender import RoomSender
 from client.encryption.exchange.sender_lock import SenderLocks
 from client.encryption.exchange.to_device_sender import SentShares, ToDeviceSender
