@@ -83,6 +83,8 @@ class Encryption:
         self.on_readiness: Callable[[], None] = lambda: None
         self.on_key_news: Callable[[TrustedUser], None] = lambda _user: None
         self.on_device_pending: Callable[[DevicePending], None] = lambda _push: None
+        self.before_close: Callable[[], Coroutine[Any, Any, None]] | None = None
+        """What is to be done before the end, while the server can be asked."""
         self.after_inbox: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """Called after each transaction on the inbox."""
         self.trusted = trusted
@@ -155,6 +157,8 @@ class Encryption:
 
     async def close(self) -> None:
         """End for good: wait for what was begun on the key store, and close it."""
+        if self.before_close is not None:
+            await self.before_close()
         self._link = None
         self._locks.release_all()
         await self._reader.stop()
@@ -315,6 +319,11 @@ class Encryption:
             user = self.users.user(transaction, name)
             if user is not None and not user.was_verified:
                 self.trusted.accept_change(transaction, user.user_id, user.master)
+
+    async def read_inbox(self) -> None:
+        """Work off what is in the inbox now, for at most three seconds."""
+        with suppress(LinkBroken, ChatError):
+            await self._reader.read_to_head()
 
     def handle(self, type_: str, handler: ToDeviceHandler) -> None:
         """Have to-device messages of a type worked off by `handler`, in the transaction of the inbox."""

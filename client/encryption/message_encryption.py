@@ -45,7 +45,7 @@ class EncryptedContent:
 
 
 class WaitReason(StrEnum):
-    """Why a message can't be encrypted now. Each has a sentence and a next step in `client.text.encryption_text`."""
+    """Why a message can't be encrypted now. `client.text.encryption` has a sentence for each."""
 
     NO_KEYS = "no_keys"
     """A member has no device that can read yet."""
@@ -90,6 +90,9 @@ class MessageEncryption(Protocol):
 
     def stop(self) -> None:
         """The connection is lost."""
+
+    async def close(self) -> None:
+        """The run ends: finish what was begun."""
 
     def take(self, push: EncryptionPush) -> None:
         """Take a push, at once."""

@@ -25,8 +25,8 @@ from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction, Table
 from client.failures import ExitCode, UsageError
 from client.output import print_result, print_status
-from client.text.encryption_text import irregularity_line, unreadable_line
-from client.text.shell_words import for_shell
+from client.text.encryption.encryption_text import irregularity_line, unreadable_line
+from client.text.encryption.shell_words import for_shell
 
 PAGE = 200
 """Messages that are decrypted in one transaction."""

@@ -12,9 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.wire.encryption.device_keys import signed_part
-from client.encryption.core import sas_crypto, sas_verification
-from client.encryption.core.sas_verification import DEVICE, LIFETIME_MS, MASTER, OutgoingStep, VerificationStep
-from client.encryption.core.verification_state import Party, VerificationEnd, VerificationPhase, VerificationState
+from client.encryption.core.verification import sas_crypto, sas_verification
+from client.encryption.core.verification.sas_verification import (
+    DEVICE,
+    LIFETIME_MS,
+    MASTER,
+    OutgoingStep,
+    VerificationStep,
+)
+from client.encryption.core.verification.verification_state import (
+    Party,
+    VerificationEnd,
+    VerificationPhase,
+    VerificationState,
+)
 
 NOW_MS = 1_800_000_000_000
 Content = dict[str, Any]

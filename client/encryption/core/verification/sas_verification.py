@@ -21,9 +21,14 @@ from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 
-from client.encryption.core import sas_crypto
-from client.encryption.core.sas_crypto import SharedSecret
-from client.encryption.core.verification_state import Comparison, VerificationEnd, VerificationPhase, VerificationState
+from client.encryption.core.verification import sas_crypto
+from client.encryption.core.verification.sas_crypto import SharedSecret
+from client.encryption.core.verification.verification_state import (
+    Comparison,
+    VerificationEnd,
+    VerificationPhase,
+    VerificationState,
+)
 
 PREFIX = "m.key.verification."
 KINDS = ("request", "ready", "start", "accept", "key", "mac", "done", "cancel")

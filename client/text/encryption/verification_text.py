@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from client.encryption.core.verification_state import VerificationEnd, VerificationNews
+from client.encryption.core.verification.verification_state import VerificationEnd, VerificationNews
 from client.text.sanitize import inert_name
 
 
@@ -63,39 +63,42 @@ def own_request_line(device: str) -> str:
     return f"Your device {shown} wants to compare keys with this one: /keys approve {shown}"
 
 
-def ended_lines(end: VerificationEnd, name: str) -> list[str]:
-    """How a verification with a user, or a device of one's own, ended, and what to do next.
+def ended_lines(end: VerificationEnd, name: str, *, is_own: bool = False) -> list[str]:
+    """How a verification with a user ended, or with `is_own` one with a device of one's own, and what to do next.
 
     >>> ended_lines(VerificationEnd.VERIFIED, "bob")
     ['You verified bob. All devices of bob count as verified, new ones, too.']
     """
     who = inert_name(name)
-    retry = f"Try again: /verify {who}"
+    retry = f"Try again: /keys approve {who}" if is_own else f"Try again: /verify {who}"
+    otherwise = "use your recovery key: /keys recover" if is_own else f"compare by phone: /number {who}"
     match end:
+        case VerificationEnd.VERIFIED if is_own:
+            return ["The two devices have the same keys. The other one lets this one in."]
         case VerificationEnd.VERIFIED:
             return [f"You verified {who}. All devices of {who} count as verified, new ones, too."]
         case VerificationEnd.DEVICE_VERIFIED:
             return [f"Your device {who} is the one that you see."]
         case VerificationEnd.MISMATCH:
             return [
-                f"NOT VERIFIED: the numbers differ. The server, or a person in between, may read along with {who}.",
-                f"Write nothing confidential, and compare in person: /number {who}",
+                f"NOT VERIFIED: the numbers differ. The server, or a person in between, may pose as {who}.",
+                f"Write nothing confidential. To be sure, {otherwise}",
             ]
         case VerificationEnd.CANCELLED_HERE:
             return [f"Verification of {who} cancelled."]
         case VerificationEnd.CANCELLED_THERE:
             return [f"{who} cancelled the verification. {retry}"]
         case VerificationEnd.TIMED_OUT:
-            return [f"The verification of {who} took too long. {retry}, or compare by phone: /number {who}"]
+            return [f"The verification of {who} took too long. {retry}, or {otherwise}"]
         case VerificationEnd.KEYS_CHANGED:
             return [f"NOT VERIFIED: keys changed while you compared them. {retry}"]
         case VerificationEnd.FORGED:
             return [
                 f"NOT VERIFIED: what arrived was not sent by {who}; the server may have replaced it.",
-                f"Compare by phone or in person: /number {who}",
+                f"To be sure, {otherwise}",
             ]
         case VerificationEnd.INCOMPATIBLE:
-            return [f"The program of {who} can't compare keys this way. Compare by phone: /number {who}"]
+            return [f"The program of {who} can't compare keys this way. Instead, {otherwise}"]
         case VerificationEnd.ELSEWHERE:
             return [f"The verification of {who} goes on, on another device of yours."]
         case VerificationEnd.BROKEN:
@@ -107,7 +110,7 @@ def ended_lines(end: VerificationEnd, name: str) -> list[str]:
 def news_lines(news: VerificationNews) -> list[str]:
     """What a chat says of a verification, with how the user answers."""
     if news.end is not None:
-        return ended_lines(news.end, news.device if news.end is VerificationEnd.DEVICE_VERIFIED else news.username)
+        return ended_lines(news.end, news.device if news.is_own else news.username, is_own=news.is_own)
     if news.comparison is None:
         return [own_request_line(news.device) if news.is_own else request_line(news.username)]
     who = inert_name(news.username)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chatterbox.wire.encryption.device_keys import signed_part
-from client.encryption.core.verification_state import Party
+from client.encryption.core.verification.verification_state import Party
 
 PRIVATE_KEY_BYTES = 32
 _NAMES = (

@@ -10,13 +10,13 @@ import pytest
 from chatterbox.wire.encryption.device_keys import DeviceList, UserKeys, matrix_user
 from chatterbox.wire.encryption.signatures import device_hash
 from chatterbox.wire.frames.encryption import DeviceAddress
-from client.encryption.core.cross_signing import cross_signing_key, public_key, signed_by
+from client.encryption.core.cross_signatures import cross_signing_key, public_key, signed_by
 from client.encryption.core.messages.olm_payload import ReceivedToDevice
 from client.encryption.core.trust import Trust
-from client.encryption.core.verification_state import VerificationEnd, VerificationNews
+from client.encryption.core.verification.verification_state import VerificationEnd, VerificationNews
 from client.encryption.device.device_identity import DeviceIdentity, UserSecrets
 from client.encryption.device.trusted_users import TrustedUsers
-from client.encryption.device.verification import MAX_OPEN, Verifications
+from client.encryption.device.verifications import MAX_OPEN, Verifications
 from client.encryption.store.key_store import KEY_BYTES, KeyStore, StoreTransaction, Table
 from client.failures import Failure
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.encryption.core.safety_number import normalized, safety_number
+from client.encryption.core.verification.safety_number import normalized, safety_number
 
 
 def key(name: str) -> str:

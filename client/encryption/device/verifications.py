@@ -1,7 +1,7 @@
 """Verifications that are under way: who is compared with whom, stored between messages, and what comes of it.
 
-The rules of each step are in `client.encryption.core.sas_verification`. Every method needs a transaction of the key
-store; what is told to the user is collected in `news` and is to be shown after the commit.
+The rules of each step are in `sas_verification`. Every method needs a transaction of the key store; what is told to
+the user is collected in `news` and is to be shown after the commit.
 """
 
 import secrets
@@ -12,10 +12,10 @@ import msgspec
 
 from chatterbox.wire.encryption.device_keys import matrix_user
 from chatterbox.wire.frames.encryption import DeviceAddress
-from client.encryption.core import sas_crypto, sas_verification
 from client.encryption.core.messages.olm_payload import ReceivedToDevice
-from client.encryption.core.sas_verification import DEVICE, MASTER, PREFIX, VerificationStep
-from client.encryption.core.verification_state import (
+from client.encryption.core.verification import sas_crypto, sas_verification
+from client.encryption.core.verification.sas_verification import DEVICE, MASTER, PREFIX, VerificationStep
+from client.encryption.core.verification.verification_state import (
     Party,
     VerificationEnd,
     VerificationNews,

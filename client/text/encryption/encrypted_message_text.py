@@ -1,7 +1,7 @@
 """What faces show beside, or in the place of, a message of an encrypted room. Pure."""
 
 from client.encryption.core.trust import DecryptedMessage, Unreadable
-from client.text.encryption_text import irregularity_line, plain_line, unreadable_line
+from client.text.encryption.encryption_text import irregularity_line, plain_line, unreadable_line
 
 
 def notices_of(message: DecryptedMessage) -> list[str]:

@@ -58,7 +58,7 @@ def pending_device_lines(device: str, name: str = "") -> list[str]:
     ]
 
 
-class DeviceRow(NamedTuple):
+class ShownDevice(NamedTuple):
     """A device of the user, as it is listed."""
 
     device: str
@@ -79,10 +79,10 @@ _STATES = {
 }
 
 
-def device_line(row: DeviceRow) -> str:
+def device_line(row: ShownDevice) -> str:
     """One device of the user.
 
-    >>> device_line(DeviceRow("ABCDEFGHIJ", DeviceState.LISTED, current=True))
+    >>> device_line(ShownDevice("ABCDEFGHIJ", DeviceState.LISTED, current=True))
     'ABCDEFGHIJ  can read (this device)'
     """
     device = inert_name(row.device)
