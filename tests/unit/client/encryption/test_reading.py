@@ -10,6 +10,7 @@ from chatterbox.wire.frames import Message, Reaction
 from chatterbox.wire.position import Position
 from client.encryption.core.trust import Irregularity, Trust, Unreadable
 from client.encryption.message_encryption import EncryptedRoom
+from client.encryption.sessions import olm_sessions
 from client.encryption.store.key_store import StoreTransaction, Table
 from tests.support.encryption_model import ModelDevice, ModelServer, settled
 
@@ -272,6 +273,20 @@ class TestHealing:
             if (await bob.texts())[-1] == "three":
                 break
         assert await bob.texts() == ["one", "two", "three"]
+
+    async def test_keys_that_an_old_copy_of_the_store_lacks_are_asked_for_again(self, server: ModelServer) -> None:
+        _ada, bob = await conversation(server, "one")
+        await bob.read()
+        await settled()
+        await bob.store.run(partial(empty, table=Table.INBOUND))
+        await bob.store.run(olm_sessions.forget_sessions)
+        await bob.restart()
+        await bob.read()
+        for _ in range(100):
+            await asyncio.sleep(0.02)  # fixed: the answer comes beside
+            if await bob.texts() == ["one"]:
+                break
+        assert await bob.texts() == ["one"]
 
     async def test_key_is_given_again_only_to_devices_that_had_it(self, server: ModelServer) -> None:
         ada, _bob = await conversation(server, "one")
