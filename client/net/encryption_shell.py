@@ -61,11 +61,14 @@ class EncryptionShell:
         state: Callable[[], ClientState],
         feed: Callable[[events.Event], None],
         fail: Callable[[Exception], None],
+        tell: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
+        """`tell` takes sentences about keys, for the user."""
         self._support = support
         self._state = state
         self._feed = feed
         self._fail = fail
+        self._tell = tell
         self._encryption: MessageEncryption | None = None
         self._replies: PendingReplies | None = None
         self._welcome: frames.Welcome | None = None
@@ -146,6 +149,7 @@ class EncryptionShell:
         if self._encryption is None:
             self._encryption = await asyncio.to_thread(make)
             self._encryption.on_messages = self._take_decrypted
+            self._encryption.on_key_line = self._tell
             self._encryption.on_readiness = lambda: self._feed(events.EncryptionReady())
         await self._encryption.start(welcome, self._replies)
 
