@@ -95,13 +95,17 @@ class EncryptedClient:
                 elif isinstance(frame, frames.Change):
                     if frame.message is not None:
                         await self._put(frame.message)
-                elif (future := self._waiting.pop(getattr(frame, "id", None) or -1, None)) is not None:
-                    if not future.done():  # its caller may have been cancelled
-                        future.set_result(frame)
+                else:
+                    self._answer(frame)
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(LinkBroken())
         self._waiting.clear()
+
+    def _answer(self, reply: Any) -> None:
+        future = self._waiting.pop(getattr(reply, "id", None) or -1, None)
+        if future is not None and not future.done():  # its caller may have been cancelled
+            future.set_result(reply)
 
     async def _put(self, message: frames.Message) -> None:
         async with self.came:
