@@ -193,6 +193,7 @@ class LineFace:
                 | notes.QueuedOffline()
                 | notes.SendDelayed()
                 | notes.SendWaits()
+                | notes.KeysTold()
                 | notes.SendStored()
                 | notes.SendFailed()
                 | notes.ServerError()

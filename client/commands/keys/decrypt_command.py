@@ -15,7 +15,7 @@ from chatterbox.wire.encryption.envelope import parse
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.frames import Message
 from chatterbox.wire.limits import Limits
-from client.commands.keys.key_workspace import KeyWorkspace, key_workspace
+from client.commands.keys.key_output import ask_passphrase
 from client.context import ClientContext
 from client.encryption.core.messages.room_window import RoomWindow
 from client.encryption.core.trust import DecryptedMessage
@@ -24,6 +24,7 @@ from client.encryption.sessions.room_reader import RoomReader
 from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction, Table
 from client.failures import ExitCode, UsageError
+from client.net.keys.key_workspace import KeyWorkspace, key_workspace
 from client.output import print_result, print_status
 from client.text.encryption.encryption_text import irregularity_line, unreadable_line
 from client.text.encryption.shell_words import for_shell
@@ -37,7 +38,7 @@ Fields: TypeAlias = dict[str, Any]
 def decrypt(context: ClientContext) -> ExitCode:
     """Read JSON objects, or arrays of them, from the lines of standard input; print a JSON line for each message."""
     is_complete = True
-    with key_workspace(context) as workspace:
+    with key_workspace(context, ask_passphrase=ask_passphrase) as workspace:
         decrypter = PageDecrypter(workspace)
         for page in _pages():
             for fields, problem in decrypter.decrypted(page):

@@ -79,6 +79,8 @@ def apply(model: ChatModel, note: notes.Note) -> None:
             | notes.TopicChange()
         ):
             _apply_room(model, note)
+        case notes.KeysTold():
+            _show(model, note)
         case notes.MembershipChange(change, mine):
             _change_member(model, change, mine=mine)
         case notes.CommandAnswered() | notes.CommandRefused() | notes.ServerError():
