@@ -6,6 +6,7 @@ from functools import partial
 import msgspec
 import pytest
 
+from chatterbox.wire.encryption.envelope import parse
 from chatterbox.wire.frames import Message, Reaction
 from chatterbox.wire.position import Position
 from client.encryption.core.trust import Irregularity, Trust, Unreadable
@@ -289,15 +290,19 @@ class TestHealing:
         assert await bob.texts() == ["one"]
 
     async def test_key_is_given_again_only_to_devices_that_had_it(self, server: ModelServer) -> None:
-        ada, _bob = await conversation(server, "one")
-        phone = await server.log_in("bob")
-        await ada.say("two")
+        ada, _ = await conversation(server, "one")
+        server.now_ms += 1000
+        late = await server.log_in("bob")
+        session = parse(server.messages[0].content, 30_000).session
+        content = {
+            "room_id": f"!{server.room.uid}:chatterbox",
+            "session_id": session.replace("-", "+").replace("_", "/"),
+        }
+        await ada.encryption.send_to_device([late.address], "m.dummy", {})
+        await late.encryption.send_to_device([ada.address], "cb.again", content)
         await settled()
-        before = len(server.inboxes[phone.address].messages)
-        content = {"room_id": f"!{server.room.uid}:chatterbox", "session_id": "A" * 43}
-        await phone.encryption.send_to_device([ada.address], "cb.again", content)
-        await settled()
-        assert len(server.inboxes[phone.address].messages) == before
+        assert server.inboxes[late.address].head == 1
+        assert await late.texts() == ["<before_device>"]
 
     async def test_key_is_given_again_from_where_it_was_given_first(self, server: ModelServer) -> None:
         ada, _bob = await conversation(server, "one")
