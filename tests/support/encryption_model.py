@@ -557,7 +557,7 @@ class ModelDevice:
 async def settled() -> None:
     """Let what was begun beside come to its end."""
     for _ in range(20):
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.005)  # fixed: tests also wait for what must not happen
 
 
 def push_recipients(device: ModelDevice) -> None:

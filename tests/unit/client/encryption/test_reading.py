@@ -1,6 +1,5 @@
 """Reading encrypted messages: what is shown, and what a lying server can't do without being noticed."""
 
-import asyncio
 from functools import partial
 
 import msgspec
@@ -14,6 +13,7 @@ from client.encryption.message_encryption import EncryptedRoom
 from client.encryption.sessions import olm_sessions
 from client.encryption.store.key_store import StoreTransaction, Table
 from tests.support.encryption_model import ModelDevice, ModelServer, settled
+from tests.support.waiting import until
 
 
 def at(message: Message, offset: int, epoch: str | None = None) -> Message:
@@ -24,6 +24,10 @@ def at(message: Message, offset: int, epoch: str | None = None) -> Message:
 def empty(transaction: StoreTransaction, table: Table) -> None:
     for row in transaction.names(table):
         transaction.delete(table, row)
+
+
+async def reads(device: ModelDevice, *texts: str) -> bool:
+    return await device.texts() == list(texts)
 
 
 async def conversation(server: ModelServer, *texts: str) -> tuple[ModelDevice, ModelDevice]:
@@ -269,11 +273,7 @@ class TestHealing:
         await ada.say("three")
         await settled()
         await bob.read()
-        for _ in range(100):
-            await asyncio.sleep(0.02)
-            if (await bob.texts())[-1] == "three":
-                break
-        assert await bob.texts() == ["one", "two", "three"]
+        await until(partial(reads, bob, "one", "two", "three"), 10)
 
     async def test_keys_that_an_old_copy_of_the_store_lacks_are_asked_for_again(self, server: ModelServer) -> None:
         _ada, bob = await conversation(server, "one")
@@ -283,11 +283,7 @@ class TestHealing:
         await bob.store.run(olm_sessions.forget_sessions)
         await bob.restart()
         await bob.read()
-        for _ in range(100):
-            await asyncio.sleep(0.02)  # fixed: the answer comes beside
-            if await bob.texts() == ["one"]:
-                break
-        assert await bob.texts() == ["one"]
+        await until(partial(reads, bob, "one"), 10)
 
     async def test_key_is_given_again_only_to_devices_that_had_it(self, server: ModelServer) -> None:
         ada, _ = await conversation(server, "one")
