@@ -398,6 +398,7 @@ class ModelAccount:
         self.uploads: list[OneTimeKeysUpload] = []
         self.obstacle_now: WaitReason | None = None
         self.beats = 0
+        self.is_postponed = False
 
     async def set_up(self, welcome: Welcome) -> bool:
         return True
