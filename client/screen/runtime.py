@@ -26,6 +26,7 @@ from client.core.events import (
 )
 from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
+from client.encryption.message_encryption import WaitReason
 from client.faces.slash.slash_commands import SlashCommands
 from client.faces.slash.slash_parser import LocalCommand
 from client.failures import Failure
@@ -168,6 +169,8 @@ class ScreenRuntime:
         self.settle()
         if isinstance(note, notes.WelcomeReceived):
             self.ping()
+        if isinstance(note, notes.SendWaits) and note.reason is WaitReason.NO_RECOVERY_KEY:
+            self.slash_commands.show_recovery_key()
         self._after_note(note, related)
 
     def settle(self) -> None:
