@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from chatterbox.wire import direct_names, frames
+from chatterbox.wire import direct_names, frames, text_rules
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError
 from client.core import events
@@ -262,9 +262,7 @@ class EncryptionShell:
 
         try:
             encryption = await self.ready()
-            content = effect.content
-            if effect.adds_reaction is not None:
-                content = await self._with_own_reactions(encryption, effect.room, content, adds=effect.adds_reaction)
+            content = await self._completed(encryption, effect)
             encrypted = await encryption.encrypt(effect.key, effect.room, content, anew=effect.anew)
         except EncryptionWaits as waits:
             detail = waiting_line(waits.reason, waits.usernames, waits.detail)
@@ -276,26 +274,38 @@ class EncryptionShell:
         else:
             self._feed(events.ContentEncrypted(effect.job, encrypted))
 
-    async def _with_own_reactions(
-        self, encryption: MessageEncryption, room: EncryptedRoom, content: PlainContent, *, adds: bool
-    ) -> PlainContent:
-        """All emoji with which the user reacts to a message from now on: the server keeps them as one."""
+    async def _completed(self, encryption: MessageEncryption, effect: events.EncryptContent) -> PlainContent:
+        """What is encrypted, with what it keeps of the message that it is about. Raises `ChatError` for invalid text.
+
+        An edit keeps the files and what the message answers. Reactions of a user are kept by the server as one, so
+        those that the user added before go with it.
+        """
+        content, limits = effect.content, self._state().limits
+        if effect.adds_reaction is None:
+            check_text = text_rules.caption if content.files else text_rules.content
+            if not content.offset:
+                return replace(content, text=check_text(content.text, limits))
+            original = await self._message_at(encryption, effect.room, content.offset)
+            if original is not None:
+                content = replace(content, files=original.files, reply_to=original.reply_to)
+                check_text = text_rules.caption if content.files else text_rules.content
+            return replace(content, text=check_text(content.text, limits))
+        emoji = text_rules.reaction((content.reactions or ("",))[0], limits)
+        original = await self._message_at(encryption, effect.room, content.offset)
+        me = self._state().username
+        before = [each.emoji for each in original.reactions if me in each.by] if original is not None else []
+        others = [each for each in before if each != emoji]
+        return replace(content, reactions=tuple([*others, emoji] if effect.adds_reaction else others))
+
+    async def _message_at(
+        self, encryption: MessageEncryption, room: EncryptedRoom, offset: int
+    ) -> DecryptedMessage | None:
         if self._replies is None:
             raise LinkBroken
-        asked = frames.ReadHistory(id=0, room=room.name, after=content.offset - 1, limit=1)
-        page = await self._replies.ask_any(asked)
+        page = await self._replies.ask_any(frames.ReadHistory(id=0, room=room.name, after=offset - 1, limit=1))
         messages = page.messages if isinstance(page, frames.Page) else []
-        me = self._state().username
-        own = [
-            reaction.emoji
-            for message in await encryption.decrypt(room, messages)
-            if message.at.offset == content.offset
-            for reaction in message.reactions
-            if me in reaction.by
-        ]
-        [emoji] = content.reactions or ("",)
-        others = [each for each in own if each != emoji]
-        return replace(content, reactions=tuple([*others, emoji] if adds else others))
+        found = [message for message in await encryption.decrypt(room, messages) if message.at.offset == offset]
+        return found[0] if found else None
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(self._guarded(work))

@@ -22,7 +22,7 @@ from services.history import operator_commands
 from services.history.core.page_cache import PageCache
 from services.history.core.recent_senders import RecentSenders
 from services.history.device_messages import DeviceMessages
-from services.history.encryption.core import key_checks
+from services.history.encryption.core import upload_checks
 from services.history.encryption.delivery.sqlite_inbox_store import SqliteInboxStore
 from services.history.encryption.devices.device_upkeep import DeviceUpkeep
 from services.history.encryption.devices.sqlite_device_store import SqliteDeviceStore
@@ -90,7 +90,7 @@ def create_app(
     now_ms: Callable[[], int] = _now_ms,
     open_database: DatabaseOpener = open_database,
     make_writer: WriterFactory = Writer,
-    check_list: ListCheck = key_checks.check_list,
+    check_list: ListCheck = upload_checks.check_list,
 ) -> HistoryApp:
     """Create the app; its lifespan opens and closes the database. `auth` calls the auth service's internal address, and
     `callers` are the keys of the services that call this one.

@@ -3,7 +3,7 @@
 from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames.encryption import MAX_TO_DEVICE
-from services.history.inbox_store import InboxStore
+from services.history.encryption.inbox_store import InboxStore
 
 MAX_PAGE_TO_DEVICE = 1000
 """Messages in one page of an inbox."""

@@ -13,8 +13,8 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames.encryption import MAX_CLAIMS
 from chatterbox.wire.history_api import ClaimCall, ClaimedKeys
 from chatterbox.wire.rate_limits import DEVICE_LISTS, KEY_UPLOADS, READS
-from services.history.device_store import KeysStore, LoginOfUser
-from services.history.encryption.core import key_checks
+from services.history.encryption.core import upload_checks
+from services.history.encryption.device_store import KeysStore, LoginOfUser
 from services.history.user_rates import UserRates
 
 ListCheck: TypeAlias = Callable[[key_api.DeviceListUpload, UserInfo], None]
@@ -35,7 +35,7 @@ class KeyDirectory:
         *,
         on_claimed: Callable[[int, int], object] = lambda *_: None,
         is_ended: Callable[[str], bool] = lambda _: False,
-        check_list: ListCheck = key_checks.check_list,
+        check_list: ListCheck = upload_checks.check_list,
     ) -> None:
         """`on_claimed` gets how many keys were given out, and how many of them are fallback keys. `is_ended`: whether a
         login session ended.
@@ -65,7 +65,7 @@ class KeyDirectory:
         self._require_encryption()
         self._rates.spend(KEY_UPLOADS, login.user.user_id)
         keys = await self._store.usable_device(login, upload.device)
-        await asyncio.to_thread(key_checks.check_one_time_keys, keys, upload.one_time, upload.fallback)
+        await asyncio.to_thread(upload_checks.check_one_time_keys, keys, upload.one_time, upload.fallback)
         return key_api.OneTimeKeysStored(await self._store.add_one_time_keys(login, upload))
 
     async def own_devices(self, login: LoginOfUser) -> key_api.OwnDevices:
@@ -137,5 +137,5 @@ class KeyDirectory:
 
 def _checked_device(upload: key_api.DeviceUpload, login: LoginOfUser) -> bool:
     """Check an upload; returns whether the device proved that it is used in this session."""
-    key_checks.check_device(upload, login.user)
-    return key_checks.is_proven(upload, login.sid)
+    upload_checks.check_device(upload, login.user)
+    return upload_checks.is_proven(upload, login.sid)

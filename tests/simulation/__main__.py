@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import NoReturn
 
+from tests.simulation.encryption.schedule import run as run_encrypted
 from tests.simulation.presence_schedule import PresenceSchedule
 from tests.simulation.schedule import Outcome, simulate
 from tests.simulation.stepped_reads import ReadSchedule
@@ -17,6 +18,8 @@ MAX_SENTENCES = 8
 
 def main() -> None:
     options = _options()
+    if options.encrypted:
+        _run_without_time(_encrypted, range(options.first, options.first + options.seeds))
     if options.without_time or options.reads or options.presence:
         judge = SteppedSchedule.judge if options.without_time else ReadSchedule.judge
         judge = PresenceSchedule.judge if options.presence else judge
@@ -41,7 +44,7 @@ def main() -> None:
 
 
 def _run_without_time(judge: Callable[[int], str | None], seeds: range) -> NoReturn:
-    """Run schedules of changes alone, of read positions, or of presence; only the last ones have a clock."""
+    """Run schedules of changes alone, of read positions, of presence, or of encrypted conversations."""
     began_s, failures = time.process_time(), 0
     for seed in seeds:
         if (problem := judge(seed)) is not None:
@@ -49,6 +52,11 @@ def _run_without_time(judge: Callable[[int], str | None], seeds: range) -> NoRet
             print(f"seed {seed}: {problem}", flush=True)
     print(f"{len(seeds)} schedules, {failures} failed; {time.process_time() - began_s:.1f} s of CPU time")
     sys.exit(failures > 0)
+
+
+def _encrypted(seed: int) -> str | None:
+    found = run_encrypted(seed)
+    return "; ".join(found[:MAX_SENTENCES]) if found else None
 
 
 def _options() -> argparse.Namespace:
@@ -63,6 +71,8 @@ def _options() -> argparse.Namespace:
     reads_help = "run those of what a user reads on several devices, which have no clock either, instead"
     parser.add_argument("--reads", action="store_true", help=reads_help)
     parser.add_argument("--presence", action="store_true", help="run those of presence over several gateways instead")
+    encrypted_help = "run those of encrypted conversations, with real history and key stores, instead"
+    parser.add_argument("--encrypted", action="store_true", help=encrypted_help)
     return parser.parse_args()
 
 

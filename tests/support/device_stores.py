@@ -11,7 +11,7 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import EncryptionSignal
 from chatterbox.wire.encryption.key_api import DeviceState, OwnDevice
 from chatterbox.wire.limits import Limits
-from services.history.device_store import KeysStore, LoginOfUser
+from services.history.encryption.device_store import KeysStore, LoginOfUser
 from services.history.encryption.devices.sqlite_device_store import SqliteDeviceStore
 from services.history.history_store import HistoryStore
 from services.history.messages.commit_publisher import CommittedChanges

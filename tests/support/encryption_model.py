@@ -46,7 +46,7 @@ from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from client.encryption.client_encryption import Encryption
 from client.encryption.command_link import LinkBroken
-from client.encryption.core.cross_signing import cross_signing_key, public_key, signed_by
+from client.encryption.core.cross_signatures import cross_signing_key, public_key, signed_by
 from client.encryption.core.trust import DecryptedMessage
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUsers

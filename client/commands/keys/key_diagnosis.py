@@ -13,7 +13,7 @@ from client.commands.keys.key_output import ask_passphrase
 from client.commands.keys.key_setup import ask_recovery_key
 from client.commands.prompts import ask
 from client.context import ClientContext
-from client.encryption.core.backup_format import BackupError, decrypt_item
+from client.encryption.core.backup_format import KeyBackupError, decrypt_item
 from client.encryption.core.trust import Trust
 from client.encryption.device import backup_queue
 from client.encryption.device.device_identity import DeviceIdentity
@@ -257,7 +257,7 @@ def _tested(item_keys: tuple[bytes, ...], items: Sequence[BackupItem]) -> str:
         return "opens the backup, which is empty"
     try:
         decrypt_item(item_keys, items[0])
-    except BackupError:
+    except KeyBackupError:
         return "opens the backup, but its first item does not decrypt (it may be from before a reset)"
     return "opens the backup; its first item decrypts"
 

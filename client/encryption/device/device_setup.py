@@ -15,7 +15,7 @@ import msgspec
 from chatterbox.wire.encryption.key_api import DeviceState, DeviceUpload, OwnDevice, OwnDevices
 from chatterbox.wire.errors import Code
 from client.encryption.core import store_generation
-from client.encryption.core.cross_signing import SEED_BYTES
+from client.encryption.core.cross_signatures import SEED_BYTES
 from client.encryption.core.store_generation import MAX_STEP, StoreGeneration, StoreStanding
 from client.encryption.device.device_identity import DeviceIdentity, UserSecrets
 from client.encryption.device.own_list import OwnList

@@ -39,7 +39,6 @@ _TEXTS, _OTHERS = "n", "i"
 _FIELDS = frames.Message.__struct_fields__
 
 
-
 class UnknownSession(NamedTuple):
     """A session of which this device has no key, or not from its beginning."""
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from chatterbox.chassis.http.http_errors import token_router
 from chatterbox.chassis.token_verifier import bearer
 from chatterbox.wire.auth_api import UserInfo
-from services.history.device_store import LoginOfUser
+from services.history.encryption.device_store import LoginOfUser
 from services.history.history_context import HistoryContext
 from services.history.http.app_context import context_of
 

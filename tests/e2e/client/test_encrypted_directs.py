@@ -81,17 +81,17 @@ def test_messages_are_changed_reacted_to_and_deleted_in_an_encrypted_conversatio
     has_keys(bob)
     alice.run("send", "@bob", "-", typed="one\ntwo\nthree\n")
     assert alice.run("edit", "@bob", "1", "uno").returncode == ExitCode.OK
-    assert alice.run("react", "@bob", "2", "+1").returncode == ExitCode.OK
-    assert bob.run("react", "@alice", "2", "+1").returncode == ExitCode.OK
-    assert bob.run("react", "@alice", "2", "ok").returncode == ExitCode.OK
-    assert bob.run("react", "@alice", "2", "+1", "--remove").returncode == ExitCode.OK
+    assert alice.run("react", "@bob", "2", ":+1:").returncode == ExitCode.OK
+    assert bob.run("react", "@alice", "2", ":+1:").returncode == ExitCode.OK
+    assert bob.run("react", "@alice", "2", ":ok:").returncode == ExitCode.OK
+    assert bob.run("react", "@alice", "2", ":+1:", "--remove").returncode == ExitCode.OK
     assert alice.run("delete", "@bob", "3").returncode == ExitCode.OK
     assert alice.run("pin", "@bob", "1").returncode == ExitCode.OK
     read = bob.run("tail", "@alice", "--json", "--count", "3", "--recent", "10")
     one, two, three = map(json.loads, read.stdout.splitlines())
     assert (one["content"], bool(one["edited"]), one["pinned"]) == ("uno", True, True)
     reactions = {(each["emoji"], tuple(each["by"])) for each in two["reactions"]}
-    assert reactions == {("+1", ("alice",)), ("ok", ("bob",))}
+    assert reactions == {(":+1:", ("alice",)), (":ok:", ("bob",))}
     assert (three["content"], three["deleted"]) == ("", True)
 
 

@@ -115,10 +115,11 @@ class Account:
 
     async def set_up(self, welcome: frames.Welcome) -> bool:
         self.result = await self._device.in_thread(lambda keys: keys.set_up())
+        self._device.set_ups += 1
         return self.result.may_encrypt
 
     async def beat(self) -> None:
-        self.result = await self._device.in_thread(lambda keys: keys.setup.beat())
+        self.result = await self._device.in_thread(lambda keys: keys.set_up())
 
     def obstacle(self, transaction: StoreTransaction) -> WaitReason | None:
         return None if self.result is not None and self.result.may_encrypt else WaitReason.DEVICE_PENDING
@@ -171,8 +172,12 @@ class Device:
         self.was_removed = False
         self.was_set_back = False
         self.device_id = ""
+        self.set_ups = 0
+        """How often it told the server that its key store is in use: an older copy is noticed then."""
         self.lost_before = 0
-        """Keys of messages up to this offset may be lost: its key store was set back."""
+        """Keys of messages up to this offset may be lost: it, or the server, was set back."""
+        self.lost_sessions: set[str] = set()
+        """Sessions whose keys it took before it was set back; nothing but a key backup brings them again."""
         self._beside = beside
         self._sent = 0
         self._stores: list[MortalStore] = []
@@ -271,12 +276,13 @@ class Device:
         loop = asyncio.get_running_loop()
 
         def run() -> T:
+            token = self.history.auth.token(self.login.username, sid=self.login.sid)
             if self._keys is None:
-                token = self.history.auth.token(self.login.username, sid=self.login.sid)
                 api = KeysApi("http://history", token, InProcess(self.history, loop))
                 self._keys = OwnKeys(
                     self._store(), api, username=self.login.username, session=self.login.sid, now_ms=self.history.clock
                 )
+            self._keys.api._http.headers["Authorization"] = f"Bearer {token}"  # the clock may have moved by a day
             return work(self._keys)
 
         return await asyncio.to_thread(run)

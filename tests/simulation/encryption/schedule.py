@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 from chatterbox.wire.errors import ChatError
 from client.encryption.command_link import LinkBroken
@@ -34,6 +35,16 @@ WORDS = "zephyr quartz fjord sphinx"
 """Canary words: in each text, and in no file but in encrypted form."""
 
 
+class StoreCopy(NamedTuple):
+    """An earlier state of a key store."""
+
+    device: Device
+    path: Path
+    read_to: int
+    set_ups: int
+    """How often the device had been set up. A copy can't be told from the store before the next time."""
+
+
 @dataclass
 class World:
     """Everything of one schedule."""
@@ -43,8 +54,8 @@ class World:
     history: HistoryProcess
     devices: list[Device] = field(default_factory=list)
     happened: list[str] = field(default_factory=list)
-    copies: list[tuple[Device, Path, int]] = field(default_factory=list)
-    """Earlier states of key stores: whose, where, and up to which message of the room they are."""
+    copies: list["StoreCopy"] = field(default_factory=list)
+    """Earlier states of key stores."""
     backups: list[tuple[Path, list[StoredText]]] = field(default_factory=list)
     depth: int = 0
     logins: int = 0
@@ -278,20 +289,25 @@ async def _copy(world: World) -> None:
     if (device := _chosen(world)) is not None:
         path = world.folder / f"copy-{len(world.copies)}" / "keys.sqlite3"
         copy_store(device.path, path)
-        world.copies.append((device, path, device.read_to))
+        world.copies.append(StoreCopy(device, path, device.read_to, device.set_ups))
 
 
 async def _set_back(world: World) -> None:
     """An old copy of a key store comes into use, on its own or beside the present one."""
-    able = [(device, path, at) for device, path, at in world.copies if not device.is_busy and not device.is_out]
+    able = [
+        copy for copy in world.copies
+        if not (copy.device.is_busy or copy.device.is_out) and copy.device.set_ups > copy.set_ups
+    ]  # fmt: skip
     if not able:
         return
-    device, path, at = world.rng.choice(able)
-    world.copies.remove((device, path, at))
+    copy = world.rng.choice(able)
+    world.copies.remove(copy)
+    device = copy.device
     await device.end()
-    copy_store(path, device.path)
-    device.read_to, device.lost_before = at, max(len(world.history.texts), device.lost_before)
+    copy_store(copy.path, device.path)
+    device.read_to, device.lost_before = copy.read_to, max(len(world.history.texts), device.lost_before)
     device.was_set_back = True
+    device.lost_sessions |= world.history.sessions_of(device.address)
     await _do(world, device, "is set back to an earlier copy", device.start)
 
 

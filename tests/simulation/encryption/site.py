@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
-from typing import NamedTuple, TypeVar, assert_never
+from typing import NamedTuple, TypeVar, assert_never, cast
 
 import httpx
 import vodozemac
@@ -22,6 +22,7 @@ from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.position import Position
 from client.encryption.message_encryption import EncryptedRoom
 from services.gateway.upstream.encryption_client import EncryptionClient
+from services.gateway.upstream.history_client import HistoryClient
 from services.history.app import HistoryApp, create_app
 from services.history.restore import restore
 from tests.support.history import Clock, FakeAuth, Service, running
@@ -45,6 +46,7 @@ class StoredText(NamedTuple):
     offset: int
     sender: DeviceAddress
     text: str
+    session: str
     entitled: frozenset[DeviceAddress]
     """The devices that could read the room in the transaction that stored it, but those that were given no key."""
 
@@ -72,10 +74,9 @@ class HistoryProcess:
         return self.folder / "history.sqlite"
 
     async def start(self) -> None:
-        policy = {"encryption": EncryptionPolicy.DIRECT}
         self._stack = AsyncExitStack()
         self.service = await self._stack.enter_async_context(
-            running(self.folder, self.auth, self.clock, create=self._create, **policy)
+            running(self.folder, self.auth, self.clock, create=self._create, encryption=EncryptionPolicy.DIRECT)
         )
 
     async def stop(self) -> None:
@@ -128,7 +129,7 @@ class HistoryProcess:
 
     async def ask(self, login: Login, room: int, command: frames.EncryptionCommand) -> frames.EncryptionReply:
         """Run a command of a connection; `room` is the id of the one that it names, if it names one."""
-        client, user = EncryptionClient(self), _User(login.user_id, login.username)
+        client, user = EncryptionClient(cast(HistoryClient, self)), _User(login.user_id, login.username)
         match command:
             case frames.ReadRecipients():
                 found = await client.recipients(room, user, command.known)
@@ -162,7 +163,7 @@ class HistoryProcess:
 
     async def inbox(self, login: Login, device: str, after: int) -> list[frames.ToDevice]:
         """What a connection with an open inbox is pushed after an offset. Empty if it must open it again."""
-        page = await EncryptionClient(self).inbox_page(self.inboxes[login.sid], after, PAGE)
+        page = await EncryptionClient(cast(HistoryClient, self)).inbox_page(self.inboxes[login.sid], after, PAGE)
         return [
             frames.ToDevice(
                 device=device, at=Position(page.epoch, each.offset), username=each.username, sender=each.sender,
@@ -179,18 +180,30 @@ class HistoryProcess:
         if isinstance(outcome, history_api.AppendRefused):
             raise ChatError(Code(outcome.code), outcome.detail)
         if not any((stored.room, stored.offset) == (str(room), outcome.offset) for stored in self.texts):
-            sender = DeviceAddress(login.username, envelope.parse(content, 10**6).device)
-            self.texts.append(StoredText(str(room), outcome.offset, sender, text, self._entitled(room, content)))
+            sent = envelope.parse(content, 10**6)
+            sender = DeviceAddress(login.username, sent.device)
+            self.texts.append(
+                StoredText(str(room), outcome.offset, sender, text, sent.session, self._entitled(room, sent.session))
+            )
         return outcome.offset
 
     def _note_body(self, content: str) -> None:
         sent = envelope.parse(content, 10**6)
-        index = vodozemac.MegolmMessage.from_bytes(from_base64url(sent.body)).message_index
+        index = vodozemac.MegolmMessage.from_bytes(from_base64url(sent.body)).message_index()
         self.bodies[sent.session, index].add(sent.body)
 
-    def _entitled(self, room: int, content: str) -> frozenset[DeviceAddress]:
+    def sessions_of(self, address: DeviceAddress) -> set[str]:
+        """The sessions whose keys a device was given."""
+        with closing(sqlite3.connect(self.database)) as db:
+            rows = db.execute(
+                "SELECT session FROM session_shares JOIN devices ON devices.id = device"
+                " WHERE username = ? AND device_id = ?",
+                address,
+            )
+            return {session for (session,) in rows}
+
+    def _entitled(self, room: int, session: str) -> frozenset[DeviceAddress]:
         """The listed devices of the members, without those that the sender withheld the session from."""
-        session = envelope.parse(content, 10**6).session
         with closing(sqlite3.connect(self.database)) as db:
             rows = db.execute(
                 """

@@ -42,6 +42,8 @@ _TARGETS = f"""
 """Room 1 is the one that everyone is in."""
 _INSERT = "INSERT INTO to_device (device, offset, from_device, n, kind, body) VALUES (?, ?, ?, ?, ?, ?)"
 _COUNT = "INSERT OR REPLACE INTO to_device_counts (from_device, to_device, last_n, waiting) VALUES (?, ?, ?, ?)"
+_USE_CLAIM = "DELETE FROM claims WHERE by_device = ? AND of_device = ?"
+"""A claimed key was used: asked again, the sender gets another one, since its owner has forgotten this one."""
 _GROW = "UPDATE devices SET inbox_head = ?, inbox_bytes = ? WHERE id = ?"
 _SLEEP = "UPDATE devices SET state = 'asleep' WHERE id = ? AND state = 'listed'"
 
@@ -119,6 +121,8 @@ class Delivery:
             _COUNT, [(self.sender, each.number, each.last_n, each.waiting) for each in targets if each.is_counted]
         )
         db.executemany(_GROW, [(each.head, each.size, each.number) for each in self._grown])
+        begun = {device for device, _, _, _, kind, _ in self._rows if kind == ToDeviceKind.OLM_FIRST}
+        db.executemany(_USE_CLAIM, [(self.sender, device) for device in begun])
         db.executemany(_SLEEP, [(each.number,) for each in targets if each.is_overflowing])
 
     @property

@@ -11,7 +11,7 @@ from chatterbox.wire.encryption.key_api import DeviceState, OwnDevice
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from chatterbox.wire.text_rules import timestamp
-from services.history.device_store import LoginOfUser
+from services.history.encryption.device_store import LoginOfUser
 from services.history.messages.write_transaction import WriteTransaction
 
 _COLUMNS = (
@@ -47,7 +47,7 @@ _ERASE_REST = (
 _HAS_WAITING = "SELECT 1 FROM to_device_counts WHERE from_device = ? AND waiting > 0 LIMIT 1"
 
 
-class DeviceRow(NamedTuple):
+class StoredDevice(NamedTuple):
     """A device as it is stored."""
 
     id: int
@@ -67,18 +67,18 @@ class DeviceRow(NamedTuple):
     seen_ms: int
 
 
-async def find(source: RowSource, user_id: int, device_id: str) -> DeviceRow | None:
+async def find(source: RowSource, user_id: int, device_id: str) -> StoredDevice | None:
     """A device of a user, removed ones too."""
     rows = await source.rows(_FIND, (user_id, device_id))
     return _device(rows[0]) if rows else None
 
 
-async def of_user(source: RowSource, user_id: int) -> list[DeviceRow]:
+async def of_user(source: RowSource, user_id: int) -> list[StoredDevice]:
     """All devices of a user, removed ones too, by age."""
     return [_device(row) for row in await source.rows(_OF_USER, (user_id,))]
 
 
-async def usable(source: RowSource, login: LoginOfUser, device_id: str) -> DeviceRow:
+async def usable(source: RowSource, login: LoginOfUser, device_id: str) -> StoredDevice:
     """A device that this session may use; also the dehydrated device, which all sessions of its owner may.
 
     Raises `device_unknown`, `device_removed` or `device_unbound`.
@@ -93,7 +93,7 @@ async def usable(source: RowSource, login: LoginOfUser, device_id: str) -> Devic
     return device
 
 
-async def own(source: RowSource, devices: Sequence[DeviceRow], sid: str) -> list[OwnDevice]:
+async def own(source: RowSource, devices: Sequence[StoredDevice], sid: str) -> list[OwnDevice]:
     """What their owner sees of these devices in session `sid`."""
     wanted = _json([device.id for device in devices])
     one_time: dict[int, list[str]] = {}
@@ -147,8 +147,8 @@ async def forget(transaction: WriteTransaction, row_id: int) -> bool:
     return True
 
 
-def _device(row: tuple[object, ...]) -> DeviceRow:
-    device = DeviceRow._make(row)
+def _device(row: tuple[object, ...]) -> StoredDevice:
+    device = StoredDevice._make(row)
     return device._replace(
         keys=msgspec.json.decode(str(device.keys), type=DeviceKeys),
         state=DeviceState(device.state),

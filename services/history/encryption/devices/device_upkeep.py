@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import NoReturn
 
 from chatterbox.wire.errors import ChatError
-from services.history.device_store import DeviceStore
+from services.history.encryption.device_store import DeviceStore
 
 log = logging.getLogger("chatterbox.history.device_upkeep")
 

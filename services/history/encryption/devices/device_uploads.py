@@ -11,10 +11,10 @@ from chatterbox.wire.encryption.key_api import DeviceState, DeviceUpload, OwnDev
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.text_rules import timestamp
-from services.history.device_store import LoginOfUser
 from services.history.encryption import recipient_versions
-from services.history.encryption.devices import device_table, list_store, one_time_keys
-from services.history.encryption.devices.device_table import DeviceRow
+from services.history.encryption.device_store import LoginOfUser
+from services.history.encryption.devices import device_table, list_store, one_time_key_table
+from services.history.encryption.devices.device_table import StoredDevice
 from services.history.messages.write_transaction import WriteTransaction
 
 REPLACED_LATEST_MS = 3600 * 1000
@@ -26,6 +26,8 @@ _ADD = """
     VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?)
 """
 _BIND = "UPDATE devices SET sid = ?, username = ?, generation = ?, seen_ms = ? WHERE id = ?"
+_NEW_EPOCH = "UPDATE devices SET inbox_epoch = ? WHERE id = ?"
+"""While a device was ended it was given no keys: from another epoch it learns that it needs the key backup."""
 _COUNT = "SELECT count(*) FROM devices WHERE user_id = ? AND state <> 'removed'"
 _LEFT = """
     SELECT id FROM devices WHERE user_id = ? AND state = 'pending' AND sid = '' AND (NOT dehydrated OR created_ms < ?)
@@ -45,8 +47,8 @@ async def bind(
         await _bind(transaction, known, login, upload)
     device = await device_table.usable(transaction, login, upload.device)
     if upload.replace_one_time:
-        await one_time_keys.forget(transaction, device.id)
-    await one_time_keys.add(transaction, device.id, upload.one_time, upload.fallback, limits)
+        await one_time_key_table.forget(transaction, device.id)
+    await one_time_key_table.add(transaction, device.id, upload.one_time, upload.fallback, limits)
     [own] = await device_table.own(transaction, [device], login.sid)
     return own
 
@@ -79,7 +81,7 @@ async def _make_room(transaction: WriteTransaction, user: UserInfo, limits: Limi
         await device_table.forget(transaction, row_id)
 
 
-def _check(known: DeviceRow, sid: str, upload: DeviceUpload, *, is_proven: bool) -> None:
+def _check(known: StoredDevice, sid: str, upload: DeviceUpload, *, is_proven: bool) -> None:
     if known.state is DeviceState.REMOVED:
         raise ChatError(Code.DEVICE_REMOVED)
     if signed_part(known.keys) != signed_part(upload.keys):
@@ -94,10 +96,11 @@ def _check(known: DeviceRow, sid: str, upload: DeviceUpload, *, is_proven: bool)
         raise ChatError(Code.STORE_SUPERSEDED)
 
 
-async def _bind(transaction: WriteTransaction, known: DeviceRow, login: LoginOfUser, upload: DeviceUpload) -> None:
+async def _bind(transaction: WriteTransaction, known: StoredDevice, login: LoginOfUser, upload: DeviceUpload) -> None:
     sid = "" if known.dehydrated else login.sid
     bound = (sid, login.user.username, upload.generation, transaction.now_ms, known.id)
     await transaction.rows(_BIND, bound)
     if known.state is DeviceState.ENDED:
+        await transaction.rows(_NEW_EPOCH, (secrets.token_hex(4), known.id))
         await device_table.set_state(transaction, known.id, DeviceState.LISTED)
         await recipient_versions.note_change(transaction, known.user_id, lost=False)

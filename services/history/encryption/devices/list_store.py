@@ -15,7 +15,7 @@ from services.history.encryption import recipient_versions
 from services.history.encryption.core import device_list_rules
 from services.history.encryption.core.device_list_rules import StoredList, UploadedDevice
 from services.history.encryption.devices import device_table
-from services.history.encryption.devices.device_table import DeviceRow
+from services.history.encryption.devices.device_table import StoredDevice
 from services.history.messages.write_transaction import WriteTransaction
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ async def _tell(transaction: WriteTransaction, user: UserInfo, version: int) -> 
     )
 
 
-def _uploaded(device: DeviceRow) -> UploadedDevice:
+def _uploaded(device: StoredDevice) -> UploadedDevice:
     return UploadedDevice(
         row_id=device.id,
         device_id=device.device_id,

@@ -10,14 +10,14 @@ from chatterbox.wire.encryption.key_api import DeviceState
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import ClaimCall, ClaimedKeys
 from chatterbox.wire.limits import Limits
-from services.history.device_store import LoginOfUser
+from services.history.encryption.device_store import LoginOfUser
 from services.history.encryption.devices import (
     device_table,
     device_uploads,
     key_backups,
     key_claims,
     list_store,
-    one_time_keys,
+    one_time_key_table,
     session_ends,
 )
 from services.history.messages.write_transaction import WriteTransaction
@@ -61,7 +61,7 @@ class SqliteDeviceStore:
     async def add_one_time_keys(self, login: LoginOfUser, upload: key_api.OneTimeKeysUpload) -> list[str]:
         async def add(transaction: WriteTransaction) -> list[str]:
             device = await device_table.usable(transaction, login, upload.device)
-            return await one_time_keys.add(transaction, device.id, upload.one_time, upload.fallback, self._limits)
+            return await one_time_key_table.add(transaction, device.id, upload.one_time, upload.fallback, self._limits)
 
         return await self._writer.change(add, uses_reserve=False)
 

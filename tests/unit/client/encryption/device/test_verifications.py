@@ -10,7 +10,7 @@ import pytest
 from chatterbox.wire.encryption.device_keys import DeviceList, UserKeys, matrix_user
 from chatterbox.wire.encryption.signatures import device_hash
 from chatterbox.wire.frames.encryption import DeviceAddress
-from client.encryption.core.cross_signing import cross_signing_key, public_key, signed_by
+from client.encryption.core.cross_signatures import cross_signing_key, public_key, signed_by
 from client.encryption.core.messages.olm_payload import ReceivedToDevice
 from client.encryption.core.trust import Trust
 from client.encryption.core.verification.verification_state import VerificationEnd, VerificationNews

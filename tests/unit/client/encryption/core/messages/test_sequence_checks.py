@@ -30,8 +30,10 @@ class Reader:
 
 def sent(plan: list[tuple[str, bool]]) -> list[tuple[str, TextContent, Place]]:
     """Texts as honest devices send them: each entry is a user, and whether a new session begins."""
-    session, number, last = {}, {}, {}
-    texts = []
+    session: dict[str, str] = {}
+    number: dict[str, int] = {}
+    last: dict[str, Place] = {}
+    texts: list[tuple[str, TextContent, Place]] = []
     for username, begins in plan:
         if begins or username not in session:
             before = last.get(username)

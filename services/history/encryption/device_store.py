@@ -1,6 +1,6 @@
 """The port of history to what it stores about devices and their keys. Every write is one transaction.
 
-`encryption/devices/sqlite_device_store.py` implements it. Every implementation passes the suite in
+`devices/sqlite_device_store.py` implements it. Every implementation passes the suite in
 `tests/contract/test_device_store.py`. Callers have checked forms and signatures.
 """
 

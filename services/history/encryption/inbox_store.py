@@ -1,6 +1,6 @@
 """The port of history to recipients, shared keys and to-device messages: every write is one transaction.
 
-`encryption/delivery/sqlite_inbox_store.py` implements it. Every implementation passes the suite in
+`delivery/sqlite_inbox_store.py` implements it. Every implementation passes the suite in
 `tests/contract/test_inbox_store.py`.
 """
 

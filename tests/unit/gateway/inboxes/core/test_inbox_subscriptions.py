@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from chatterbox.wire.frames import ToDeviceKind
 from chatterbox.wire.history_api import DeviceInbox, InboxPage, StoredToDevice
 from chatterbox.wire.position import Position
-from services.gateway.inboxes.core.inbox_readers import InboxReader, InboxReaders
+from services.gateway.inboxes.core.inbox_subscriptions import InboxSubscription, InboxSubscriptions
 
 
-def reader(connection: str, inbox: int = 7, at: int = 0, head: int = 0) -> InboxReader[str]:
+def reader(connection: str, inbox: int = 7, at: int = 0, head: int = 0) -> InboxSubscription[str]:
     opened = DeviceInbox(inbox=inbox, at=Position("e", at), head=head)
-    return InboxReader(connection, f"DEVICE{inbox:04}", opened)
+    return InboxSubscription(connection, f"DEVICE{inbox:04}", opened)
 
 
 def stored(offset: int) -> StoredToDevice:
@@ -22,7 +22,7 @@ def page(*offsets: int, head: int) -> InboxPage:
     return InboxPage("e", [stored(offset) for offset in offsets], head)
 
 
-class TestInboxReader:
+class TestInboxSubscription:
     def test_messages_that_were_pushed_already_are_left_out_of_a_page(self) -> None:
         one = reader("a", at=4, head=6)
         assert [message.offset for message in one.missing(page(3, 4, 5, 6, head=6))] == [5, 6]
@@ -45,9 +45,9 @@ class TestInboxReader:
         assert (one.pushed, one.is_behind) == (4, False)
 
 
-class TestInboxReaders:
+class TestInboxSubscriptions:
     def test_an_inbox_is_open_until_its_last_connection_is_closed(self) -> None:
-        readers: InboxReaders[str] = InboxReaders()
+        readers: InboxSubscriptions[str] = InboxSubscriptions()
         readers.add(reader("a"))
         readers.add(reader("b"))
         readers.forget("a")
@@ -57,21 +57,21 @@ class TestInboxReaders:
         assert (len(readers), readers.inboxes, "b" in readers) == (0, [], False)
 
     def test_opening_an_inbox_again_begins_at_the_new_position(self) -> None:
-        readers: InboxReaders[str] = InboxReaders()
+        readers: InboxSubscriptions[str] = InboxSubscriptions()
         readers.add(reader("a", at=9, head=9))
         readers.add(reader("a", at=4, head=9))
         assert [each.pushed for each in readers.of_inbox(7)] == [4]
         assert [each.pushed for each in readers.of_connection("a")] == [4]
 
     def test_an_inbox_that_does_not_exist_any_more_is_closed_and_others_stay(self) -> None:
-        readers: InboxReaders[str] = InboxReaders()
+        readers: InboxSubscriptions[str] = InboxSubscriptions()
         for each in (reader("a", 7), reader("a", 8), reader("b", 7)):
             readers.add(each)
         assert sorted(readers.close(7)) == ["a", "b"]
         assert (readers.inboxes, "a" in readers, "b" in readers) == ([8], True, False)
 
     def test_hints_name_the_inboxes_that_have_something_to_push(self) -> None:
-        readers: InboxReaders[str] = InboxReaders()
+        readers: InboxSubscriptions[str] = InboxSubscriptions()
         readers.add(reader("a", 7, at=3, head=3))
         readers.add(reader("b", 8, at=3, head=3))
         assert readers.note_heads([(7, 3), (8, 4), (9, 5)]) == [8]
@@ -85,7 +85,7 @@ class TestInboxReaders:
         )
     )  # fmt: skip
     def test_both_indexes_always_agree(self, steps: list[tuple[str, str, int]]) -> None:
-        readers: InboxReaders[str] = InboxReaders()
+        readers: InboxSubscriptions[str] = InboxSubscriptions()
         expected: set[tuple[str, int]] = set()
         for step, connection, inbox in steps:
             if step == "open":

@@ -8,7 +8,7 @@ from chatterbox.wire.history_api import DeviceInbox, InboxPage, StoredToDevice
 C = TypeVar("C")
 
 
-class InboxReader(Generic[C]):
+class InboxSubscription(Generic[C]):
     """An inbox that a connection opened: what follows `pushed`, up to `head`, is still to be pushed."""
 
     __slots__ = ("connection", "device", "epoch", "head", "inbox", "pushed")
@@ -44,12 +44,12 @@ class InboxReader(Generic[C]):
             self.note_pushed(page.head)
 
 
-class InboxReaders(Generic[C]):
+class InboxSubscriptions(Generic[C]):
     """The readers of one gateway, by inbox and by connection."""
 
     def __init__(self) -> None:
-        self._of_inbox: dict[int, tuple[InboxReader[C], ...]] = {}
-        self._of_connection: dict[C, tuple[InboxReader[C], ...]] = {}
+        self._of_inbox: dict[int, tuple[InboxSubscription[C], ...]] = {}
+        self._of_connection: dict[C, tuple[InboxSubscription[C], ...]] = {}
 
     def __len__(self) -> int:
         """How many inboxes are open."""
@@ -64,13 +64,13 @@ class InboxReaders(Generic[C]):
         """The ids of the open inboxes."""
         return list(self._of_inbox)
 
-    def of_inbox(self, inbox: int) -> Sequence[InboxReader[C]]:
+    def of_inbox(self, inbox: int) -> Sequence[InboxSubscription[C]]:
         return self._of_inbox.get(inbox, ())
 
-    def of_connection(self, connection: C) -> Sequence[InboxReader[C]]:
+    def of_connection(self, connection: C) -> Sequence[InboxSubscription[C]]:
         return self._of_connection.get(connection, ())
 
-    def add(self, reader: InboxReader[C]) -> None:
+    def add(self, reader: InboxSubscription[C]) -> None:
         """Open an inbox on a connection; if it has it open already, begin again at the new position."""
         alone = (reader,)  # shared by both: most connections have one inbox, and most inboxes one connection
         others = [each for each in self.of_inbox(reader.inbox) if each.connection is not reader.connection]
@@ -93,7 +93,7 @@ class InboxReaders(Generic[C]):
                 self._of_connection.pop(reader.connection, None)
         return [reader.connection for reader in readers]
 
-    def _drop(self, reader: InboxReader[C]) -> None:
+    def _drop(self, reader: InboxSubscription[C]) -> None:
         if others := tuple(each for each in self.of_inbox(reader.inbox) if each is not reader):
             self._of_inbox[reader.inbox] = others
         else:
