@@ -103,6 +103,8 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
             from client.commands.keys import decrypt_command
 
             return decrypt_command.decrypt(context)
+        case "send" if arguments.accept_keys:
+            _accept_keys(context, arguments.room, arguments.accept_keys)
         case "unread":
             from client.commands import unread_command
 
@@ -124,6 +126,19 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
         case "delete-room":
             return room_commands.delete_room(context, room_name(arguments.room), confirmed=arguments.yes)
     return asyncio.run(_run_connected(context, arguments))
+
+
+def _accept_keys(context: "ClientContext", room: str, digits: str) -> None:
+    """Take new keys of the recipient, if they have the safety number that was given."""
+    from client.commands.keys.contact_keys import accept_by_number
+    from client.commands.keys.key_output import ask_passphrase
+    from client.net.keys.key_workspace import key_workspace
+
+    if not room.startswith("@"):
+        raise UsageError("--accept-keys is for messages to a user: chatterbox send @USERNAME TEXT")
+    with key_workspace(context, creates=True, ask_passphrase=ask_passphrase) as workspace:
+        workspace.own.set_up()
+        accept_by_number(workspace, room.removeprefix("@"), digits)
 
 
 def _run_keys(context: "ClientContext", arguments: argparse.Namespace) -> ExitCode:
