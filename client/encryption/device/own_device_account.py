@@ -137,7 +137,7 @@ class OwnDeviceAccount:
         if self.result.standing is not Standing.READY:
             return _OBSTACLES[self.result.standing]
         if self._wants_recovery_key and not self.is_postponed and self._recovery is not None:
-            return None if self._recovery.is_made(transaction) else WaitReason.NO_RECOVERY_KEY
+            return None if self._recovery.is_settled(transaction) else WaitReason.NO_RECOVERY_KEY
         return None
 
     async def beat(self) -> None:
