@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import msgspec
 
@@ -250,6 +251,8 @@ class EncryptionShell:
             case events.KeepEncryptedDirects(encrypted):
                 if self._support is not None:
                     self._support.directs.save(encrypted)
+            case _:
+                assert_never(effect)
 
     def forget(self, key: str, *, stored: bool) -> None:
         """A message of the outbox was stored or given up, or its text changed before it was ever sent."""

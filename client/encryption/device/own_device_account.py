@@ -21,7 +21,7 @@ from client.net.keys_api import KeysApi
 UPKEEP_S = 5.0
 """Time between two looks at what waits for the backup, and at whether this device was let in (seconds)."""
 FULL_EVERY = 120
-"""Every so many looks, the server is asked in any case."""
+"""After this many looks, the server is asked in any case."""
 FINISH_S = 5.0
 """How long the end of a run may wait for the backup (seconds)."""
 _OBSTACLES = {
