@@ -74,13 +74,14 @@ def _objects(line: bytes, number: int) -> list[Fields]:
 
 
 def as_message(fields: Fields) -> Message:
-    """The message of an object with `epoch` and `offset`, as `GET /messages` has it, or with `at`, as frames have it.
+    """The message of an object as `GET /messages` has it (`id`, `epoch`, `offset`), or as frames have it.
 
     Raises `KeyError`, `TypeError` or `msgspec.ValidationError`.
     """
     at = fields["at"] if "at" in fields else {"epoch": fields["epoch"], "offset": fields["offset"]}
+    number = fields["message_id"] if "message_id" in fields else fields["id"]
     known = {name: value for name, value in fields.items() if name in Message.__struct_fields__ and value is not None}
-    return msgspec.convert({**known, "type": "message", "at": at}, Message)
+    return msgspec.convert({**known, "type": "message", "at": at, "message_id": number}, Message)
 
 
 class PageDecrypter:

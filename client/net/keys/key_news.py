@@ -28,7 +28,7 @@ def setup_lines(result: DeviceSetupResult) -> list[str]:
 
 
 def key_news_lines(user: TrustedUser) -> list[str]:
-    """What is told once of a user whose keys changed, or of whom the server shows wrong ones."""
+    """What is told once of a user whose keys changed, or whose keys the server shows wrongly."""
     if not user.is_news:
         return []
     match user.problem:
