@@ -28,6 +28,11 @@ async def problems(world: "World", logged: list[str]) -> list[str]:
     """Everything that is wrong, one sentence each."""
     await schedule.heal(world)
     found = [*_stored_twice(world), *_indexes_used_twice(world), *_words_in_clear(world, logged)]
+    found += [
+        f"E1: {device.name} can't send {len(device.outbox)} texts"
+        for device in world.devices
+        if device.outbox and not device.is_dead and not device.is_out and device.may_encrypt and not world.with_restores
+    ]
     for device in world.devices:
         found += await _unreadable_or_leaked(world, device)
     return found
