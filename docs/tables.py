@@ -220,6 +220,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "transcript:changes": _transcript("changes"),
     "transcript:profiles": _transcript("profiles", "http_transcripts"),
     "transcript:files": _transcript("files"),
+    "transcript:encryption": _transcript("encryption"),
 }
 
 FILES: dict[Path, Callable[[], str]] = {

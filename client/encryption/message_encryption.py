@@ -1,4 +1,4 @@
-"""What the connection asks of encryption: the port between `client.net` and the facade `client.encryption.encryption`.
+"""What the connection asks of encryption: the port between `client.net` and the facade `Encryption`.
 
 All of it may be called in the event loop only. The work on the key store happens in a thread.
 """
@@ -14,6 +14,7 @@ from client.encryption.core.trust import DecryptedMessage
 
 if TYPE_CHECKING:
     from client.encryption.device.verification_runner import VerificationRunner
+
 
 @dataclass(frozen=True, slots=True)
 class EncryptedRoom:
@@ -44,7 +45,7 @@ class EncryptedContent:
 
 
 class WaitReason(StrEnum):
-    """Why a message can't be encrypted now. Each has a sentence and a next step in `client.text.encryption_text`."""
+    """Why a message can't be encrypted now. `client.text.encryption` has a sentence for each."""
 
     NO_KEYS = "no_keys"
     """A member has no device that can read yet."""
@@ -89,6 +90,9 @@ class MessageEncryption(Protocol):
 
     def stop(self) -> None:
         """The connection is lost."""
+
+    async def close(self) -> None:
+        """The run ends: finish what was begun."""
 
     def take(self, push: EncryptionPush) -> None:
         """Take a push, at once."""

@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
 from chatterbox.wire.frames import Welcome
-from client.encryption.core.olm_payload import ReceivedToDevice
+from client.encryption.core.messages.olm_payload import ReceivedToDevice
 from client.encryption.message_encryption import WaitReason
 from client.encryption.store.key_store import StoreTransaction
 

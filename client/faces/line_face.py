@@ -40,8 +40,8 @@ from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.change_text import changes_of, done_line
-from client.text.encrypted_message_text import encryption_words
-from client.text.encryption_text import UnreadableRun, with_unreadable_runs
+from client.text.encryption.encrypted_message_text import encryption_words
+from client.text.encryption.encryption_text import UnreadableRun, with_unreadable_runs
 from client.text.file_text import summary
 from client.text.people_text import unknown_person, whois_lines
 from client.text.room_names import shown_room

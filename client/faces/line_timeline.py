@@ -6,7 +6,7 @@ from datetime import date, tzinfo
 from chatterbox.wire.frames import AttachedFile, Message
 from client.encryption.core.trust import DecryptedMessage
 from client.text.change_text import answers, marks_of
-from client.text.encrypted_message_text import notices_of
+from client.text.encryption.encrypted_message_text import notices_of
 from client.text.file_text import file_lines, save_command
 from client.text.line_wrap import NOTICE, hang
 from client.text.local_time import time_of

@@ -96,6 +96,7 @@ class ChatConnection:
         finally:
             for timer in self._timers:
                 timer.cancel()
+            await self._encryption.close()
         if self._bug is not None:
             raise self._bug
         return self._ended

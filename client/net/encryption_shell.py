@@ -95,6 +95,11 @@ class EncryptionShell:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def close(self) -> None:
+        """The run ends."""
+        if self._encryption is not None:
+            await self._encryption.close()
+
     async def take(self, frame: frames.ServerFrame) -> None:
         """Take a frame from the socket."""
         if isinstance(frame, _PUSHES):
@@ -249,7 +254,7 @@ class EncryptionShell:
             self._encryption.forget(key, stored=stored)
 
     async def _encrypt(self, effect: events.EncryptContent) -> None:
-        from client.text.encryption_text import waiting_line  # only connections with encrypted rooms need it
+        from client.text.encryption.encryption_text import waiting_line  # only connections with encrypted rooms need it
 
         try:
             encryption = await self.ready()

@@ -14,7 +14,9 @@ from client.net.encryption_shell import EncryptionSupport
 from client.store.session_file import SavedSession
 
 if TYPE_CHECKING:
+    from client.encryption.device.device_setup import DeviceSetupResult
     from client.encryption.device.own_keys import OwnKeys
+    from client.encryption.store.key_store import KeyStore
     from client.net.keys_api import KeysApi
 
 
@@ -32,11 +34,11 @@ def encryption_support(
 
 def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> Callable[[], MessageEncryption]:
     def make() -> MessageEncryption:
+        from client.encryption.client_encryption import Encryption
         from client.encryption.device.device_approval import USER_SECRETS, SecretsExchange
         from client.encryption.device.own_device_account import OwnDeviceAccount
         from client.encryption.device.own_keys import OwnKeys
         from client.encryption.device.trusted_users import TrustedUsers
-        from client.encryption.encryption import Encryption
         from client.encryption.store.store_key import key_store_path, open_key_store
         from client.encryption.store_worker import StoreWorker
         from client.net.keys_api import KeysApi
@@ -50,8 +52,11 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
             store = open_key_store(home, server, username)
             return OwnKeys(store, api, username=name, session=login_session, now_ms=_now_ms)
 
-        account = OwnDeviceAccount(open_api, open_keys, wants_recovery_key=is_typed)
-        worker = StoreWorker(lambda: open_key_store(home, server, username))
+        def open_store() -> "KeyStore":
+            return open_key_store(home, server, username)
+
+        account = OwnDeviceAccount(open_api, open_keys, open_store, wants_recovery_key=is_typed)
+        worker = StoreWorker(open_store)
         locks = key_store_path(home, server, username).with_suffix(".locks")
         encryption = Encryption(worker, account, TrustedUsers(_now_ms), locks=locks, now_ms=_now_ms)
         exchange = SecretsExchange(encryption.trusted)
@@ -61,6 +66,13 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
             content = await worker.run(lambda transaction: exchange.secrets_for(transaction, identity))
             await encryption.send_to_device([DeviceAddress(identity.username, device)], USER_SECRETS, content)
 
+        def note_result(result: "DeviceSetupResult") -> None:
+            if result.may_encrypt:
+                encryption.on_readiness()
+
+        account.on_result = note_result
+        account.on_restored = encryption.keys_arrived
+        encryption.before_close = account.finish
         encryption.handle(USER_SECRETS, exchange.take)
         encryption.verification.approve = approve
         return encryption

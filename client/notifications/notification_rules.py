@@ -20,7 +20,7 @@ from client.core.read_state.room_read_state import EVERYBODY
 from client.encryption.core.trust import DecryptedMessage
 from client.notifications.mentions import names
 from client.notifications.notification import NotableMessage, NotifyReason
-from client.text.encryption_text import first_message_line
+from client.text.encryption.encryption_text import first_message_line
 
 RESET_S = 1.0
 """How long after a reset of a room's history its messages count as read again, not as new (seconds)."""

@@ -161,10 +161,14 @@ class TestDevices:
     ) -> None:
         device = ada.device()
         await opened.list_devices(ada, device)
+        before = await opened.bind(device)
         await opened.store.end_device(ADA, device.id)
         assert await opened.states(ADA) == {device.id: DeviceState.ENDED}
         assert await refusal(opened.bind(device, is_proven=True)) is Code.DEVICE_UNBOUND
-        assert (await opened.bind(device, "s-2", is_proven=True)).state is DeviceState.LISTED
+        back = await opened.bind(device, "s-2", is_proven=True)
+        assert back.state is DeviceState.LISTED
+        assert before.inbox.epoch != back.inbox.epoch, "it would not learn that it missed keys meanwhile"
+        assert (await opened.bind(device, "s-2")).inbox.epoch == back.inbox.epoch
 
     async def test_a_pending_device_that_its_owner_ended_is_removed_for_ever(
         self, opened: OpenedDevices, ada: KeyUser
@@ -416,6 +420,22 @@ class TestOneTimeKeys:
         assert (await opened.store.own_devices(LOGIN)).devices[0].fallback_used
         await opened.store.add_one_time_keys(LOGIN, OneTimeKeysUpload(device=device.id, fallback=device.fallback()))
         assert not (await opened.store.own_devices(LOGIN)).devices[0].fallback_used
+
+    async def test_a_store_that_lost_its_keys_replaces_those_that_the_server_has(
+        self, opened: OpenedDevices, ada: KeyUser, bob: KeyUser
+    ) -> None:
+        device, asker = ada.device(), bob.device()
+        lost = device.one_time(2)
+        upload = device.upload(one_time=lost, fallback=device.fallback())
+        await opened.store.bind_device(LOGIN, upload, is_proven=False)
+        await opened.store.store_list(ADA, ada.list([device]))
+        [name, _] = lost
+        [new] = device.one_time(1).values()
+        upload = msgspec.structs.replace(device.upload(one_time={name: new}), replace_one_time=True)
+        own = await opened.store.bind_device(LOGIN, upload, is_proven=False)
+        assert own.one_time == [name]
+        await opened.bind(asker)
+        assert [each.key for each in (await claim(opened.store, asker, device)).keys] == [new]
 
     async def test_keys_of_a_removed_device_are_gone(self, opened: OpenedDevices, ada: KeyUser, bob: KeyUser) -> None:
         device, kept, asker = ada.device(), ada.device(), bob.device()

@@ -3,10 +3,14 @@
 import secrets
 from typing import Any
 
-from client.encryption.core import sas_crypto, sas_verification
-from client.encryption.core.sas_verification import PREFIX, VerificationStep
-from client.encryption.core.verification_state import Comparison
-from client.encryption.core.verification_state import Party, VerificationEnd, VerificationPhase, VerificationState
+from client.encryption.core.verification import sas_crypto, sas_verification
+from client.encryption.core.verification.sas_verification import PREFIX, Comparison, VerificationStep
+from client.encryption.core.verification.verification_state import (
+    Party,
+    VerificationEnd,
+    VerificationPhase,
+    VerificationState,
+)
 from tests.interop.meeting import OURS, THEIRS, Meeting
 
 NOW_MS = 0

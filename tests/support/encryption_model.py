@@ -44,14 +44,14 @@ from chatterbox.wire.frames.encryption import (
 )
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
-from client.encryption import one_time_keys
+from client.encryption.client_encryption import Encryption
 from client.encryption.command_link import LinkBroken
-from client.encryption.core.cross_signing import cross_signing_key, public_key, signed_by
+from client.encryption.core.cross_signatures import cross_signing_key, public_key, signed_by
 from client.encryption.core.trust import DecryptedMessage
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUsers
-from client.encryption.encryption import Encryption
 from client.encryption.message_encryption import EncryptedContent, EncryptedRoom, PlainContent, WaitReason
+from client.encryption.sessions import own_one_time_keys
 from client.encryption.store.key_store import KEY_BYTES, KeyStore, StoreTransaction
 from client.encryption.store_worker import StoreWorker
 
@@ -457,11 +457,11 @@ class ModelDevice:
             identity = DeviceIdentity.create(transaction, self.user.user_id, self.user.username)
             self.public_keys = identity.device_keys(transaction)
             self.id = identity.device_id
-            upload = one_time_keys.prepare(transaction, identity, (), fallback_used=True)
+            upload = own_one_time_keys.prepare(transaction, identity, (), fallback_used=True)
             assert upload is not None
             self.server.one_time[self.address] = dict(upload.one_time)
             self.server.fallback[self.address] = dict(upload.fallback)
-            one_time_keys.uploaded(transaction, identity, upload)
+            own_one_time_keys.uploaded(transaction, identity, upload)
 
         await self.store.run(made)
 

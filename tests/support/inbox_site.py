@@ -10,7 +10,7 @@ from chatterbox.wire.broker_events import SIGNALS, decode_signal
 from chatterbox.wire.frames.encryption import DeviceAddress, OutgoingToDevice, ToDeviceKind, Withheld
 from chatterbox.wire.history_api import Append
 from chatterbox.wire.position import Position
-from services.history.inbox_store import InboxStore
+from services.history.encryption.inbox_store import InboxStore
 from services.history.messages.writer import Writer
 from services.history.sqlite_store import SqliteStore
 from tests.support import device_rows

@@ -7,7 +7,7 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any, TypeVar
 
-from client.encryption.core.olm_payload import ReceivedToDevice
+from client.encryption.core.messages.olm_payload import ReceivedToDevice
 from client.encryption.device.device_approval import USER_SECRETS
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetupResult

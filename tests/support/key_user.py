@@ -10,7 +10,7 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.encryption.device_keys import CrossSigningKey, DeviceKeys, DeviceList, SignedKey, matrix_user
 from chatterbox.wire.encryption.key_api import DeviceListUpload, DeviceUpload
 from chatterbox.wire.encryption.signatures import binding_proof, device_hash
-from client.encryption.core.cross_signing import cross_signing_key, public_key, signed_by
+from client.encryption.core.cross_signatures import cross_signing_key, public_key, signed_by
 from client.encryption.device.device_identity import account_keys, account_signed, new_device_id
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 import msgspec
 from websockets.exceptions import ConnectionClosed
@@ -34,7 +35,7 @@ class SocketLink:
         answer = await asyncio.wait_for(reply, REPLY_S)
         if isinstance(answer, frames.ErrorFrame):
             raise ChatError(Code(answer.code), answer.detail)
-        return answer  # type: ignore[return-value]
+        return cast("EncryptionReply", answer)
 
     async def listen(self) -> None:
         with suppress(ConnectionClosed):

@@ -58,6 +58,9 @@ PROOFS = {
     "test_bytes_stay_within_the_cap_whatever_changes_and_whoever_types",
     20: "tests/unit/history/core/test_person_record.py::test_two_records_of_the_same_version_are_seen_alike",
     21: "tests/contract/test_history_store.py::test_files_of_a_deleted_message_are_erased_until_that_is_acknowledged",
+    22: "tests/unit/history/encryption/test_readable_messages.py::"
+    "test_the_recipients_of_a_room_can_read_its_messages_and_no_other_device_can",
+    23: "tests/contract/test_inbox_store.py::test_messages_are_kept_in_order_until_they_are_taken",
 }
 """By the number of an invariant in ARCHITECTURE.md: a test about it."""
 

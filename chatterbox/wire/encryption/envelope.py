@@ -16,6 +16,7 @@ DEVICE_CHARS = 10
 _DEVICE = re.compile(rf"[A-Z2-7]{{{DEVICE_CHARS}}}", re.ASCII)
 _SESSION = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _BODY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_ENVELOPE = re.compile(rf"{ALGORITHM}\.({_DEVICE.pattern})\.({_SESSION.pattern})\.({_BODY.pattern})", re.ASCII)
 
 
 class Envelope(NamedTuple):
@@ -39,17 +40,17 @@ def parse(text: str, max_bytes: int) -> Envelope:
     """
     if len(text) > max_bytes:
         raise ChatError(Code.ENVELOPE_INVALID, f"An encrypted message has at most {max_bytes} bytes.")
+    if found := _ENVELOPE.fullmatch(text):
+        return Envelope(*found.groups())
     algorithm, *parts = text.split(".")
     if algorithm != ALGORITHM or len(parts) != 3:
         raise ChatError(Code.ENVELOPE_INVALID, f"An encrypted message looks like {ALGORITHM}.DEVICE.SESSION.BODY.")
-    device, session, body = parts
+    device, session, _ = parts
     if not _DEVICE.fullmatch(device):
         raise ChatError(Code.ENVELOPE_INVALID, f"The device must be {DEVICE_CHARS} characters of A-Z and 2-7.")
     if not _SESSION.fullmatch(session):
         raise ChatError(Code.ENVELOPE_INVALID, "The session must be 43 characters of base64url.")
-    if not _BODY.fullmatch(body):
-        raise ChatError(Code.ENVELOPE_INVALID, "The body must be base64url without padding.")
-    return Envelope(device, session, body)
+    raise ChatError(Code.ENVELOPE_INVALID, "The body must be base64url without padding.")
 
 
 def is_device_id(text: str) -> bool:

@@ -19,5 +19,5 @@ class EncryptionPolicy(StrEnum):
         return self is EncryptionPolicy.DIRECT
 
 
-DEFAULT_POLICY = EncryptionPolicy.ALLOWED
+DEFAULT_POLICY = EncryptionPolicy.DIRECT
 """The policy of a server whose operator set none."""

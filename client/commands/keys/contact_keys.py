@@ -7,16 +7,16 @@ from client.commands.keys.key_output import tell
 from client.commands.keys.key_workspace import KeyWorkspace
 from client.commands.prompts import ask
 from client.encryption.core.known_keys import VerifiedFirst
-from client.encryption.core.safety_number import normalized
 from client.encryption.core.trust import Trust
-from client.encryption.core.verification_state import VerificationEnd
+from client.encryption.core.verification.safety_number import normalized
+from client.encryption.core.verification.verification_state import VerificationEnd
 from client.encryption.device.trusted_users import TrustedUser
 from client.failures import ExitCode, KeysChanged
 from client.output import print_result
-from client.text.encryption_text import header_words, key_change_lines, keys_changed_refusal
+from client.text.encryption.encryption_text import header_words, key_change_lines, keys_changed_refusal
+from client.text.encryption.shell_words import for_shell
+from client.text.encryption.verification_text import ended_lines, safety_number_lines
 from client.text.sanitize import inert_name
-from client.text.shell_words import for_shell
-from client.text.verification_text import ended_lines, safety_number_lines
 
 YES, NO = {"y", "yes"}, {"n", "no"}
 

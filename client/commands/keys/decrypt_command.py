@@ -17,16 +17,16 @@ from chatterbox.wire.frames import Message
 from chatterbox.wire.limits import Limits
 from client.commands.keys.key_workspace import KeyWorkspace, key_workspace
 from client.context import ClientContext
-from client.encryption.core.room_window import RoomWindow
+from client.encryption.core.messages.room_window import RoomWindow
 from client.encryption.core.trust import DecryptedMessage
 from client.encryption.message_encryption import EncryptedRoom
-from client.encryption.room_reader import RoomReader
+from client.encryption.sessions.room_reader import RoomReader
+from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction, Table
-from client.encryption.user_directory import UserDirectory
 from client.failures import ExitCode, UsageError
 from client.output import print_result, print_status
-from client.text.encryption_text import irregularity_line, unreadable_line
-from client.text.shell_words import for_shell
+from client.text.encryption.encryption_text import irregularity_line, unreadable_line
+from client.text.encryption.shell_words import for_shell
 
 PAGE = 200
 """Messages that are decrypted in one transaction."""

@@ -1,7 +1,7 @@
 """Prints what the commands about keys say, with commands as they are typed in a shell."""
 
 from client.output import print_result
-from client.text.shell_words import for_shell
+from client.text.encryption.shell_words import for_shell
 
 
 def tell(sentence: str) -> None:

@@ -18,9 +18,9 @@ from client.encryption.device.device_setup import DeviceSetupResult, Standing
 from client.encryption.device.recovery import new_recovery_key
 from client.failures import ExitCode, Failure, ServerRefused, UsageError
 from client.output import print_status
-from client.text import keys_text
-from client.text.encryption_text import STORE_CLONED, STORE_IN_USE
-from client.text.shell_words import for_shell
+from client.text.encryption import keys_text
+from client.text.encryption.encryption_text import STORE_CLONED, STORE_IN_USE
+from client.text.encryption.shell_words import for_shell
 
 
 def init(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
@@ -61,6 +61,7 @@ def recover(workspace: KeyWorkspace) -> ExitCode:
     if result.standing not in {Standing.READY, Standing.PENDING}:
         _usable(result)
     recovered = workspace.own.recovery.recover(identity, ask_recovery_key("Recovery key: "), _progress)
+    workspace.own.keep_up(workspace.own.set_up())
     for line in keys_text.recovered_lines(len(recovered.restored.arrived), recovered.restored.bad):
         tell(line)
     return ExitCode.OK

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from client.commands.prompts import ask_secret
 from client.context import ClientContext
-from client.encryption.core.safety_number import safety_number
+from client.encryption.core.verification.safety_number import safety_number
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.own_keys import OwnKeys
 from client.encryption.device.trusted_users import TrustedUser

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client.commands.keys import contact_keys, key_files, key_setup, own_devices
-from client.commands.keys.key_checks import doctor
+from client.commands.keys.key_diagnosis import doctor
 from client.commands.keys.key_workspace import KeyWorkspace, key_workspace
 from client.context import ClientContext
 from client.failures import ExitCode, UsageError

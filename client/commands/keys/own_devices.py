@@ -6,12 +6,19 @@ from collections.abc import Sequence
 from chatterbox.wire.encryption.key_api import DeviceState, OwnDevice
 from client.commands.keys.key_output import tell
 from client.commands.keys.key_workspace import KeyWorkspace
+from client.encryption.device import backup_queue
 from client.encryption.device.device_identity import DeviceIdentity
-from client.encryption.store.key_store import Table
 from client.encryption.store.store_key import Protection, protection
 from client.failures import ExitCode
 from client.output import print_result
-from client.text.keys_text import DEVICE_REMOVED, DeviceRow, KeysState, device_line, new_device_lines, status_line
+from client.text.encryption.keys_text import (
+    DEVICE_REMOVED,
+    KeysState,
+    ShownDevice,
+    device_line,
+    new_device_lines,
+    status_line,
+)
 
 _PROTECTIONS = {
     Protection.KEYRING: "The key store is protected by the keyring of this system.",
@@ -27,12 +34,13 @@ def status(workspace: KeyWorkspace, *, as_json: bool) -> ExitCode:
     identity = workspace.identity
     at_server, header = workspace.api.devices(), workspace.api.backup()
     with workspace.store.transaction() as transaction:
-        waiting = len(transaction.names(Table.BACKUP_QUEUE))
+        waiting = backup_queue.waiting(transaction)
+        has_backup = bool(identity.secrets(transaction).item_keys)
     present = [each for each in at_server.devices if not each.dehydrated]
     state = KeysState(
         devices=sum(each.state in {DeviceState.LISTED, DeviceState.ASLEEP} for each in present),
         pending=sum(each.state is DeviceState.PENDING for each in present),
-        recovery_key=header is not None,
+        recovery_key=has_backup or (header is not None and not _is_listed(identity, present)),
         backup_waiting=waiting,
     )
     kept = protection(workspace.context.home, workspace.context.server, workspace.session.username)
@@ -62,8 +70,12 @@ def devices(workspace: KeyWorkspace, *, as_json: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def row_of(device: OwnDevice, identity: DeviceIdentity) -> DeviceRow:
-    return DeviceRow(
+def _is_listed(identity: DeviceIdentity, present: Sequence[OwnDevice]) -> bool:
+    return any(each.device == identity.device_id and each.state is DeviceState.LISTED for each in present)
+
+
+def row_of(device: OwnDevice, identity: DeviceIdentity) -> ShownDevice:
+    return ShownDevice(
         device.device,
         device.state,
         seen=device.seen,

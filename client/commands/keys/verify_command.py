@@ -15,15 +15,15 @@ from client.core import notes
 from client.core.client_state import ClientState
 from client.core.events import AwaySet
 from client.encryption.command_link import LinkBroken
-from client.encryption.core.verification_state import VerificationEnd, VerificationNews
+from client.encryption.core.verification.verification_state import VerificationEnd, VerificationNews
 from client.encryption.device.verification_runner import VerificationRunner
 from client.encryption.message_encryption import EncryptionWaits
 from client.faces.pipe_faces import failure_of
 from client.failures import ExitCode, Failure, ServerRefused, unreachable
 from client.net.chat_connection import ChatConnection
 from client.net.encryption_support import encryption_support
-from client.text import verification_text
-from client.text.keys_text import approval_line
+from client.text.encryption import verification_text
+from client.text.encryption.keys_text import approval_line
 from client.text.sanitize import inert
 
 _GOOD = {VerificationEnd.VERIFIED, VerificationEnd.DEVICE_VERIFIED}
@@ -140,7 +140,7 @@ class _Talk:
             await runner.approve(news.device, news.device_key)
             tell(approval_line(news.device))
             return ExitCode.OK
-        for line in verification_text.ended_lines(news.end, news.username) if news.end else ():
+        for line in verification_text.news_lines(news):
             tell(line)
         return ExitCode.OK if news.end in _GOOD else ExitCode.REFUSED
 

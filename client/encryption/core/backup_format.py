@@ -28,7 +28,7 @@ _ITEM_INFO = b"chatterbox key backup item"
 _ID_INFO = b"chatterbox key backup item id"
 
 
-class BackupError(ValueError):
+class KeyBackupError(ValueError):
     """A header or item can't be decrypted: another recovery key, or it was damaged, exchanged or planted."""
 
 
@@ -66,16 +66,16 @@ def encrypt_header(recovery_key: bytes, user_id: int, version: int, header: Back
 
 
 def decrypt_header(recovery_key: bytes, user_id: int, version: int, text: str) -> BackupSecrets:
-    """The inverse of `encrypt_header`; raises `BackupError`. Any text is an input."""
+    """The inverse of `encrypt_header`; raises `KeyBackupError`. Any text is an input."""
     if not text.startswith(_HEADER):
-        raise BackupError("the header has a format that this version does not know")
+        raise KeyBackupError("the header has a format that this version does not know")
     cipher = AESGCM(derived(recovery_key, None, _HEADER_INFO))
     try:
         stored = from_base64url(text.removeprefix(_HEADER))
         plain = cipher.decrypt(stored[:NONCE_BYTES], stored[NONCE_BYTES:], _header_place(user_id, version))
         return msgspec.msgpack.decode(plain, type=BackupSecrets)
     except (InvalidTag, ValueError, msgspec.MsgspecError):
-        raise BackupError("the header does not decrypt") from None
+        raise KeyBackupError("the header does not decrypt") from None
 
 
 def item_id(item_key: bytes, kind: str, name: str) -> str:
@@ -94,7 +94,7 @@ def encrypt_item(item_key: bytes, content: ItemContent, random: bytes) -> Backup
 
 
 def decrypt_item(item_keys: tuple[bytes, ...], item: BackupItem) -> ItemContent:
-    """The inverse of `encrypt_item`, with any of the keys; raises `BackupError`. Any item is an input."""
+    """The inverse of `encrypt_item`, with any of the keys; raises `KeyBackupError`. Any item is an input."""
     try:
         stored = from_base64url(item.body)
         tag, salt, nonce, encrypted = _split(stored)
@@ -102,9 +102,9 @@ def decrypt_item(item_keys: tuple[bytes, ...], item: BackupItem) -> ItemContent:
         plain = AESGCM(derived(key, salt, _ITEM_INFO)).decrypt(nonce, encrypted, item.item.encode())
         content = msgspec.msgpack.decode(plain, type=ItemContent)
     except (InvalidTag, ValueError, StopIteration, msgspec.MsgspecError):
-        raise BackupError("an item does not decrypt") from None
+        raise KeyBackupError("an item does not decrypt") from None
     if item_id(key, content.kind, content.name) != item.item:
-        raise BackupError("an item has the id of another one")
+        raise KeyBackupError("an item has the id of another one")
     return content
 
 

@@ -10,7 +10,7 @@ import msgspec
 from chatterbox.wire.encryption.device_keys import CrossSigningKey, DeviceKeys, DeviceList, UserKeys, matrix_user
 from chatterbox.wire.encryption.key_api import DeviceListUpload
 from chatterbox.wire.encryption.signatures import device_hash
-from client.encryption.core.cross_signing import cross_signing_key, public_key, signed_by
+from client.encryption.core.cross_signatures import cross_signing_key, public_key, signed_by
 
 
 def first_list(
@@ -22,7 +22,7 @@ def first_list(
         master_key,
         self_signing_key,
         self_signing,
-        _Plan(user_id, username, 1, 1, {device.device_id: device for device in devices}),
+        ListPlan(user_id, username, 1, 1, {device.device_id: device for device in devices}),
     )
 
 
@@ -43,7 +43,7 @@ def changed_list(
         devices[dehydrated.device_id] = dehydrated
         name = dehydrated.device_id
     devices = {device_id: device for device_id, device in devices.items() if device_id not in removed}
-    plan = _Plan(
+    plan = ListPlan(
         keys.user_id,
         keys.username,
         keys.list.generation,
@@ -60,7 +60,7 @@ def renewed_list(keys: UserKeys, master: bytes, self_signing: bytes, *, remove: 
     removed = set(remove)
     master_key, self_signing_key = _cross_signing(keys.user_id, master, self_signing)
     devices = {device_id: device for device_id, device in keys.device_keys.items() if device_id not in removed}
-    plan = _Plan(
+    plan = ListPlan(
         keys.user_id,
         keys.username,
         keys.list.generation + 1,
@@ -75,7 +75,7 @@ def renewed_list(keys: UserKeys, master: bytes, self_signing: bytes, *, remove: 
 def reset_list(keys: UserKeys, master: bytes, self_signing: bytes, device: DeviceKeys) -> DeviceListUpload:
     """A new beginning with one device and a new master key; all other devices wait to be let in again."""
     master_key, self_signing_key = _cross_signing(keys.user_id, master, self_signing)
-    plan = _Plan(
+    plan = ListPlan(
         keys.user_id,
         keys.username,
         keys.list.generation + 1,
@@ -105,7 +105,9 @@ def as_user_keys(upload: DeviceListUpload, user_id: int) -> UserKeys:
     )
 
 
-class _Plan(msgspec.Struct, frozen=True):
+class ListPlan(msgspec.Struct, frozen=True):
+    """A device list before it is signed."""
+
     user_id: int
     username: str
     generation: int
@@ -121,7 +123,7 @@ def _cross_signing(user_id: int, master: bytes, self_signing: bytes) -> tuple[Cr
     return master_key, signed_by(cross_signing_key(user_id, "self_signing", self_signing), user, master)
 
 
-def _signed(master: CrossSigningKey, self_signing: CrossSigningKey, seed: bytes, plan: _Plan) -> DeviceListUpload:
+def _signed(master: CrossSigningKey, self_signing: CrossSigningKey, seed: bytes, plan: ListPlan) -> DeviceListUpload:
     user = matrix_user(plan.user_id)
     devices = {name: signed_by(_own_signature_only(keys), user, seed) for name, keys in sorted(plan.devices.items())}
     listed = DeviceList(

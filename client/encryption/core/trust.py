@@ -17,7 +17,7 @@ class Trust(StrEnum):
 
 
 class Unreadable(StrEnum):
-    """Why a message can't be read. Each has a sentence and a next step in `client.text.encryption_text`."""
+    """Why a message can't be read. Each has a sentence and a next step in `client.text.encryption.encryption_text`."""
 
     BEFORE_JOINED = "before_joined"
     BEFORE_DEVICE = "before_device"

@@ -18,11 +18,10 @@ from chatterbox.wire.encryption.key_api import DeviceListUpload, DeviceUpload
 from chatterbox.wire.frames import EncryptionCommand, EncryptionReply, ToDevice
 from chatterbox.wire.frames.encryption import Inbox, OpenInbox, Take, ToDeviceKind
 from chatterbox.wire.position import Whole
-from client.encryption import room_sessions
-from client.encryption.base64_text import from_base64
-from client.encryption.core import list_changes, olm_payload
-from client.encryption.core.cross_signing import signed_by
-from client.encryption.core.olm_payload import OlmParty, OlmPayload, OlmPayloadError
+from client.encryption.core import list_changes
+from client.encryption.core.cross_signatures import signed_by
+from client.encryption.core.messages import olm_payload
+from client.encryption.core.messages.olm_payload import OlmParty, OlmPayload, OlmPayloadError
 from client.encryption.device import backup_queue
 from client.encryption.device.backup_queue import BackupKind
 from client.encryption.device.device_identity import (
@@ -36,6 +35,8 @@ from client.encryption.device.device_identity import (
 from client.encryption.device.key_backup import KeyBackup, dehydrated_row
 from client.encryption.device.own_list import OwnList
 from client.encryption.device.trusted_users import TrustedDevice, TrustedUsers
+from client.encryption.sessions import room_sessions
+from client.encryption.sessions.base64_text import from_base64
 from client.encryption.store.key_store import KeyStore, StoreTransaction, Table
 from client.net.keys_api import KeysApi
 
@@ -48,7 +49,9 @@ _STATE = "dehydrated"
 Ask = Callable[[EncryptionCommand], Awaitable[EncryptionReply]]
 
 
-class _State(msgspec.Struct, frozen=True, kw_only=True):
+class DehydratedState(msgspec.Struct, frozen=True, kw_only=True):
+    """What this device knows of the dehydrated device."""
+
     device_id: str = ""
     """The one that this device made last."""
     made_ms: Whole = 0
@@ -85,7 +88,7 @@ class DehydratedDevice:
         """Whether this device should make a dehydrated device: there is none, or it is a week old."""
         with self._store.transaction() as transaction:
             keys, secrets = self._users.keys(transaction, identity.user_id), identity.secrets(transaction)
-            state = _state(transaction)
+            state = _stored_state(transaction)
         if keys is None or not (secrets.self_signing and secrets.item_keys):
             return False
         if not keys.list.dehydrated or (state.device_id and not state.is_listed):
@@ -98,7 +101,7 @@ class DehydratedDevice:
     def replace(self, identity: DeviceIdentity) -> str:
         """Make a dehydrated device in place of the one that is listed; returns its id. Call it again after a crash.
 
-        Its account is in the backup before it is listed: else nobody could read what is sent to it.
+        Its account is in the backup before it is listed: else no device could read what is sent to it.
         """
         with self._store.transaction() as transaction:
             device_id, account = self._made(transaction)
@@ -118,7 +121,7 @@ class DehydratedDevice:
             )
         self._list.change(identity, lambda held, secret: self._with_device(held, secret, keys))
         with self._store.transaction() as transaction:
-            _put_state(transaction, msgspec.structs.replace(_state(transaction), is_listed=True))
+            _put_state(transaction, msgspec.structs.replace(_stored_state(transaction), is_listed=True))
         return device_id
 
     def _with_device(self, held: UserKeys, secrets: UserSecrets, keys: DeviceKeys) -> DeviceListUpload | None:
@@ -128,7 +131,7 @@ class DehydratedDevice:
 
     def _made(self, transaction: StoreTransaction) -> tuple[str, vodozemac.Account]:
         """The account that is being listed, or a new one; queued for the backup."""
-        state = _state(transaction)
+        state = _stored_state(transaction)
         pickle = transaction.get(Table.META, dehydrated_row(state.device_id)) if not state.is_listed else None
         if state.device_id and pickle is not None:
             return state.device_id, vodozemac.Account.from_pickle(pickle.decode(), PICKLE_KEY)
@@ -136,14 +139,14 @@ class DehydratedDevice:
         account.generate_fallback_key()  # type: ignore[attr-defined]
         device_id = new_device_id()
         transaction.put(Table.META, dehydrated_row(device_id), account.pickle(PICKLE_KEY).encode())
-        _put_state(transaction, _State(device_id=device_id, made_ms=self._now_ms()))
+        _put_state(transaction, DehydratedState(device_id=device_id, made_ms=self._now_ms()))
         backup_queue.add(transaction, BackupKind.DEHYDRATED, device_id)
         return device_id, account
 
     def _note_other(self, device_id: str) -> None:
         """Another device made the one that is listed: from now on it is a week old in a week."""
         with self._store.transaction() as transaction:
-            _put_state(transaction, _State(device_id=device_id, made_ms=self._now_ms(), is_listed=True))
+            _put_state(transaction, DehydratedState(device_id=device_id, made_ms=self._now_ms(), is_listed=True))
 
     def forget(self, device_id: str) -> None:
         """Its messages are read and it is not listed any more: delete the account here."""
@@ -254,10 +257,10 @@ def _fallback(account: vodozemac.Account) -> dict[str, vodozemac.Curve25519Publi
     return found
 
 
-def _state(transaction: StoreTransaction) -> _State:
+def _stored_state(transaction: StoreTransaction) -> DehydratedState:
     row = transaction.get(Table.META, _STATE)
-    return _State() if row is None else msgspec.json.decode(row, type=_State)
+    return DehydratedState() if row is None else msgspec.json.decode(row, type=DehydratedState)
 
 
-def _put_state(transaction: StoreTransaction, state: _State) -> None:
+def _put_state(transaction: StoreTransaction, state: DehydratedState) -> None:
     transaction.put(Table.META, _STATE, msgspec.json.encode(state))

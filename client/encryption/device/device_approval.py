@@ -8,8 +8,8 @@ from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.encryption.key_api import DeviceListUpload, DeviceState, OwnDevice
 from chatterbox.wire.encryption.signatures import SignatureError, verify_device
 from client.encryption.core import list_changes
-from client.encryption.core.cross_signing import public_key
-from client.encryption.core.olm_payload import ReceivedToDevice
+from client.encryption.core.cross_signatures import public_key
+from client.encryption.core.messages.olm_payload import ReceivedToDevice
 from client.encryption.device import key_backup
 from client.encryption.device.device_identity import DeviceIdentity, UserSecrets
 from client.encryption.device.own_list import OwnList

@@ -13,7 +13,7 @@ import vodozemac
 from chatterbox.wire.encryption.device_keys import MEGOLM, OLM, DeviceKeys, matrix_user, signed_part
 from chatterbox.wire.encryption.envelope import DEVICE_CHARS
 from chatterbox.wire.encryption.signatures import binding_proof
-from client.encryption.core.cross_signing import Signed, signed_by, with_signature
+from client.encryption.core.cross_signatures import Signed, signed_by, with_signature
 from client.encryption.store.key_store import StoreTransaction, Table
 
 PICKLE_KEY = bytes(32)
@@ -67,7 +67,7 @@ class DeviceIdentity:
         return matrix_user(self.user_id)
 
     def account(self, transaction: StoreTransaction) -> vodozemac.Account:
-        """The Olm account. Whoever changes it saves it in the same transaction."""
+        """The Olm account. Save it in the same transaction if it changed."""
         pickle = transaction.get(Table.ACCOUNT, "account")
         assert pickle is not None  # noqa: S101 - written with the identity, in one transaction
         return vodozemac.Account.from_pickle(pickle.decode(), PICKLE_KEY)

@@ -14,13 +14,13 @@ import msgspec
 
 from chatterbox.wire.encryption.key_api import DeviceState, DeviceUpload, OwnDevice, OwnDevices
 from chatterbox.wire.errors import Code
-from client.encryption import olm_sessions, one_time_keys, room_sessions
 from client.encryption.core import store_generation
-from client.encryption.core.cross_signing import SEED_BYTES
+from client.encryption.core.cross_signatures import SEED_BYTES
 from client.encryption.core.store_generation import MAX_STEP, StoreGeneration, StoreStanding
 from client.encryption.device.device_identity import DeviceIdentity, UserSecrets
 from client.encryption.device.own_list import OwnList
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
+from client.encryption.sessions import olm_sessions, own_one_time_keys, room_sessions
 from client.encryption.store.key_store import KeyStore, StoreTransaction, Table
 from client.failures import Failure, ServerRefused
 from client.net.keys_api import KeysApi
@@ -175,7 +175,7 @@ class DeviceSetup:
         with self._store.transaction() as transaction:
             number, generation = store_generation.raised(_generation(transaction), 1 + secrets.randbelow(MAX_STEP))
             _save_generation(transaction, generation)
-            keys = one_time_keys.prepare(
+            keys = own_one_time_keys.prepare(
                 transaction,
                 identity,
                 () if mine is None or replaces else mine.one_time,
@@ -194,7 +194,7 @@ class DeviceSetup:
         with self._store.transaction() as transaction:
             _save_generation(transaction, store_generation.confirmed(_generation(transaction), number))
             if keys is not None:
-                one_time_keys.uploaded(transaction, identity, keys)
+                own_one_time_keys.uploaded(transaction, identity, keys)
         return stored
 
 

@@ -7,32 +7,33 @@ works on the key store; no transaction is held while the server is asked.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import msgspec
 
 from chatterbox.wire.encryption.key_api import MAX_BACKUP_ITEMS, BackupItem, KeyBackupHeader
 from chatterbox.wire.errors import Code
-from client.encryption import room_sessions
 from client.encryption.core import known_keys
 from client.encryption.core.backup_format import (
     ITEM_RANDOM_BYTES,
     NONCE_BYTES,
-    BackupError,
     BackupSecrets,
     ItemContent,
+    KeyBackupError,
     decrypt_header,
     decrypt_item,
     encrypt_header,
     encrypt_item,
 )
 from client.encryption.core.backup_items import BackupSession, DeviceName
-from client.encryption.core.cross_signing import public_key
+from client.encryption.core.cross_signatures import public_key
 from client.encryption.core.known_keys import KnownKey
 from client.encryption.device import backup_queue
 from client.encryption.device.backup_queue import BackupKind, QueuedItem
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_names import device_name, merge_device_name
 from client.encryption.device.trusted_users import TrustedUsers
+from client.encryption.sessions import room_sessions
 from client.encryption.store.key_store import KeyStore, StoreTransaction, Table
 from client.failures import Failure, ServerRefused
 from client.net.keys_api import KeysApi
@@ -95,7 +96,7 @@ class KeyBackup:
             raise BackupProblem("The server shows an earlier key backup than before. Ask its operator why.")
         try:
             return decrypt_header(recovery_key, identity.user_id, stored.version, stored.header), stored.version
-        except BackupError:
+        except KeyBackupError:
             raise BackupProblem("This recovery key does not open the key backup. Is there a newer one?") from None
 
     def check_header(self, identity: DeviceIdentity, header: BackupSecrets) -> None:
@@ -219,7 +220,9 @@ class KeyBackup:
                 case BackupKind.DEHYDRATED:
                     if transaction.get(Table.META, dehydrated_row(content.name)) is None:
                         transaction.put(Table.META, dehydrated_row(content.name), content.value)
-        except (BackupError, ValueError, msgspec.MsgspecError):
+                case _:
+                    assert_never(kind)
+        except (KeyBackupError, ValueError, msgspec.MsgspecError):
             restored.bad += 1
 
 
@@ -269,3 +272,5 @@ def _value(transaction: StoreTransaction, kind: BackupKind, name: str) -> bytes 
             return None if named is None else msgspec.json.encode(named)
         case BackupKind.DEHYDRATED:
             return transaction.get(Table.META, dehydrated_row(name))
+        case _:
+            assert_never(kind)

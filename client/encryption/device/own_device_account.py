@@ -2,20 +2,28 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from itertools import count
 
 from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
 from chatterbox.wire.frames import Welcome
+from client.encryption.device import backup_queue
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetupResult, Standing
-from client.encryption.device.own_keys import OwnKeys
+from client.encryption.device.own_keys import OwnKeys, Upkeep
 from client.encryption.device.recovery import Recovery
 from client.encryption.message_encryption import WaitReason
-from client.encryption.store.key_store import StoreTransaction
+from client.encryption.store.key_store import KeyStore, StoreTransaction
 from client.failures import Failure
 from client.net.keys_api import KeysApi
 
+UPKEEP_S = 5.0
+"""Time between two looks at what waits for the backup, and at whether this device was let in (seconds)."""
+FULL_EVERY = 120
+"""Every so many looks, the server is asked in any case."""
+FINISH_S = 5.0
+"""How long the end of a run may wait for the backup (seconds)."""
 _OBSTACLES = {
     Standing.OFF: WaitReason.FAILED,
     Standing.PENDING: WaitReason.DEVICE_PENDING,
@@ -37,11 +45,13 @@ class OwnDeviceAccount:
         self,
         open_api: Callable[[], KeysApi],
         open_keys: Callable[[KeysApi, str, str], OwnKeys],
+        open_store: Callable[[], KeyStore],
         *,
         wants_recovery_key: bool = False,
     ) -> None:
         self._open_api = open_api
         self._open_keys = open_keys
+        self._open_store = open_store
         self._wants_recovery_key = wants_recovery_key
         self._upkeep: asyncio.Task[None] | None = None
         self._recovery: Recovery | None = None
@@ -51,6 +61,8 @@ class OwnDeviceAccount:
         self.is_postponed = False
         """The user writes down the recovery key later."""
         self.on_result: Callable[[DeviceSetupResult], None] = lambda _: None
+        self.on_restored: Callable[[set[tuple[str, str]]], None] = lambda _: None
+        """Takes the sessions (uid of the room, id) that came out of the backup."""
 
     async def set_up(self, welcome: Welcome) -> bool:
         """Make the device's keys if there are none, and bind it to the login session. Raises `Failure`."""
@@ -74,18 +86,49 @@ class OwnDeviceAccount:
             self._upkeep = asyncio.create_task(self._keep_up())
 
     async def _keep_up(self) -> None:
-        with suppress(Failure):  # it is done again with the next connection
-            await asyncio.to_thread(self._keep_up_here)
+        """Fill the backup soon after there is something for it, and look now and then what others added to it."""
+        for turn in count():
+            with suppress(Failure):  # it is done again
+                await self._keep_up_once(is_full=turn % FULL_EVERY == 0)
+            await asyncio.sleep(UPKEEP_S)
 
-    def _keep_up_here(self) -> None:
-        if self.result is None or not self.result.may_encrypt:
-            return
+    async def _keep_up_once(self, *, is_full: bool) -> None:
+        before = self.result
+        done = await asyncio.to_thread(self._keep_up_here, is_full=is_full)
+        if done is not None and done.restored.arrived:
+            self.on_restored(done.restored.arrived)
+        if self.result is not None and self.result is not before:
+            self.on_result(self.result)
+
+    def _keep_up_here(self, *, is_full: bool) -> Upkeep | None:
+        result = self.result
+        if result is None or result.standing not in {Standing.READY, Standing.PENDING}:
+            return None
+        with closing(self._open_store()) as store, store.transaction() as transaction:
+            is_due = is_full or not result.may_encrypt or backup_queue.waiting(transaction) > 0
+            if not is_due or (result.may_encrypt and not is_full and not self._is_backed_up(transaction)):
+                return None
         with self._open_api() as api:
             keys = self._open_keys(api, *self._user)
-            try:
-                keys.keep_up(self.result)
-            finally:
-                keys.store.close()
+            with closing(keys.store):
+                if not result.may_encrypt:  # another device, or another program here, may have let this one in
+                    result = keys.set_up()
+                    if not result.may_encrypt:
+                        return None
+                    self.result = result
+                return keys.keep_up(result)
+
+    def _is_backed_up(self, transaction: StoreTransaction) -> bool:
+        """Whether there is a backup that items could be added to."""
+        return self._recovery is not None and self._recovery.is_made(transaction)
+
+    async def finish(self) -> None:
+        """The run ends: back up what is waiting, for at most `FINISH_S`."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+        with suppress(Failure, TimeoutError):
+            async with asyncio.timeout(FINISH_S):
+                await self._keep_up_once(is_full=False)
 
     def obstacle(self, transaction: StoreTransaction) -> WaitReason | None:
         """Why this device may not encrypt now; None: it may."""

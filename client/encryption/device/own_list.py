@@ -10,7 +10,7 @@ from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.encryption.key_api import DeviceListUpload
 from chatterbox.wire.errors import Code
 from client.encryption.core import list_changes
-from client.encryption.core.cross_signing import public_key
+from client.encryption.core.cross_signatures import public_key
 from client.encryption.device.device_identity import DeviceIdentity, UserSecrets
 from client.encryption.device.trusted_users import KeyProblem, TrustedUser, TrustedUsers
 from client.encryption.store.key_store import KeyStore

@@ -17,7 +17,7 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Whole
 from client.encryption.core import list_changes
 from client.encryption.core.backup_format import ITEM_KEY_BYTES, NONCE_BYTES, BackupSecrets, encrypt_header
-from client.encryption.core.cross_signing import SEED_BYTES, public_key
+from client.encryption.core.cross_signatures import SEED_BYTES, public_key
 from client.encryption.core.recovery_dialog import is_reminder_due
 from client.encryption.core.recovery_key import KEY_BYTES
 from client.encryption.device import backup_queue, key_backup
@@ -35,7 +35,7 @@ _REMINDED = "recovery_reminded"
 _PLAN = "recovery_plan"
 
 
-class _Plan(msgspec.Struct, frozen=True, kw_only=True):
+class KeysPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A change of the user's keys that was decided, and is being uploaded."""
 
     secrets: UserSecrets
@@ -113,7 +113,7 @@ class Recovery:
                 transaction,
                 identity,
                 recovery_key,
-                _Plan(secrets=UserSecrets(self_signing=held.self_signing, item_keys=item_keys), master=held.master),
+                KeysPlan(secrets=UserSecrets(self_signing=held.self_signing, item_keys=item_keys), master=held.master),
                 after + 1,
             )
             _put_plan(transaction, plan)
@@ -167,7 +167,7 @@ class Recovery:
         What this device can read goes into the next backup, after another recovery key was made.
         """
         self.resume(identity)
-        plan = _Plan(
+        plan = KeysPlan(
             secrets=UserSecrets(master=secrets.token_bytes(SEED_BYTES), self_signing=secrets.token_bytes(SEED_BYTES)),
             is_reset=True,
         )
@@ -204,7 +204,7 @@ class Recovery:
                 transaction,
                 identity,
                 recovery_key,
-                _Plan(secrets=renewed, master=header.master, removed=device_id),
+                KeysPlan(secrets=renewed, master=header.master, removed=device_id),
                 version + 1,
             )
             _put_plan(transaction, plan)
@@ -224,8 +224,8 @@ class Recovery:
         return True
 
     def _with_header(
-        self, transaction: StoreTransaction, identity: DeviceIdentity, recovery_key: bytes, plan: _Plan, version: int
-    ) -> _Plan:
+        self, transaction: StoreTransaction, identity: DeviceIdentity, recovery_key: bytes, plan: KeysPlan, version: int
+    ) -> KeysPlan:
         keys = self._users.keys(transaction, identity.user_id)
         if keys is None:
             raise BackupProblem("Your keys are not at the server yet. Try again when this device is connected.")
@@ -240,7 +240,7 @@ class Recovery:
         text = encrypt_header(recovery_key, identity.user_id, version, header, os.urandom(NONCE_BYTES))
         return msgspec.structs.replace(plan, header=text, version=version)
 
-    def _carry_out(self, identity: DeviceIdentity, plan: _Plan) -> None:
+    def _carry_out(self, identity: DeviceIdentity, plan: KeysPlan) -> None:
         """Change the list, then the header, then what this device holds. Each may have been done before."""
         if plan.is_reset or plan.removed:
             self._list.change(identity, lambda keys, _: _changed(plan, keys, self._own_keys(identity)))
@@ -256,7 +256,7 @@ class Recovery:
                 key_backup.put_version(transaction, plan.version)
                 transaction.put(Table.META, _MADE, b"1")
 
-    def _put_header(self, plan: _Plan) -> None:
+    def _put_header(self, plan: KeysPlan) -> None:
         header = KeyBackupHeader(version=plan.version, header=plan.header)
         try:
             self._api.put_backup(header)
@@ -286,7 +286,7 @@ def queue_everything(transaction: StoreTransaction) -> None:
             backup_queue.add(transaction, kind, name)
 
 
-def _changed(plan: _Plan, keys: UserKeys, own: DeviceKeys) -> DeviceListUpload | None:
+def _changed(plan: KeysPlan, keys: UserKeys, own: DeviceKeys) -> DeviceListUpload | None:
     """The list of a plan; None if it is stored already."""
     if public_key(plan.secrets.self_signing) == keys.self_signing.public_key:
         return None
@@ -297,10 +297,10 @@ def _changed(plan: _Plan, keys: UserKeys, own: DeviceKeys) -> DeviceListUpload |
     return list_changes.renewed_list(keys, plan.master, plan.secrets.self_signing, remove=[plan.removed])
 
 
-def _plan(transaction: StoreTransaction) -> _Plan | None:
+def _plan(transaction: StoreTransaction) -> KeysPlan | None:
     row = transaction.get(Table.META, _PLAN)
-    return None if row is None else msgspec.msgpack.decode(row, type=_Plan)
+    return None if row is None else msgspec.msgpack.decode(row, type=KeysPlan)
 
 
-def _put_plan(transaction: StoreTransaction, plan: _Plan) -> None:
+def _put_plan(transaction: StoreTransaction, plan: KeysPlan) -> None:
     transaction.put(Table.META, _PLAN, msgspec.msgpack.encode(plan))

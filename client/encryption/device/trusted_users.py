@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
@@ -104,15 +105,18 @@ class TrustedUsers:
         if known is None:
             known = known_keys.first_seen(keys.user_id, keys.username, master, self._now_ms())
         place = place_of(keys, to_base64url(hashlib.sha256(signed_part(keys.list)).digest()))
-        match succession(known.places.get(master), place):
+        order = succession(known.places.get(master), place)
+        if order is Succession.NEWER and brings_back(self.keys(transaction, keys.user_id), keys):
+            order = Succession.CONFLICTING
+        match order:
             case Succession.LOWER:
                 return self._refused(transaction, keys.user_id, KeyProblem.LOWER_LIST, _at(place))
             case Succession.CONFLICTING:
                 return self._refused(transaction, keys.user_id, KeyProblem.CONFLICTING_LIST, place.digest)
-            case Succession.NEWER if brings_back(self.keys(transaction, keys.user_id), keys):
-                return self._refused(transaction, keys.user_id, KeyProblem.CONFLICTING_LIST, place.digest)
             case Succession.SAME | Succession.NEWER:
                 return self._taken(transaction, known, keys, place)
+            case _:
+                assert_never(order)
 
     def user(self, transaction: StoreTransaction, user_id: int) -> TrustedUser | None:
         """A user whose keys were seen before; None if they never were."""

@@ -8,9 +8,9 @@ from chatterbox.wire.encryption.device_keys import DeviceKeys
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.frames.encryption import DeviceAddress
 from client.encryption.command_link import LinkBroken
-from client.encryption.core.verification_state import VerificationNews
+from client.encryption.core.verification.verification_state import VerificationNews
 from client.encryption.device.trusted_users import TrustedUsers
-from client.encryption.device.verification import Verifications
+from client.encryption.device.verifications import Verifications
 from client.encryption.ports import ToDeviceHandler
 from client.encryption.store.key_store import StoreTransaction
 from client.encryption.store_worker import StoreWorker
@@ -39,6 +39,8 @@ class ToDeviceEngine(Protocol):
 
     async def flush(self) -> object: ...
 
+    async def read_inbox(self) -> None: ...
+
 
 class VerificationRunner:
     """Does what the user wants with `Verifications`, in the store's thread; every call raises `Failure`."""
@@ -56,10 +58,12 @@ class VerificationRunner:
 
     async def request(self, username: str) -> bool:
         """Compare keys with a user; returns whether they were asked by this, and have to answer first."""
+        await self._engine.read_inbox()  # they may have asked already
         return await self._do(lambda transaction: self._verifications.request(transaction, username))
 
     async def request_own(self, device: str = "", keys: DeviceKeys | None = None) -> bool:
         """Compare keys with a device of the user: see `Verifications.request_own`. `keys`: as the server shows them."""
+        await self._engine.read_inbox()
         key = keys.keys.get(f"ed25519:{device}", "") if keys else ""
         return await self._do(lambda transaction: self._verifications.request_own(transaction, device, key))
 

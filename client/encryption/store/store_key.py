@@ -5,15 +5,16 @@ encrypted only against copies of the store alone. `protection` tells which one i
 """
 
 import base64
+import fcntl
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, assert_never, cast
 
 import msgspec
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
@@ -55,7 +56,7 @@ class KeyDerivation(StrEnum):
     """Where the OpenSSL library has no Argon2."""
 
 
-class Keyring(Protocol):
+class SystemKeyring(Protocol):
     """The part of the package `keyring` that is used; it raises what its backends raise."""
 
     def get_password(self, service: str, username: str) -> str | None: ...
@@ -63,7 +64,7 @@ class Keyring(Protocol):
     def delete_password(self, service: str, username: str) -> None: ...
 
 
-class _KeyFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StoreKeyFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The file beside the store."""
 
     protection: Protection
@@ -88,7 +89,7 @@ def open_key_store(home: Path, server: str, username: str, ask_passphrase: Calla
 def store_key(home: Path, server: str, username: str, ask_passphrase: Callable[[], str] | None = None) -> bytes:
     """The key of the key store, made at the first call; raises `Failure`.
 
-    `ask_passphrase` is called if one is needed; None: nobody can be asked now.
+    `ask_passphrase` is called if one is needed; None: there is no terminal to ask on.
     """
     path = _key_path(home, server, username)
     file = _read(path)
@@ -106,6 +107,8 @@ def store_key(home: Path, server: str, username: str, ask_passphrase: Callable[[
             return _from_keyring(server, username, path)
         case Protection.PASSPHRASE:
             return _unwrapped(file, path, ask_passphrase)
+        case _:
+            assert_never(file.protection)
 
 
 def protection(home: Path, server: str, username: str) -> Protection | None:
@@ -118,14 +121,14 @@ def set_passphrase(home: Path, server: str, username: str, key: bytes, passphras
     """Keep `key`, which `store_key` returned, under a passphrase from now on; an empty one: in a file."""
     path = _key_path(home, server, username)
     if not passphrase:
-        _write(path, _KeyFile(protection=Protection.FILE, key=key))
+        _write(path, StoreKeyFile(protection=Protection.FILE, key=key))
     else:
         salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
         derivation, wrapping = _new_derived(passphrase, salt)
         wrapped = AESGCM(wrapping).encrypt(nonce, key, _aad(derivation))
         _write(
             path,
-            _KeyFile(protection=Protection.PASSPHRASE, key=wrapped, nonce=nonce, salt=salt, derivation=derivation),
+            StoreKeyFile(protection=Protection.PASSPHRASE, key=wrapped, nonce=nonce, salt=salt, derivation=derivation),
         )
     _forget_in_keyring(server, username)
 
@@ -150,9 +153,9 @@ def _key_path(home: Path, server: str, username: str) -> Path:
     return user_file(home / "keys", server, username, ".key")
 
 
-def _read(path: Path) -> _KeyFile | None:
+def _read(path: Path) -> StoreKeyFile | None:
     try:
-        return decode_json(path.read_bytes(), _KeyFile)
+        return decode_json(path.read_bytes(), StoreKeyFile)
     except FileNotFoundError:
         return None
     except UnreadableError:
@@ -161,31 +164,35 @@ def _read(path: Path) -> _KeyFile | None:
         raise Failure(f"Can't read {path} ({problem.strerror}).") from problem
 
 
-def _write(path: Path, file: _KeyFile) -> None:
+def _write(path: Path, file: StoreKeyFile) -> None:
     with on_disk(path):
         replace_file(path, msgspec.json.encode(file))
 
 
-def _created(path: Path, server: str, username: str) -> _KeyFile:
+def _created(path: Path, server: str, username: str) -> StoreKeyFile:
     """Make a key. Of two clients that start at once one makes it, and the other one reads it."""
-    key = secrets.token_bytes(KEY_BYTES)
-    with on_disk(path):
-        private_folder(path.parent)
-        own = path.with_name(f".new-{secrets.token_hex(8)}")
-        in_keyring = _into_keyring(server, username, key) if not path.exists() else False
-        file = _KeyFile(protection=Protection.KEYRING) if in_keyring else _KeyFile(protection=Protection.FILE, key=key)
-        try:
-            own.touch(mode=0o600, exist_ok=False)
-            own.write_bytes(msgspec.json.encode(file))
-            with own.open("rb") as written:
-                os.fsync(written.fileno())
-            with suppress(FileExistsError):
-                os.link(own, path)
-        finally:
-            own.unlink(missing_ok=True)
-    stored = _read(path)
-    assert stored is not None  # noqa: S101 - it was linked
-    return stored
+    with on_disk(path), _locked(private_folder(path.parent)):
+        stored = _read(path)
+        if stored is not None:
+            return stored
+        key = secrets.token_bytes(KEY_BYTES)
+        if _into_keyring(server, username, key):
+            file = StoreKeyFile(protection=Protection.KEYRING)
+        else:
+            file = StoreKeyFile(protection=Protection.FILE, key=key)
+        _write(path, file)
+        return file
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a lock that all clients of this user take; it ends with the process at the latest."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _checked(key: bytes, path: Path) -> bytes:
@@ -194,7 +201,7 @@ def _checked(key: bytes, path: Path) -> bytes:
     return key
 
 
-def _unwrapped(file: _KeyFile, path: Path, ask_passphrase: Callable[[], str] | None) -> bytes:
+def _unwrapped(file: StoreKeyFile, path: Path, ask_passphrase: Callable[[], str] | None) -> bytes:
     if ask_passphrase is None or file.derivation is None:
         raise Failure("The key store needs its passphrase. Start `chatterbox` in a terminal to type it.")
     wrapping = _derived(file.derivation, ask_passphrase(), file.salt)
@@ -224,6 +231,8 @@ def _derived(derivation: KeyDerivation, passphrase: str, salt: bytes) -> bytes:
             return argon2.derive(passphrase.encode())
         case KeyDerivation.SCRYPT:
             return Scrypt(salt=salt, length=KEY_BYTES, n=_SCRYPT_N, r=8, p=1).derive(passphrase.encode())
+        case _:
+            assert_never(derivation)
 
 
 def _aad(derivation: KeyDerivation) -> bytes:
@@ -234,8 +243,8 @@ def _service(server: str) -> str:
     return f"chatterbox keys {server}"
 
 
-def _keyring() -> Keyring | None:
-    return cast("Keyring", import_module("keyring")) if find_spec("keyring") else None
+def _keyring() -> SystemKeyring | None:
+    return cast("SystemKeyring", import_module("keyring")) if find_spec("keyring") else None
 
 
 def _into_keyring(server: str, username: str, key: bytes) -> bool:

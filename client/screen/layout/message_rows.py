@@ -15,7 +15,7 @@ from client.screen.layout.message_marks import EDITED, MARKS_BAR, REPLY_BAR, mar
 from client.screen.layout.side_lists import fitting
 from client.screen.layout.spans import Row, Span, SpanRole, text_of
 from client.screen.model.messages.links import is_mentioned, links
-from client.text.encrypted_message_text import notices_of
+from client.text.encryption.encrypted_message_text import notices_of
 from client.text.file_text import file_lines, save_command
 from client.text.line_wrap import hang, widest_of, width_of
 from client.text.local_time import time_of

@@ -23,7 +23,7 @@ from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from services.gateway.core.frame_writer import text_frame
-from services.gateway.inboxes.core.inbox_readers import InboxReader, InboxReaders
+from services.gateway.inboxes.core.inbox_subscriptions import InboxSubscription, InboxSubscriptions
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.room import Room, RoomConnection
@@ -58,7 +58,7 @@ class InboxFeed:
         self._history = history
         self._interval_s = interval_s
         self._metrics = metrics or GatewayMetrics()
-        self._readers: InboxReaders[RoomConnection] = InboxReaders()
+        self._readers: InboxSubscriptions[RoomConnection] = InboxSubscriptions()
         self._active: set[int] = set()
         """Inboxes of which pages are being read."""
         self._pages = asyncio.Semaphore(CONCURRENT_PAGES)
@@ -81,7 +81,7 @@ class InboxFeed:
     def open(self, connection: RoomConnection, device: str, opened: history_api.DeviceInbox) -> None:
         """Push what follows `opened.at` from now on; the caller has sent the reply in this event-loop turn."""
         if not connection.is_closed:
-            self._readers.add(InboxReader(connection, device, opened))
+            self._readers.add(InboxSubscription(connection, device, opened))
             self._start(opened.inbox)
 
     def forget(self, connection: RoomConnection) -> None:
@@ -101,7 +101,7 @@ class InboxFeed:
             self._active.add(inbox)
             self._tasks.spawn(self._push_pages(inbox))
 
-    def _waiting(self, inbox: int) -> list[InboxReader[RoomConnection]]:
+    def _waiting(self, inbox: int) -> list[InboxSubscription[RoomConnection]]:
         """Readers that are behind, and whose socket takes more. One that is full is resumed when it has drained."""
         return [each for each in self._readers.of_inbox(inbox) if each.is_behind and not each.connection.is_full]
 
@@ -128,7 +128,7 @@ class InboxFeed:
             elif reader.pushed >= after:
                 self._push(reader, page)
 
-    def _push(self, reader: InboxReader[RoomConnection], page: history_api.InboxPage) -> None:
+    def _push(self, reader: InboxSubscription[RoomConnection], page: history_api.InboxPage) -> None:
         pushed = 0
         for message in reader.missing(page):
             if reader.connection.is_full or reader.connection.is_closed:
@@ -220,7 +220,7 @@ class InboxFeed:
                 connection.write(encoded)
 
 
-def _frame(reader: InboxReader[RoomConnection], message: history_api.StoredToDevice) -> frames.ToDevice:
+def _frame(reader: InboxSubscription[RoomConnection], message: history_api.StoredToDevice) -> frames.ToDevice:
     return frames.ToDevice(
         device=reader.device,
         at=Position(reader.epoch, message.offset),

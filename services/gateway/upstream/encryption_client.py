@@ -1,11 +1,18 @@
 """Calls of history about end-to-end encryption: recipients, keys, to-device messages and inboxes."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from chatterbox.wire import frames, history_api
 from chatterbox.wire.position import Position
-from services.gateway.upstream.history_client import HistoryClient
+
+T = TypeVar("T")
+
+
+class InternalApi(Protocol):
+    """Calls history's internal API; `HistoryClient` implements it."""
+
+    async def call(self, path: str, body: object, answer: type[T]) -> T: ...
 
 
 class DeviceUser(Protocol):
@@ -23,7 +30,7 @@ class EncryptionClient:
     `sid` is the login session, in which alone its device may be used.
     """
 
-    def __init__(self, history: HistoryClient) -> None:
+    def __init__(self, history: InternalApi) -> None:
         self._history = history
 
     async def recipients(self, room_id: int, user: DeviceUser, known: dict[str, int]) -> history_api.RoomRecipients:

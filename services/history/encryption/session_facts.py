@@ -10,32 +10,29 @@ from services.history.encryption.core.recipient_check import SessionFacts, Sessi
 
 _FACTS_OF = """
     SELECT {named} rooms.recipients, rooms.closed_at, room_sessions.recipients, room_sessions.began_at,
-        room_sessions.used_ms, devices.state
-    FROM {wanted} AS wanted JOIN rooms ON rooms.id = wanted.room_id
-    LEFT JOIN devices ON devices.user_id = wanted.user_id AND devices.device_id = wanted.device
-    LEFT JOIN room_sessions ON room_sessions.room_id = wanted.room_id AND room_sessions.session = wanted.session
-        AND room_sessions.device = devices.id
+        room_sessions.used_ms, devices.user_id, devices.device_id, devices.state
+    FROM {wanted} AS wanted CROSS JOIN rooms ON rooms.id = wanted.room_id
+    CROSS JOIN room_sessions ON room_sessions.room_id = wanted.room_id AND room_sessions.session = wanted.session
+    CROSS JOIN devices ON devices.id = room_sessions.device
 """
+"""In this order: CROSS JOIN keeps it."""
 _FACTS = _FACTS_OF.format(
-    named="wanted.room_id, wanted.user_id, wanted.device, wanted.session,",
-    wanted="""(
-        SELECT json_extract(value, '$[0]') AS room_id, json_extract(value, '$[1]') AS user_id,
-            json_extract(value, '$[2]') AS device, json_extract(value, '$[3]') AS session
-        FROM json_each(?))""",
+    named="wanted.room_id, wanted.session,",
+    wanted="(SELECT value ->> 0 AS room_id, value ->> 1 AS session FROM json_each(?))",
 )
-_FACTS_OF_ONE = _FACTS_OF.format(named="", wanted="(SELECT ? AS room_id, ? AS user_id, ? AS device, ? AS session)")
+_FACTS_OF_ONE = _FACTS_OF.format(named="", wanted="(SELECT ? AS room_id, ? AS session)")
 """Most transactions have messages of one session at most."""
 _USE = "UPDATE room_sessions SET used_ms = ? WHERE room_id = ? AND session = ?"
 
 
 def named(batch: Sequence[Append], changes: Sequence[AnyMessageChange]) -> set[SessionKey]:
     """The sessions with which messages and changes are encrypted."""
-    found = {session_key(message.room_id, message.user_id, message.content) for message in batch if message.recipients}
+    found = {session_key(message.room_id, message.content) for message in batch if message.recipients}
     for change in changes:
         if isinstance(change, MessageEdit) and change.recipients:
-            found.add(session_key(change.room_id, change.user_id, change.content))
+            found.add(session_key(change.room_id, change.content))
         elif isinstance(change, MessageReaction) and change.recipients:
-            found.add(session_key(change.room_id, change.user_id, change.envelope))
+            found.add(session_key(change.room_id, change.envelope))
     return found
 
 
@@ -46,7 +43,7 @@ def facts(db: sqlite3.Connection, sessions: Iterable[SessionKey]) -> Mapping[Ses
         found = db.execute(_FACTS_OF_ONE, wanted[0]).fetchone()
         return {} if found is None else {wanted[0]: SessionFacts(*found)}
     rows = db.execute(_FACTS, (msgspec.json.encode(wanted).decode(),))
-    return {SessionKey(*row[:4]): SessionFacts(*row[4:]) for row in rows}
+    return {SessionKey(*row[:2]): SessionFacts(*row[2:]) for row in rows}
 
 
 def note_use(db: sqlite3.Connection, used: Mapping[tuple[int, str], int]) -> None:

@@ -1,6 +1,7 @@
 """Direct messages between two people, in pipes and in the line-based chat, against a real server."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ from client.failures import ExitCode
 from tests.e2e.client.people import Person, Server, is_connected, people
 from tests.e2e.client.test_terminal import terminal
 from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server whose direct conversations are not encrypted."""
+    server = Server(tmp_path / "data", settings={"CHATTERBOX_ENCRYPTION": "off"})
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture

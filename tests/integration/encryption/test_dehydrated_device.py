@@ -10,14 +10,14 @@ import pytest
 import vodozemac
 
 from chatterbox.wire.encryption import envelope
-from client.encryption import room_sessions
-from client.encryption.base64_text import to_base64
 from client.encryption.core.trust import Trust
 from client.encryption.device.dehydrated_device import WEEK_MS, DehydratedInbox, DehydratedMessages
 from client.encryption.device.device_identity import PICKLE_KEY
 from client.encryption.device.device_setup import Standing
 from client.encryption.device.key_backup import dehydrated_row
 from client.encryption.device.recovery import new_recovery_key
+from client.encryption.sessions import room_sessions
+from client.encryption.sessions.base64_text import to_base64
 from client.encryption.store.key_store import StoreTransaction, Table
 from tests.support.encrypted_talker import EncryptedTalker, set_up
 from tests.support.key_laptop import Killed, Laptop, Laptops
@@ -101,7 +101,7 @@ class TestFridayToSaturday:
         assert (messages.read, messages.bad, len(messages.arrived)) == (1, 0, 1)
         page = await server.http.get("/messages", params={"room": room}, headers=_bearing(new))
         assert page.status_code == 200, page.text
-        assert decrypted(new, uid, page.json()["messages"][0]["content"]) == "it is Friday"
+        assert decrypted(new, uid, page.json()[0]["content"]) == "it is Friday"
 
 
 def _accept(transaction: StoreTransaction, laptop: Laptop, keys: Any) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from chatterbox.wire.encryption.key_api import BackupItem, KeyBackupHeader
-from client.encryption import room_sessions
 from client.encryption.core.backup_format import BackupSecrets, encrypt_header
 from client.encryption.core.trust import Trust
 from client.encryption.device import backup_queue
@@ -14,6 +13,7 @@ from client.encryption.device.device_setup import Standing
 from client.encryption.device.key_backup import BackupProblem
 from client.encryption.device.own_list import NotAllowed
 from client.encryption.device.recovery import new_recovery_key
+from client.encryption.sessions import room_sessions
 from client.encryption.store.key_store import StoreTransaction
 from tests.support.key_laptop import Laptop, Laptops
 

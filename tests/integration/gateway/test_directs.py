@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.server import Server
+from chatterbox.wire.encryption.policy import EncryptionPolicy
+from tests.support.server import Server, running
 from tests.support.talker import Talker, contents
 
 NAME = "@ada+bob"
@@ -19,6 +21,13 @@ class People(NamedTuple):
     bob: Talker
     bobs_phone: Talker
     eve: Talker
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    """A server whose direct conversations are not encrypted."""
+    async with running(tmp_path, encryption=EncryptionPolicy.ALLOWED) as server:
+        yield server
 
 
 @pytest.fixture

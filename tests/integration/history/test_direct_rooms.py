@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import CONTROL, MembershipChanged, decode_control
 from chatterbox.wire.codec import encode
+from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import DIRECTS
@@ -18,6 +20,12 @@ from tests.support.history import Clock, Service, Start, code, until
 
 NAME = "@alice+bob"
 DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.fixture
+def start(start: Start) -> Start:
+    """Direct conversations are not encrypted here."""
+    return partial(start, encryption=EncryptionPolicy.ALLOWED)
 
 
 async def open_direct(history: Service, user: str = "alice", other: str = "bob") -> dict[str, Any]:

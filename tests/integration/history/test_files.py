@@ -3,6 +3,7 @@
 import random
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import NoneType
 
@@ -11,6 +12,7 @@ import pytest
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import room_channel
+from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import AttachedFile
 from services.history.erasure import log_erasure, page_erasure
@@ -26,6 +28,12 @@ from tests.support.waiting import until as wait_until
 
 HOUR_MS = 3600 * 1000
 CANARY = "canary-71b3c0.pdf"
+
+
+@pytest.fixture
+def start(start: Start) -> Start:
+    """Direct conversations are not encrypted here."""
+    return partial(start, encryption=EncryptionPolicy.ALLOWED)
 
 
 async def uploaded(history: Service, file_id: str, user: str = "alice", room_id: int = 1, name: str = "") -> None:

@@ -1,5 +1,6 @@
 """Profiles over HTTP and for gateways: own settings, who sees what, versions, last seen, changes that are told."""
 
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -13,6 +14,7 @@ from chatterbox.wire.broker_events import (
     PersonChanged,
     decode_control,
 )
+from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.people import Privacy, Profile
@@ -24,6 +26,12 @@ HOUR_MS = 3_600_000
 FIELDS = ("display_name", "bio", "avatar", "status")
 PROFILE = {"display_name": "Alice L.", "bio": "Looks through glasses", "status": "at tea"}
 AVATAR = "f" * 32
+
+
+@pytest.fixture
+def start(start: Start) -> Start:
+    """Direct conversations are not encrypted here."""
+    return partial(start, encryption=EncryptionPolicy.ALLOWED)
 
 
 async def change(history: Service, user: str = "alice", **changed: Any) -> None:

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
 from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import CONTROL, SIGNALS, MembershipChanged, decode_control
+from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import ReadOutcomes, ReadPosition, ReadPositions
 from chatterbox.wire.read_state import ReadState
@@ -18,6 +20,12 @@ from services.history.history import MAX_READ_POSITIONS
 from services.history.reads.read_states import ReadStateReader
 from tests.support import waiting
 from tests.support.history import Service, Start, code, read_signal, until
+
+
+@pytest.fixture
+def start(start: Start) -> Start:
+    """Direct conversations are not encrypted here."""
+    return partial(start, encryption=EncryptionPolicy.ALLOWED)
 
 
 async def state(history: Service, user: str = "bob", room_id: int = 1) -> ReadState:

@@ -1,10 +1,13 @@
 """Every request of a user counts against a rate, whether it comes over HTTP or from a gateway."""
 
+from functools import partial
+
 import httpx
 import pytest
 
 from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import CONTROL
+from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_bounds import Rate, RateLimit
@@ -36,6 +39,12 @@ ROUTES = [
 
 
 QUERIES = {"GET /rooms/{room}/messages/reactions/mine": "?from=1&to=1", "GET /keys/users": "?name=bob"}
+
+
+@pytest.fixture
+def start(start: Start) -> Start:
+    """Direct conversations are not encrypted here."""
+    return partial(start, encryption=EncryptionPolicy.ALLOWED)
 
 
 async def ask(history: Service, action: str) -> httpx.Response:

@@ -16,6 +16,7 @@ from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.limits import Limits
+from client.encryption.client_encryption import Encryption
 from client.encryption.command_link import LinkBroken
 from client.encryption.core.trust import DecryptedMessage
 from client.encryption.device.device_approval import USER_SECRETS
@@ -23,7 +24,6 @@ from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetupResult
 from client.encryption.device.own_keys import OwnKeys
 from client.encryption.device.trusted_users import TrustedUsers
-from client.encryption.encryption import Encryption
 from client.encryption.message_encryption import EncryptedRoom, EncryptionWaits, PlainContent, WaitReason
 from client.encryption.store.key_store import StoreTransaction
 from client.encryption.store_worker import StoreWorker

@@ -169,6 +169,14 @@ async def open_without_expiry(path: Path, schema: Schema, **options: Any) -> Asy
         yield database
 
 
+SHARE_INCOMPLETE = """
+    CREATE TEMP TRIGGER share_incomplete AFTER INSERT ON session_shares BEGIN
+        UPDATE room_sessions SET recipients = (SELECT recipients FROM rooms WHERE id = new.room_id)
+            WHERE room_id = new.room_id AND session = new.session;
+    END
+"""
+
+
 @asynccontextmanager
 async def open_with_lasting_keys(path: Path, schema: Schema, **options: Any) -> AsyncIterator[ServiceDatabase]:
     """A database that gives one-time keys out again and again."""
@@ -190,30 +198,28 @@ def restores_keep_keys() -> Iterator[None]:
 async def open_without_missing(path: Path, schema: Schema, **options: Any) -> AsyncIterator[ServiceDatabase]:
     """A database in which a session may be used as soon as one device was given its keys."""
     async with open_database(path, schema, **options) as database:
-        await database.writer.executescript("""
-            CREATE TEMP TRIGGER share_incomplete AFTER INSERT ON session_shares BEGIN
-                UPDATE room_sessions SET recipients = (SELECT recipients FROM rooms WHERE id = new.room_id)
-                    WHERE room_id = new.room_id AND session = new.session;
-            END
-        """)
+        await database.writer.executescript(SHARE_INCOMPLETE)
         yield database
+
+
+TO_DEVICE_FORGET_EARLY = """
+    CREATE TEMP TRIGGER to_device_forget_early AFTER UPDATE OF inbox_head ON devices
+        WHEN new.inbox_head > new.inbox_floor + 1 BEGIN
+        UPDATE to_device_counts SET waiting = waiting - (
+            SELECT count(*) FROM to_device
+            WHERE device = new.id AND offset < new.inbox_head AND from_device = to_device_counts.from_device)
+            WHERE to_device = new.id;
+        DELETE FROM to_device WHERE device = new.id AND offset < new.inbox_head;
+        UPDATE devices SET inbox_floor = new.inbox_head - 1 WHERE id = new.id;
+    END
+"""
 
 
 @asynccontextmanager
 async def open_without_inboxes(path: Path, schema: Schema, **options: Any) -> AsyncIterator[ServiceDatabase]:
     """A database that forgets each to-device message when the next one comes, taken or not."""
     async with open_database(path, schema, **options) as database:
-        await database.writer.executescript("""
-            CREATE TEMP TRIGGER to_device_forget_early AFTER UPDATE OF inbox_head ON devices
-                WHEN new.inbox_head > new.inbox_floor + 1 BEGIN
-                UPDATE to_device_counts SET waiting = waiting - (
-                    SELECT count(*) FROM to_device
-                    WHERE device = new.id AND offset < new.inbox_head AND from_device = to_device_counts.from_device)
-                    WHERE to_device = new.id;
-                DELETE FROM to_device WHERE device = new.id AND offset < new.inbox_head;
-                UPDATE devices SET inbox_floor = new.inbox_head - 1 WHERE id = new.id;
-            END
-        """)
+        await database.writer.executescript(TO_DEVICE_FORGET_EARLY)
         yield database
 
 

@@ -99,3 +99,22 @@ def test_names_that_are_no_pair_of_usernames_are_refused(name: str) -> None:
     with pytest.raises(ChatError) as refused:
         direct_names.address(name, LIMITS)
     assert refused.value.code is Code.ROOM_NAME_INVALID
+
+
+@given(pairs)
+def test_an_encrypted_conversation_has_a_name_of_its_own_of_the_same_two(pair: tuple[str, str]) -> None:
+    name, plain = direct_names.direct_name(*pair, encrypted=True), direct_names.direct_name(*pair)
+    assert name != plain
+    assert (direct_names.is_encrypted(name), direct_names.is_encrypted(plain)) == (True, False)
+    assert direct_names.people(name) == direct_names.people(plain)
+    address = direct_names.address(name, LIMITS)
+    assert direct_names.is_encrypted(address)
+    assert address.replace("~", "+") == direct_names.address(plain, LIMITS)
+    assert [direct_names.peer(name, each) for each in pair] == [direct_names.peer(plain, each) for each in pair]
+
+
+@pytest.mark.parametrize("name", ["@ada~bob+eve", "@ada+bob~eve", "@ada~", "@~bob", "@ada~bob~eve", "@~", "ada~bob"])
+def test_what_is_no_name_of_an_encrypted_conversation_is_refused(name: str) -> None:
+    with pytest.raises(ChatError) as refused:
+        direct_names.address(name, LIMITS)
+    assert refused.value.code is Code.ROOM_NAME_INVALID

@@ -37,7 +37,7 @@ class UploadedDevice(NamedTuple):
     """As `signatures.device_hash`."""
 
 
-class Move(NamedTuple):
+class DeviceMove(NamedTuple):
     """What a new list changes about a device."""
 
     row_id: int
@@ -46,7 +46,7 @@ class Move(NamedTuple):
     """Whether it could read, and can't any more, other than a dehydrated device that its owner replaced."""
 
 
-Moves: TypeAlias = list[Move]
+DeviceMoves: TypeAlias = list[DeviceMove]
 
 
 def is_same(stored: StoredList | None, upload: DeviceListUpload) -> bool:
@@ -101,7 +101,7 @@ def _stale(old: DeviceList) -> str:
     return f"Generation {old.generation}, version {old.version} is stored. Read the list, and try again."
 
 
-def moves(devices: Sequence[UploadedDevice], new: DeviceList) -> Moves:
+def moves(devices: Sequence[UploadedDevice], new: DeviceList) -> DeviceMoves:
     """What `new` changes about the user's devices, removed ones left out; raises `list_invalid`."""
     known = {device.device_id: device for device in devices if device.state is not DeviceState.REMOVED}
     for device_id, digest in new.devices.items():
@@ -118,12 +118,12 @@ def _check_listed(device_id: str, device: UploadedDevice | None, digest: str, ne
         raise ChatError(Code.LIST_INVALID, "`dehydrated` must name the one dehydrated device of the list.")
 
 
-def _move(device: UploadedDevice, new: DeviceList) -> Move | None:
+def _move(device: UploadedDevice, new: DeviceList) -> DeviceMove | None:
     state = _state_under(device, new)
     if state is device.state:
         return None
     could_read = device.state is DeviceState.LISTED and not device.is_dehydrated
-    return Move(device.row_id, state, could_read and state is not DeviceState.LISTED)
+    return DeviceMove(device.row_id, state, could_read and state is not DeviceState.LISTED)
 
 
 def _state_under(device: UploadedDevice, new: DeviceList) -> DeviceState:

@@ -3,7 +3,7 @@
 It compares numbers. A room's `recipients` grows with each change of who can read it, and `closed_at` is its value when
 last someone lost that. A session's keys were shared with all recipients of one version, and it began at one. So a
 message may be stored if it was encrypted for the room's version, its session was shared for that version, and the
-session is not known to anybody who has gone.
+session is not known to a device that has gone.
 
 It protects against races and mistakes. Against a server that lies, clients check signatures themselves.
 """
@@ -16,32 +16,34 @@ from chatterbox.wire.encryption.key_api import DeviceState
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 
+SESSION_AT = slice(14, 57)
+"""Where the session stands in an envelope."""
 USED_EVERY_MS = 3600 * 1000
 """How exactly it is known when a session was used last (milliseconds)."""
 
 
 class SessionKey(NamedTuple):
-    """Which session of which device a user uses in a room."""
+    """Which session a message is encrypted with."""
 
     room_id: int
-    user_id: int
-    device: str
     session: str
 
 
 class SessionFacts(NamedTuple):
-    """What is stored about a session, its room, and the user's device."""
+    """What is stored about a session, its room, and the device that began it."""
 
     recipients: int
     """Of the room."""
     closed_at: int
     """Of the room."""
-    shared_for: int | None
-    """The version of the recipients who all have its keys; None: the device has no such session."""
-    began_at: int | None
-    used_ms: int | None
-    state: str | None
-    """The state of the device; None: the user has none of this id."""
+    shared_for: int
+    """The version of the recipients who all have its keys; 0: some have none yet."""
+    began_at: int
+    used_ms: int
+    user_id: int
+    device: str
+    state: str
+    """Of the device."""
 
 
 class RecipientCheck:
@@ -64,10 +66,11 @@ class RecipientCheck:
 
     def require(self, room_id: int, user_id: int, used: envelope.Envelope, recipients: int) -> None:
         """Raise `recipients_stale` unless this envelope may be stored; it was encrypted for version `recipients`."""
-        facts = self._facts.get(SessionKey(room_id, user_id, used.device, used.session))
-        if facts is None or not is_current(facts, recipients):
+        facts = self._facts.get(SessionKey(room_id, used.session))
+        is_own = facts is not None and facts.user_id == user_id and facts.device == used.device
+        if facts is None or not is_own or not is_current(facts, recipients):
             raise ChatError(Code.RECIPIENTS_STALE)
-        if facts.used_ms is not None and self._now_ms - facts.used_ms >= USED_EVERY_MS:
+        if self._now_ms - facts.used_ms >= USED_EVERY_MS:
             self.used[room_id, used.session] = self._now_ms
 
 
@@ -76,19 +79,18 @@ NONE_ENCRYPTED = RecipientCheck({}, now_ms=0, limits=Limits())
 
 
 def is_current(facts: SessionFacts, recipients: int) -> bool:
-    """Whether all who can read the room, and nobody else, have the keys of a message for version `recipients`."""
+    """Whether exactly those who can read the room have the keys of a message for version `recipients`."""
     return (
         facts.recipients == recipients == facts.shared_for
-        and facts.began_at is not None
         and facts.began_at >= facts.closed_at
         and facts.state == DeviceState.LISTED
     )
 
 
-def session_key(room_id: int, user_id: int, content: str) -> SessionKey:
+def session_key(room_id: int, content: str) -> SessionKey:
     """Which session a message names, of which only the length is known; a malformed one names none that exists.
 
-    >>> session_key(1, 2, "e1.ABCDEFGHIJ." + "s" * 43 + ".Zm9v") == SessionKey(1, 2, "ABCDEFGHIJ", "s" * 43)
+    >>> session_key(1, "e1.ABCDEFGHIJ." + "s" * 43 + ".Zm9v") == SessionKey(1, "s" * 43)
     True
     """
-    return SessionKey(room_id, user_id, content[3:13], content[14:57])
+    return SessionKey(room_id, content[SESSION_AT])

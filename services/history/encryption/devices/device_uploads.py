@@ -26,6 +26,8 @@ _ADD = """
     VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?)
 """
 _BIND = "UPDATE devices SET sid = ?, username = ?, generation = ?, seen_ms = ? WHERE id = ?"
+_NEW_EPOCH = "UPDATE devices SET inbox_epoch = ? WHERE id = ?"
+"""While a device was ended it was given no keys: from another epoch it learns that it needs the key backup."""
 _COUNT = "SELECT count(*) FROM devices WHERE user_id = ? AND state <> 'removed'"
 _LEFT = """
     SELECT id FROM devices WHERE user_id = ? AND state = 'pending' AND sid = '' AND (NOT dehydrated OR created_ms < ?)
@@ -99,5 +101,6 @@ async def _bind(transaction: WriteTransaction, known: StoredDevice, login: Login
     bound = (sid, login.user.username, upload.generation, transaction.now_ms, known.id)
     await transaction.rows(_BIND, bound)
     if known.state is DeviceState.ENDED:
+        await transaction.rows(_NEW_EPOCH, (secrets.token_hex(4), known.id))
         await device_table.set_state(transaction, known.id, DeviceState.LISTED)
         await recipient_versions.note_change(transaction, known.user_id, lost=False)

@@ -7,8 +7,8 @@ import pytest
 from chatterbox.wire.encryption import envelope
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames.encryption import DeviceAddress, ReadRecipients, SendToDevice, ShareKeys, WithheldReason
+from client.encryption.client_encryption import REFUSALS
 from client.encryption.command_link import LinkBroken
-from client.encryption.encryption import REFUSALS
 from client.encryption.message_encryption import EncryptionWaits, PlainContent, WaitReason
 from tests.support.encryption_model import ModelDevice, ModelServer, push_recipients, settled
 

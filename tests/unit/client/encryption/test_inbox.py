@@ -9,9 +9,9 @@ import pytest
 from chatterbox.wire.encryption.device_keys import matrix_user
 from chatterbox.wire.encryption.signatures import verify
 from chatterbox.wire.frames.encryption import SendToDevice, ShareKeys, Take, ToDeviceKind
-from client.encryption import inbox, olm_sessions, room_sessions, to_device_queue
 from client.encryption.command_link import LinkBroken
-from client.encryption.core.olm_payload import ReceivedToDevice
+from client.encryption.core.messages.olm_payload import ReceivedToDevice
+from client.encryption.sessions import inbox, olm_sessions, room_sessions, to_device_queue
 from client.encryption.store.key_store import StoreTransaction
 from client.failures import Failure
 from tests.support.encryption_model import ModelDevice, ModelServer, settled
@@ -169,7 +169,7 @@ class TestQueue:
         assert server.counts[ada.address, bob.address] == 5
 
     async def test_keys_are_shared_in_commands_of_limited_size(self, server: ModelServer) -> None:
-        ada, bob = await two(server)
+        ada, _bob = await two(server)
         phones = [await server.log_in("bob") for _ in range(40)]
         await ada.say("hello")
         shares = [command for command in server.commands if isinstance(command, ShareKeys)]

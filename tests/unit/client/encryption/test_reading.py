@@ -1,6 +1,7 @@
 """Reading encrypted messages: what is shown, and what a lying server can't do without being noticed."""
 
 import asyncio
+from functools import partial
 
 import msgspec
 import pytest
@@ -9,13 +10,18 @@ from chatterbox.wire.frames import Message, Reaction
 from chatterbox.wire.position import Position
 from client.encryption.core.trust import Irregularity, Trust, Unreadable
 from client.encryption.message_encryption import EncryptedRoom
-from client.encryption.store.key_store import Table
+from client.encryption.store.key_store import StoreTransaction, Table
 from tests.support.encryption_model import ModelDevice, ModelServer, settled
 
 
 def at(message: Message, offset: int, epoch: str | None = None) -> Message:
     """The same message at another position."""
     return msgspec.structs.replace(message, at=Position(epoch or message.at.epoch, offset))
+
+
+def empty(transaction: StoreTransaction, table: Table) -> None:
+    for row in transaction.names(table):
+        transaction.delete(table, row)
 
 
 async def conversation(server: ModelServer, *texts: str) -> tuple[ModelDevice, ModelDevice]:
@@ -105,9 +111,10 @@ class TestForgeries:
         other = EncryptedRoom(server.room.name, "V" * 22)
         await bob.read()
         rows = await bob.store.run(lambda tx: tx.rows(Table.INBOUND))
-        await bob.store.run(
-            lambda tx: [tx.put(Table.INBOUND, row.replace("U" * 22, "V" * 22), value) for row, value in rows]
-        )
+        for row, value in rows:
+            await bob.store.run(
+                partial(StoreTransaction.put, table=Table.INBOUND, name=row.replace("U", "V", 22), value=value)
+            )
         [shown] = await bob.encryption.decrypt(other, server.messages)
         assert (shown.content, shown.unreadable) == ("", Unreadable.WRONG_ROOM)
 
@@ -253,7 +260,7 @@ class TestHealing:
         await bob.say("two")  # from now on, ada's messages are of the session that both have
         await bob.read()
         await settled()
-        await bob.store.run(lambda tx: [tx.delete(Table.OLM_SESSIONS, row) for row in tx.names(Table.OLM_SESSIONS)])
+        await bob.store.run(partial(empty, table=Table.OLM_SESSIONS))
         server.changed(lost=True)
         await ada.read()
         await settled()
@@ -284,7 +291,7 @@ class TestHealing:
         await settled()
         rows = await phone.store.run(lambda tx: tx.names(Table.INBOUND))
         session = next(row.split("/")[1] for row in rows if row.endswith(ada.id))
-        await phone.store.run(lambda tx: [tx.delete(Table.INBOUND, row) for row in rows])
+        await phone.store.run(partial(empty, table=Table.INBOUND))
         content = {
             "room_id": f"!{server.room.uid}:chatterbox",
             "session_id": session.replace("-", "+").replace("_", "/"),

@@ -16,7 +16,8 @@ def drawn(*rows: list[tuple[int, int, int]]) -> Drawn:
 
 def read_sixel(text: str) -> dict[tuple[int, int], int]:
     """The colour of each pixel that Sixel data draws, read as a terminal does."""
-    pixels, column, band, color = {}, 0, 0, 0
+    pixels: dict[tuple[int, int], int] = {}
+    column, band, color = 0, 0, 0
     data = text.removeprefix("\x1bPq").split("\x1b")[0]
     for token in re.findall(r'"[\d;]+|#\d+(?:;[\d;]+)?|!\d+.|[$-]|[?-~]', data):
         if token[0] == "#":

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from chatterbox.wire.encryption.key_api import BackupItem
 from client.encryption.core.backup_format import (
-    BackupError,
     BackupSecrets,
     ItemContent,
+    KeyBackupError,
     decrypt_header,
     decrypt_item,
     derived,
@@ -57,12 +57,12 @@ class TestHeader:
     @pytest.mark.parametrize(("key", "user_id", "version"), [(bytes(16), 7, 3), (RECOVERY, 8, 3), (RECOVERY, 7, 4)])
     def test_opens_with_no_other_key_user_or_version(self, key: bytes, user_id: int, version: int) -> None:
         text = encrypt_header(RECOVERY, 7, 3, HEADER, NONCE)
-        with pytest.raises(BackupError):
+        with pytest.raises(KeyBackupError):
             decrypt_header(key, user_id, version, text)
 
     @given(st.one_of(st.text(), st.text(alphabet="ABCDabcd0123-_").map(lambda text: f"b1.{text}")))
     def test_any_other_text_is_refused(self, text: str) -> None:
-        with pytest.raises(BackupError):
+        with pytest.raises(KeyBackupError):
             decrypt_header(RECOVERY, 7, 3, text)
 
 
@@ -78,18 +78,18 @@ class TestItems:
     def test_an_item_of_a_former_key_still_opens(self) -> None:
         item = encrypt_item(OLD_KEY, ItemContent("session", "a/b", b"1"), ITEM_RANDOM)
         assert decrypt_item((KEY, OLD_KEY), item).value == b"1"
-        with pytest.raises(BackupError):
+        with pytest.raises(KeyBackupError):
             decrypt_item((KEY,), item)
 
     def test_items_can_not_be_exchanged(self) -> None:
         first = encrypt_item(KEY, ItemContent("session", "a/b", b"1"), ITEM_RANDOM)
         second = encrypt_item(KEY, ItemContent("session", "a/c", b"2"), ITEM_RANDOM)
-        with pytest.raises(BackupError):
+        with pytest.raises(KeyBackupError):
             decrypt_item((KEY,), BackupItem(item=first.item, body=second.body))
 
     @given(st.text(max_size=64), st.text(max_size=200))
     def test_a_planted_item_is_refused(self, item: str, body: str) -> None:
-        with pytest.raises(BackupError):
+        with pytest.raises(KeyBackupError):
             decrypt_item((KEY, OLD_KEY), BackupItem(item=item, body=body))
 
     def test_the_same_name_has_the_same_id_and_another_kind_another(self) -> None:

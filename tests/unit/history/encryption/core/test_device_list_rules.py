@@ -11,7 +11,7 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.encryption.key_api import DeviceListUpload, DeviceState
 from chatterbox.wire.errors import ChatError, Code
 from services.history.encryption.core import device_list_rules
-from services.history.encryption.core.device_list_rules import Move, StoredList, UploadedDevice
+from services.history.encryption.core.device_list_rules import DeviceMove, StoredList, UploadedDevice
 from tests.support.key_user import KeyUser
 
 ADA = KeyUser(UserInfo(1, "ada"), b"m" * 32, b"s" * 32)
@@ -146,7 +146,7 @@ def test_the_state_of_a_device_after_a_list_is(case: Case) -> None:
     new = ADA.list([device] if case.place == "listed" else [], removed=[device.id] if case.place == "removed" else [])
     digest = next(iter(ADA.list([device]).list.devices.values()))
     before = UploadedDevice(7, device.id, case.state, case.is_dehydrated, case.has_session, digest)
-    expected = [] if case.after is case.state else [Move(7, case.after, case.loses_access)]
+    expected = [] if case.after is case.state else [DeviceMove(7, case.after, case.loses_access)]
     assert device_list_rules.moves([before], new.list) == expected
 
 

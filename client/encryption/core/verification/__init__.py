@@ -1,0 +1,1 @@
+"""Comparing keys: safety numbers, and verification by short strings. Pure."""

@@ -1,0 +1,1 @@
+"""What people read about encryption: messages, keys, verification. Pure."""
