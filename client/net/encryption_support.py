@@ -40,10 +40,12 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
         from client.encryption.device.own_device_account import OwnDeviceAccount
         from client.encryption.device.own_keys import OwnKeys
         from client.encryption.device.trusted_users import TrustedUsers
-        from client.encryption.store.store_key import key_store_path, open_key_store
+        from client.encryption.exchange.key_rounds import KeyRounds
+        from client.encryption.store.store_key import open_key_store
         from client.encryption.store_worker import StoreWorker
         from client.net.keys.key_news import key_news_lines, setup_lines
         from client.net.keys_api import KeysApi
+        from client.store.key_store_files import key_store_path
         from client.text.encryption.keys_text import pending_device_lines
         from client.text.encryption.verification_text import news_lines
 
@@ -88,6 +90,7 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
 
         account.on_result = note_result
         account.on_restored = encryption.keys_arrived
+        account.on_full_round = KeyRounds(encryption, worker, exchange, account.renew_dehydrated).run
         encryption.before_close = account.finish
         encryption.handle(USER_SECRETS, exchange.take)
         encryption.verification.approve = approve

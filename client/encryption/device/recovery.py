@@ -213,8 +213,8 @@ class Recovery:
     def is_made(self, transaction: StoreTransaction) -> bool:
         """Whether the user has a recovery key, as far as this device knows."""
         identity = DeviceIdentity.load(transaction)
-        approved = identity is not None and bool(identity.secrets(transaction).item_keys)  # by a device that has one
-        return approved or transaction.get(Table.META, _MADE) is not None
+        has_keys = identity is not None and bool(identity.secrets(transaction).item_keys)
+        return has_keys or transaction.get(Table.META, _MADE) is not None
 
     def is_reminder_due(self, transaction: StoreTransaction) -> bool:
         """Whether to say that there is no recovery key yet, once a day; notes that it is said."""
