@@ -219,21 +219,10 @@ async def _open_chat(context: "ClientContext") -> ExitCode:
     return await chat_commands.chat(context, None)
 
 
-def _direct(room: str) -> "frames.Command":
-    """The command that opens a direct conversation."""
-    from msgspec import UNSET
-
-    from chatterbox.wire import frames
-    from client.core.direct_rooms import ENCRYPTED, is_earlier_plain, peer_of
-
-    encrypted = False if is_earlier_plain(room) else True if room.endswith(ENCRYPTED) else UNSET
-    return frames.Direct(id=0, username=peer_of(room), encrypted=encrypted)
-
-
 def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
     """The wire's command for a command that is answered with one reply."""
     from chatterbox.wire import frames
-    from client.core.direct_rooms import is_direct
+    from client.core.direct_rooms import is_direct, opening
     from client.faces.slash.slash_parser import are_swapped
     from client.text.room_names import room_name
 
@@ -244,7 +233,7 @@ def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
             return frames.CreateRoom(id=0, room=room_name(arguments.new_room), private=arguments.private)
         case "join":
             room = room_name(arguments.room)
-            return _direct(room) if is_direct(room) else frames.Join(id=0, room=room)
+            return opening(room) if is_direct(room) else frames.Join(id=0, room=room)
         case "delete":
             return frames.DeleteMessage(id=0, room=room_name(arguments.room), offset=arguments.offset)
         case "react":

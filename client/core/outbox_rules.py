@@ -107,7 +107,7 @@ def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
         reply_to=entry.reply_to,
         thread=reply.thread,
         mentions=reply.mentions,
-        files=reply.files or entry.files,
+        files=entry.files if is_encrypted else reply.files or entry.files,
     )
     room_messages.take_own_message(step, own)
     if entry.edited is not None and is_encrypted:

@@ -102,8 +102,8 @@ class MessageEncryption(Protocol):
     async def encrypt(self, key: str, room: EncryptedRoom, content: PlainContent, *, anew: bool) -> EncryptedContent:
         """Encrypt for all who can read `room`; share the keys first if needed.
 
-        `key`: names what is encrypted, in the outbox. The same key gives the same bytes, until `anew` (the server
-        refused them with `recipients_stale`). Raises `EncryptionWaits`, `ChatError` and `LinkBroken`.
+        `key`: names what is encrypted, in the outbox. The same key gives the same bytes, unless the last argument is
+        true: the server refused them with `recipients_stale`. Raises `EncryptionWaits`, `ChatError` and `LinkBroken`.
         """
 
     def forget(self, key: str, *, stored: bool = True) -> None:

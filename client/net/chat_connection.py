@@ -138,10 +138,13 @@ class ChatConnection:
         Raises `ChatError` for content that breaks the server's rules, and `Failure` if the disk refuses.
         """
         check_text = text_rules.caption if files else text_rules.content
+        is_encrypted = self.state.is_encrypted(room)
+        if is_encrypted and any(getattr(file, "secret", None) is None for file in files):
+            raise Failure("A file that is not encrypted can't be sent here.")
         entry = new_entry(room, check_text(content, self.state.limits), reply_to, files)
         if self._outbox is not None:
             is_live = self.state.phase is ConnectionPhase.LIVE
-            self._outbox.add([replace(entry, tried=is_live)], encrypted=self.state.is_encrypted(room))
+            self._outbox.add([replace(entry, tried=is_live)], encrypted=is_encrypted)
         self._feed(events.MessageQueued(entry))
         return entry
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import msgspec
 
@@ -118,7 +119,7 @@ class EncryptionShell:
             return
         self._waiting.append(frame)
         if self._decrypting is None:
-            self._decrypting = asyncio.create_task(self._guarded(self._drain()))
+            self._decrypting = asyncio.create_task(self._guarded(self._drain))
         if len(self._waiting) >= MAX_WAITING:
             self._has_room.clear()
             await self._has_room.wait()
@@ -243,13 +244,15 @@ class EncryptionShell:
         match effect:
             case events.EncryptContent():
                 self._keys.add(effect.key)
-                self._begin(self._encrypt(effect))
+                self._begin(lambda: self._encrypt(effect))
             case events.AcceptKeys(room):
                 if self._encryption is not None:
                     self._encryption.accept_keys(room)
             case events.KeepEncryptedDirects(encrypted):
                 if self._support is not None:
                     self._support.directs.save(encrypted)
+            case _:
+                assert_never(effect)
 
     def forget(self, key: str, *, stored: bool) -> None:
         """A message of the outbox was stored or given up, or its text changed before it was ever sent."""
@@ -307,15 +310,15 @@ class EncryptionShell:
         found = [message for message in await encryption.decrypt(room, messages) if message.at.offset == offset]
         return found[0] if found else None
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         task = asyncio.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """A bug ends the connection, as one in the core does."""
         try:
-            await work
+            await work()
         except Exception as bug:  # noqa: BLE001 - it must reach the caller of `ChatConnection.run`
             self._fail(bug)
 

@@ -121,6 +121,8 @@ def ask_recovery_key(question: str) -> bytes:
 def _first_recovery_key(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
     made = _shown_key(recovery_to)
     if made is None:
+        with workspace.store.transaction() as transaction:
+            workspace.own.recovery.postpone(transaction)
         tell(keys_text.RECOVERY_KEY_POSTPONED)
         return ExitCode.OK
     tell_all(key_jobs.adopt_recovery_key(workspace, made))

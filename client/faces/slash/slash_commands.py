@@ -87,6 +87,10 @@ class SlashCommands:
 
         self._jobs.start(lambda: [http_jobs.end_session(self.context, session, self.cache, log_out)])
 
+    def show_recovery_key(self) -> None:
+        """Show the recovery key, before the user's first encrypted message."""
+        self._keys.keys("code")
+
     def carry_out(self, command: LocalCommand) -> None:
         """Run a command; its result is shown as notices."""
         match command.name:
