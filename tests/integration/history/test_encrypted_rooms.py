@@ -345,6 +345,21 @@ class TestRecipientVersions:
         assert site.version == version + 1
 
 
+class TestMetrics:
+    async def test_to_device_messages_are_counted(self, site: InboxSite) -> None:
+        history = site.history.app.context.device_messages
+        call = history_api.ToDeviceCall(
+            user_id=site.ada.user_id,
+            username="ada",
+            sid=site.a1.sid,
+            device=site.a1.device,
+            messages=(to(site.b1, 2), to(site.b1, 3)),
+        )
+        await history.send(call)
+        metrics = (await site.history.public.get("/metrics")).text
+        assert "chatterbox_history_to_device_messages_total 2.0" in metrics
+
+
 class TestRoomEnd:
     async def test_sessions_and_records_of_a_deleted_room_are_deleted(self, site: InboxSite) -> None:
         await site.say()
