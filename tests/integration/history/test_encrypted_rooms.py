@@ -275,6 +275,14 @@ class TestChanges:
         plain = await site.history.do("PUT", "/rooms/general/messages/1/reactions", "ada", body)
         assert code(plain)[1] in {Code.MESSAGE_UNKNOWN, Code.ROOM_NOT_ENCRYPTED}
 
+    async def test_edits_by_http(self, site: InboxSite, sealed: Callable[[str], str]) -> None:
+        path = f"/rooms/{ENCRYPTED}/messages/1"
+        body = {"content": sealed("b25l"), "recipients": site.version}
+        edited = await site.history.do("PUT", path, "ada", body)
+        assert (edited.status_code, edited.json()["content"]) == (200, sealed("b25l"))
+        stale = await site.history.do("PUT", path, "ada", body | {"content": sealed("dHdv"), "recipients": 99})
+        assert code(stale) == (409, Code.RECIPIENTS_STALE)
+
     async def test_pins_and_deletions_need_no_envelope(
         self, site: InboxSite, of_ada: dict[str, Any], sealed: Callable[[str], str]
     ) -> None:
