@@ -21,10 +21,11 @@ from client.encryption.device.key_backup import BackupProblem
 from client.encryption.sessions import inbox
 from client.encryption.sessions.own_one_time_keys import LEAST_KEYS
 from client.encryption.store.key_store import KeyStore, Table
-from client.encryption.store.store_key import Protection, key_store_path, protection
+from client.encryption.store.store_key import Protection, protection
 from client.failures import ExitCode, Failure
 from client.net.keys.key_workspace import KeyWorkspace, key_workspace
 from client.output import print_result
+from client.store.key_store_files import key_store_path
 from client.text.sanitize import inert, inert_name
 
 _CLOCK_S = 300

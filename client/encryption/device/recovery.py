@@ -213,7 +213,9 @@ class Recovery:
 
     def is_made(self, transaction: StoreTransaction) -> bool:
         """Whether the user has a recovery key, as far as this device knows."""
-        return transaction.get(Table.META, _MADE) is not None
+        identity = DeviceIdentity.load(transaction)
+        has_keys = identity is not None and bool(identity.secrets(transaction).item_keys)
+        return has_keys or transaction.get(Table.META, _MADE) is not None
 
     def postpone(self, transaction: StoreTransaction) -> None:
         """The user writes the recovery key down later: messages are sent without one."""

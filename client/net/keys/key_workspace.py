@@ -10,9 +10,10 @@ from client.encryption.device.device_identity import DeviceIdentity, UserSecrets
 from client.encryption.device.own_keys import OwnKeys
 from client.encryption.device.trusted_users import TrustedUser
 from client.encryption.store.key_store import KeyStore
-from client.encryption.store.store_key import key_store_path, open_key_store
+from client.encryption.store.store_key import open_key_store
 from client.failures import Failure, ServerRefused
 from client.net.keys_api import KeysApi
+from client.store.key_store_files import key_store_path
 from client.store.session_file import SavedSession
 from client.text.sanitize import inert_name
 
