@@ -27,7 +27,7 @@ from client.net.keys_api import KeysApi
 
 _GENERATION = "generation"
 BEAT_SENDS = 100
-"""After so many encrypted messages the store tells its generation again."""
+"""Encrypted messages after which the store tells its generation again."""
 
 
 class Standing(StrEnum):
