@@ -83,6 +83,7 @@ class Encryption:
         """`locks`: a folder for lock files, beside the key store."""
         self.on_messages: Callable[[str, Sequence[DecryptedMessage]], None] = lambda _room, _messages: None
         self.on_readiness: Callable[[], None] = lambda: None
+        self.on_key_line: Callable[[str], None] = lambda _line: None
         self.on_key_news: Callable[[TrustedUser], None] = lambda _user: None
         self.on_device_pending: Callable[[DevicePending], None] = lambda _push: None
         self.before_close: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -149,6 +150,7 @@ class Encryption:
             opened = await self._reader.open()
             self._spawn(self._reader.replenish(opened))
             self._spawn(self._flush())
+            self._spawn(self.verification.tell_open())
         except ChatError as refusal:
             raise Failure(str(refusal)) from refusal
         self.on_readiness()
@@ -312,6 +314,10 @@ class Encryption:
             read = await self.store.run(partial(self._read, room=room, messages=waiting, final=True))
             assert isinstance(read, list)  # noqa: S101 - it is the final try
             self.on_messages(room.name, [message for message in read if message.unreadable not in _MAY_COME])
+
+    def postpone_recovery_key(self) -> None:
+        """The user writes the recovery key down later: messages are encrypted meanwhile."""
+        self._account.is_postponed = True
 
     def accept_keys(self, room: EncryptedRoom) -> None:
         """The user sends to `room` although keys changed: accept those of members who were not verified."""

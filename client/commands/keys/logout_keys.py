@@ -3,7 +3,6 @@
 import sys
 from contextlib import closing, suppress
 
-from client.commands.keys.key_workspace import now_ms
 from client.commands.prompts import ask
 from client.context import ClientContext
 from client.encryption.device import backup_queue
@@ -12,6 +11,7 @@ from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.own_keys import OwnKeys
 from client.encryption.store.store_key import delete_key_store, open_key_store
 from client.failures import Failure
+from client.net.keys.key_workspace import now_ms
 from client.net.keys_api import KeysApi
 from client.output import print_status
 from client.store.session_file import SavedSession

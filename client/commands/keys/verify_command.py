@@ -7,9 +7,7 @@ from contextlib import suppress
 from chatterbox.wire.encryption.key_api import OwnDevice
 from chatterbox.wire.errors import ChatError
 from client.commands.keys.contact_keys import asked_whether_same
-from client.commands.keys.key_output import tell
-from client.commands.keys.key_setup import own_device
-from client.commands.keys.key_workspace import key_workspace
+from client.commands.keys.key_output import ask_passphrase, tell
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState
@@ -22,6 +20,8 @@ from client.faces.pipe_faces import failure_of
 from client.failures import ExitCode, Failure, ServerRefused, unreachable
 from client.net.chat_connection import ChatConnection
 from client.net.encryption_support import encryption_support
+from client.net.keys.key_jobs import own_device
+from client.net.keys.key_workspace import key_workspace
 from client.text.encryption import verification_text
 from client.text.encryption.keys_text import approval_line
 from client.text.sanitize import inert
@@ -31,7 +31,7 @@ _GOOD = {VerificationEnd.VERIFIED, VerificationEnd.DEVICE_VERIFIED}
 
 def verify(context: ClientContext, username: str) -> ExitCode:
     """Compare keys with a user who is there, and mark the user as verified."""
-    with key_workspace(context, creates=True) as workspace:
+    with key_workspace(context, creates=True, ask_passphrase=ask_passphrase) as workspace:
         workspace.own.set_up()
         name = workspace.user(username).username
     asked = verification_text.requested_line(name)
@@ -41,7 +41,7 @@ def verify(context: ClientContext, username: str) -> ExitCode:
 
 def approve(context: ClientContext, start: str) -> ExitCode:
     """Compare keys with a new device of the user, and let it in; or with one that lets this device in."""
-    with key_workspace(context) as workspace:
+    with key_workspace(context, ask_passphrase=ask_passphrase) as workspace:
         workspace.own.set_up()
         device, name = own_device(workspace, start), workspace.identity.username
     asked = verification_text.own_requested_line(device.device)

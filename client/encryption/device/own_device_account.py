@@ -21,7 +21,7 @@ from client.net.keys_api import KeysApi
 UPKEEP_S = 5.0
 """Time between two looks at what waits for the backup, and at whether this device was let in (seconds)."""
 FULL_EVERY = 120
-"""Every so many looks, the server is asked in any case."""
+"""After this many looks, the server is asked in any case."""
 FINISH_S = 5.0
 """How long the end of a run may wait for the backup (seconds)."""
 _OBSTACLES = {
@@ -160,7 +160,7 @@ class OwnDeviceAccount:
         if self.result.standing is not Standing.READY:
             return _OBSTACLES[self.result.standing]
         if self._wants_recovery_key and not self.is_postponed and self._recovery is not None:
-            return None if self._recovery.is_made(transaction) else WaitReason.NO_RECOVERY_KEY
+            return None if self._recovery.is_settled(transaction) else WaitReason.NO_RECOVERY_KEY
         return None
 
     async def beat(self) -> None:

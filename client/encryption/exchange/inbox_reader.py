@@ -200,10 +200,8 @@ class DeviceInboxReader:
     async def fetch_unknown(self, addresses: Iterable[DeviceAddress]) -> None:
         """Get the keys of users, if one of these devices is in no list that is held. Raises `Failure`."""
         wanted = set(addresses)
-        unknown = await self._store.run(
-            lambda transaction: {each.username for each in wanted if self._users.device(transaction, each) is None}
-        )
-        if unknown:
+        known = await self._store.run(partial(self._users.devices, addresses=wanted))
+        if unknown := {address.username for address in wanted - known.keys()}:
             await self.fetch_users(unknown)
 
     async def fetch_users(self, usernames: Iterable[str]) -> None:
@@ -247,9 +245,10 @@ class DeviceInboxReader:
 
     def _begin(self, transaction: StoreTransaction, claimed: Claimed) -> set[DeviceAddress]:
         sessions, begun = OlmSessions(transaction, _identity(transaction)), set()
+        devices = self._users.devices(transaction, [DeviceAddress(key.username, key.device) for key in claimed.keys])
         for key in claimed.keys:
             address = DeviceAddress(key.username, key.device)
-            device = self._users.device(transaction, address)
+            device = devices.get(address)
             if device is not None and sessions.begin(device, key.key):
                 begun.add(address)
         return begun
@@ -298,12 +297,9 @@ def queue_encrypted(
     identity = _identity(transaction)
     own = users.user(transaction, identity.username)
     olm = OlmSessions(transaction, identity, own.version if own else 0)
-    messages = []
-    for address in addresses:
-        device = users.device(transaction, address)
-        message = device and olm.encrypt(device, type_, content)
-        if message:
-            messages.append(message)
+    devices = users.devices(transaction, addresses)
+    encrypted = [olm.encrypt(device, type_, content) for device in devices.values()]
+    messages = [message for message in encrypted if message is not None]
     to_device_queue.add(transaction, identity.device_id, messages)
     return bool(messages)
 

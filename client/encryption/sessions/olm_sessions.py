@@ -99,6 +99,9 @@ class OlmSessions:
     def peer(self, user_id: int, device: str) -> PeerRecord:
         return _peer(self._transaction, _row(user_id, device))
 
+    def has_session(self, device: TrustedDevice) -> bool:
+        return bool(self.peer(device.user_id, device.device_id).sessions)
+
     def put_peer(self, user_id: int, device: str, peer: PeerRecord) -> None:
         _put_peer(self._transaction, _row(user_id, device), peer)
 
