@@ -12,6 +12,7 @@ from client.context import ClientContext
 from client.encryption.message_encryption import MessageEncryption
 from client.net.encryption_shell import EncryptionSupport
 from client.store.session_file import SavedSession
+from client.text.sanitize import inert
 
 if TYPE_CHECKING:
     from client.encryption.device.device_setup import DeviceSetupResult
@@ -71,6 +72,9 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
             content = await worker.run(lambda transaction: exchange.secrets_for(transaction, identity))
             await encryption.send_to_device([DeviceAddress(identity.username, device)], USER_SECRETS, content)
 
+        def encryption_failed(sentence: str) -> None:
+            encryption.on_key_line(inert(sentence))
+
         told: list[str] = []
 
         def note_result(result: "DeviceSetupResult") -> None:
@@ -90,6 +94,7 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
         encryption.before_close = account.finish
         encryption.handle(USER_SECRETS, exchange.take)
         encryption.verification.approve = approve
+        encryption.verification.on_failure = encryption_failed
         encryption.verification.on_news = lambda news: tell(news_lines(news))
         encryption.on_key_news = lambda user: tell(key_news_lines(user))
         encryption.on_device_pending = lambda push: tell(pending_device_lines(push.device))

@@ -23,7 +23,6 @@ from client.net.encryption_support import encryption_support
 from client.net.keys.key_jobs import own_device
 from client.net.keys.key_workspace import key_workspace
 from client.text.encryption import verification_text
-from client.text.encryption.keys_text import approval_line
 from client.text.sanitize import inert
 
 _GOOD = {VerificationEnd.VERIFIED, VerificationEnd.DEVICE_VERIFIED}
@@ -91,6 +90,7 @@ class _Talk:
     async def _talk(self) -> ExitCode:
         runner = await self._runner()
         runner.on_news = self._news.put_nowait
+        runner.on_failure = lambda sentence: self._news.put_nowait(ServerRefused(sentence))
         try:
             if await self._begin(runner):
                 tell(self._asked)
@@ -101,7 +101,7 @@ class _Talk:
                 if news.username.casefold() != self._username.casefold() or news.is_requested:
                     continue
                 if news.end is not None:
-                    return await self._ended(runner, news)
+                    return self._ended(news)
                 await self._compare(runner, news)
         except asyncio.CancelledError:
             with suppress(Failure, LinkBroken, ChatError):
@@ -135,11 +135,7 @@ class _Talk:
         with suppress(Failure):  # it ended meanwhile, which the next news tells
             await runner.compared(self._username, same=same)
 
-    async def _ended(self, runner: VerificationRunner, news: VerificationNews) -> ExitCode:
-        if news.end is VerificationEnd.DEVICE_VERIFIED and runner.approve is not None:
-            await runner.approve(news.device, news.device_key)
-            tell(approval_line(news.device))
-            return ExitCode.OK
+    def _ended(self, news: VerificationNews) -> ExitCode:
         for line in verification_text.news_lines(news):
             tell(line)
         return ExitCode.OK if news.end in _GOOD else ExitCode.REFUSED

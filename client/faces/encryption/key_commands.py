@@ -63,7 +63,10 @@ class KeyCommands:
             elif await encryption.verification.request(username):
                 self._host.notice(requested_line(username))
 
-        self._job(lambda keys: keys.user(username), then=lambda _: self._online(work))
+        if answer:
+            self._online(work)
+        else:  # the newest keys first
+            self._job(lambda keys: keys.user(username), then=lambda _: self._online(work))
 
     def unverify(self, username: str) -> None:
         """Take the mark of a verified user back."""
