@@ -173,7 +173,10 @@ class TestKeys:
 
         def frame(found: Json) -> list[Json]:
             if found.get("type") == "recipients":
-                found["lists"] = [invented(shown[0])]
+                lie = invented(shown[0])
+                found["lists"] = [lie]
+                others = [device for device in found["devices"] if device[0] != "bob"]
+                found["devices"] = [*others, *(["bob", device] for device in lie["device_keys"])]
             return [found]
 
         site.lies.to_client = lists_of_bob(seen)

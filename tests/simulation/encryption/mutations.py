@@ -6,15 +6,16 @@ from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
-from client.encryption import inbox, room_sender, room_sessions
-from client.encryption.core import recipient_decision
-from client.encryption.core.recipient_decision import Decision
+from client.encryption.core.messages import message_payload, recipient_decision
+from client.encryption.core.messages.recipient_decision import Decision
+from client.encryption.exchange import room_sender
+from client.encryption.sessions import inbox, room_sessions
 from client.encryption.store.key_store import StoreTransaction
 from tests.simulation.encryption import device
 
 _encrypt = room_sessions.encrypt
 _decide = recipient_decision.decide
-_build = room_sender.message_payload.build
+_build = message_payload.build
 
 
 def transmit_before_commit() -> AbstractContextManager[object]:
@@ -63,7 +64,7 @@ def log_plaintext() -> AbstractContextManager[object]:
         logging.getLogger("chatterbox.encryption").debug("encrypted %r", plaintext)
         return plaintext
 
-    return patch.object(room_sender.message_payload, "build", build)
+    return patch.object(message_payload, "build", build)
 
 
 def plain_text_on_disk() -> AbstractContextManager[object]:
