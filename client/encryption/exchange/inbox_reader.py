@@ -236,7 +236,7 @@ class DeviceInboxReader:
                 self._events.key_news(user)
 
     async def _report_withheld(self, progress: InboxProgress) -> None:
-        """Say of whom the server still shows an older list than a device of theirs named."""
+        """Report users whose devices named a newer list than the server shows."""
         for username, version in progress.newer_lists.items():
             user = await self._store.run(partial(self._withheld, username=username, version=version))
             if user is not None and user.is_news:
