@@ -58,6 +58,8 @@ from client.failures import Failure
 
 MAX_UNREADABLE = 500
 """Unreadable messages of a room that are kept, in case that their keys come."""
+MAX_SOUGHT = 10_000
+"""Unknown sessions that are remembered."""
 REFUSALS = 5
 """Refusals of one message in a row, because who can read changed, after which it waits."""
 LONGEST_WAIT_S = 30.0
@@ -242,6 +244,8 @@ class Encryption:
             return read
         is_read = self._link is not None and await self._reader.read_to_head()
         if is_read:
+            if len(self._sought) > MAX_SOUGHT:
+                self._sought.clear()  # at worst, the inbox is read once more
             self._sought |= {(session.session, session.device) for session in read}
         missing = Unreadable.LOST if is_read else Unreadable.AWAITING
         done = await self.store.run(partial(self._read, room=room, messages=messages, final=True, missing=missing))

@@ -41,6 +41,8 @@ HEAD_S = 3.0
 """How long a message whose key is missing waits for the inbox to be read (seconds)."""
 MAX_WAITING = 10_000
 """Pushes that wait to be worked off; beyond, they are dropped and pushed again later."""
+MAX_ASKED = 10_000
+"""Sessions of which it is remembered that their keys were asked for again."""
 RETRY_S = 5.0
 """How long to wait before the inbox is opened again after a failure (seconds)."""
 BATCH = 100
@@ -236,7 +238,7 @@ class DeviceInboxReader:
                 self._events.key_news(user)
 
     async def _report_withheld(self, progress: InboxProgress) -> None:
-        """Report users whose devices named a newer list than the server shows."""
+        """Tell of each user whose device named a newer list than the server shows."""
         for username, version in progress.newer_lists.items():
             user = await self._store.run(partial(self._withheld, username=username, version=version))
             if user is not None and user.is_news:
@@ -280,6 +282,8 @@ class DeviceInboxReader:
     async def ask_again(self, room_id: str, sessions: Iterable[UnknownSession]) -> None:
         """Ask the devices of sessions for their keys, if a message of theirs was lost; once for each session."""
         fresh = set(sessions) - self._asked
+        if len(self._asked) > MAX_ASKED:
+            self._asked.clear()  # at worst, a key is asked for once more
         self._asked |= fresh
         if silent := await self._store.run(partial(self._without_session, sessions=fresh)):
             await self.claim(silent)
