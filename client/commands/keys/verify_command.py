@@ -14,8 +14,7 @@ from client.core.client_state import ClientState
 from client.core.events import AwaySet
 from client.encryption.command_link import LinkBroken
 from client.encryption.core.verification.verification_state import VerificationEnd, VerificationNews
-from client.encryption.device.verification_runner import VerificationRunner
-from client.encryption.message_encryption import EncryptionWaits
+from client.encryption.message_encryption import EncryptionWaits, KeyComparison
 from client.faces.pipe_faces import failure_of
 from client.failures import ExitCode, Failure, ServerRefused, unreachable
 from client.net.chat_connection import ChatConnection
@@ -48,7 +47,7 @@ def approve(context: ClientContext, start: str) -> ExitCode:
     return asyncio.run(talk.run())
 
 
-async def _request_own(runner: VerificationRunner, device: OwnDevice) -> bool:
+async def _request_own(runner: KeyComparison, device: OwnDevice) -> bool:
     return await runner.request_own(device.device, device.keys)
 
 
@@ -56,7 +55,7 @@ class _Talk:
     """One verification over a connection, until it ends."""
 
     def __init__(
-        self, context: ClientContext, username: str, asked: str, begin: Callable[[VerificationRunner], Awaitable[bool]]
+        self, context: ClientContext, username: str, asked: str, begin: Callable[[KeyComparison], Awaitable[bool]]
     ) -> None:
         self._username = username
         self._asked = asked
@@ -108,7 +107,7 @@ class _Talk:
                 await asyncio.shield(runner.cancel(self._username))
             raise
 
-    async def _runner(self) -> VerificationRunner:
+    async def _runner(self) -> KeyComparison:
         waiting = asyncio.create_task(self._welcomed.wait())
         failed = asyncio.create_task(self._news.get())
         await asyncio.wait({waiting, failed}, return_when=asyncio.FIRST_COMPLETED)
@@ -122,7 +121,7 @@ class _Talk:
         except (ChatError, LinkBroken) as problem:
             raise ServerRefused(str(problem) or "The connection was lost.") from None
 
-    async def _compare(self, runner: VerificationRunner, news: VerificationNews) -> None:
+    async def _compare(self, runner: KeyComparison, news: VerificationNews) -> None:
         if news.comparison is None:
             return
         if news.is_own:
