@@ -139,15 +139,16 @@ class TestScripts:
         assert json.loads(read.stdout)["content"] == "three"
 
     def test_pages_of_the_server_are_decrypted(self, alice: Person, bob: Person) -> None:
-        alice.run("send", "@bob", "-", typed="one\ntwo\n")
+        alice.run("send", "@bob", "-", typed="lunch at one\nor at two\n")
         assert bob.run("tail", "@alice", "--recent", "9", "--count", "2").returncode == ExitCode.OK
         page = bob.page("@alice~bob")
-        assert "one" not in page
+        assert "lunch" not in page
+        assert "at two" not in page
         done = bob.run("decrypt", typed=page)
         assert done.returncode == ExitCode.OK, done.stderr
         read = [json.loads(line) for line in done.stdout.splitlines()]
         assert [(one["content"], one["encrypted"], one["trust"]) for one in read] == [
-            ("two", True, "seen"), ("one", True, "seen"),
+            ("or at two", True, "seen"), ("lunch at one", True, "seen"),
         ]  # fmt: skip
 
     def test_what_can_not_be_decrypted_is_passed_on_with_the_reason(self, alice: Person, bob: Person) -> None:
