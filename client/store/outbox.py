@@ -275,10 +275,13 @@ class Outbox:
 
 
 def _encrypted_files(described: str) -> tuple[AttachedFile, ...]:
-    """The files of an encrypted message, with their keys."""
+    """The files of an encrypted message, with their keys; those that were uploaded in clear have none."""
     from client.encryption.core.messages.message_payload import EncryptedFile  # few messages have files
 
-    return msgspec.json.decode(described, type=tuple[EncryptedFile, ...])
+    try:
+        return msgspec.json.decode(described, type=tuple[EncryptedFile, ...])
+    except msgspec.ValidationError:
+        return _FILES.decode(described)
 
 
 def every_entry(path: Path, cipher: TextCipher | None = None) -> list[StoredEntry]:

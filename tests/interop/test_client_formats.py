@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from chatterbox.wire.encryption.device_keys import OLM
-from client.encryption.core import sas_crypto
 from client.encryption.core.backup_items import BackupSession
 from client.encryption.core.messages import message_payload, olm_payload
 from client.encryption.core.messages.message_payload import TextContent
 from client.encryption.core.messages.olm_payload import OlmParty
+from client.encryption.core.verification import sas_crypto
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.sessions import room_sessions
 from client.encryption.sessions.base64_text import from_url, to_base64, to_url

@@ -4,8 +4,9 @@ import secrets
 from typing import Any
 
 from client.encryption.core.verification import sas_crypto, sas_verification
-from client.encryption.core.verification.sas_verification import PREFIX, Comparison, VerificationStep
+from client.encryption.core.verification.sas_verification import PREFIX, VerificationStep
 from client.encryption.core.verification.verification_state import (
+    Comparison,
     Party,
     VerificationEnd,
     VerificationPhase,

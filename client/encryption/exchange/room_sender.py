@@ -33,7 +33,7 @@ from client.encryption.core.messages.message_payload import (
     ReactionContent,
     TextContent,
 )
-from client.encryption.core.messages.recipient_decision import Decision, Member, decide, is_worn_out
+from client.encryption.core.messages.recipient_decision import Decision, RecipientMember, decide, is_worn_out
 from client.encryption.core.messages.room_window import RoomWindow
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.exchange.inbox_reader import DeviceInboxReader
@@ -261,7 +261,7 @@ class RoomSender:
             user = self._users.user(transaction, username)
             if user is None or (people and folded(username) not in people):
                 continue
-            members[username] = Member(user.trust, frozenset(user.devices), frozenset(user.removed))
+            members[username] = RecipientMember(user.trust, frozenset(user.devices), frozenset(user.removed))
             if user.was_verified:
                 was_verified.add(username)
         decision = decide(

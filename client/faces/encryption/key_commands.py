@@ -132,10 +132,11 @@ class KeyCommands:
         if refusal:
             self._told(refusal)
             return
-        from client.encryption.core import recovery_dialog
-        from client.encryption.device.recovery import new_recovery_key
+        if self._dialog is None:  # the one that was shown may be on paper already
+            from client.encryption.core import recovery_dialog
+            from client.encryption.device.recovery import new_recovery_key
 
-        self._dialog = recovery_dialog.begin(new_recovery_key(), secrets.token_bytes(2))
+            self._dialog = recovery_dialog.begin(new_recovery_key(), secrets.token_bytes(2))
         low, high = self._dialog.groups
         self._host.notice(keys_text.RECOVERY_KEY_INTRO)
         self._host.notice(f"    {self._dialog.shown}")

@@ -376,6 +376,7 @@ class Device:
                 encrypted = await self.encryption.encrypt(
                     entry.key, self.room, PlainContent(text=entry.text), anew=entry.anew
                 )
+                entry.anew = False  # after no answer, the same bytes are sent again
                 await self._beside()
                 if self.is_dead:
                     raise Killed
@@ -395,7 +396,6 @@ class Device:
             if self.rng.random() < self.loss:
                 self.link.cut()  # the ack did not arrive
                 return False
-            entry.anew = False
             self.encryption.forget(entry.key)
             return True
         return False

@@ -28,9 +28,18 @@ async def problems(world: "World", logged: list[str]) -> list[str]:
     """Everything that is wrong, one sentence each."""
     await schedule.heal(world)
     found = [*_stored_twice(world), *_indexes_used_twice(world), *_words_in_clear(world, logged)]
+    found += _not_sent(world)
     for device in world.devices:
         found += await _unreadable_or_leaked(world, device)
     return found
+
+
+def _not_sent(world: "World") -> list[str]:
+    """What waits although both users have devices that read."""
+    able = [each for each in world.devices if not each.is_dead and not each.is_out and each.may_encrypt]
+    if len({each.login.username for each in able}) < len(schedule.USERS):
+        return []
+    return [f"E1: {each.name} can't send {len(each.outbox)} texts" for each in able if each.outbox]
 
 
 async def _unreadable_or_leaked(world: "World", device: Device) -> list[str]:

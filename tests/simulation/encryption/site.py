@@ -129,7 +129,7 @@ class HistoryProcess:
 
     async def ask(self, login: Login, room: int, command: frames.EncryptionCommand) -> frames.EncryptionReply:
         """Run a command of a connection; `room` is the id of the one that it names, if it names one."""
-        client, user = EncryptionClient(cast(HistoryClient, self)), _User(login.user_id, login.username)
+        client, user = EncryptionClient(cast("HistoryClient", self)), _User(login.user_id, login.username)
         match command:
             case frames.ReadRecipients():
                 found = await client.recipients(room, user, command.known)
@@ -163,7 +163,7 @@ class HistoryProcess:
 
     async def inbox(self, login: Login, device: str, after: int) -> list[frames.ToDevice]:
         """What a connection with an open inbox is pushed after an offset. Empty if it must open it again."""
-        page = await EncryptionClient(cast(HistoryClient, self)).inbox_page(self.inboxes[login.sid], after, PAGE)
+        page = await EncryptionClient(cast("HistoryClient", self)).inbox_page(self.inboxes[login.sid], after, PAGE)
         return [
             frames.ToDevice(
                 device=device, at=Position(page.epoch, each.offset), username=each.username, sender=each.sender,
