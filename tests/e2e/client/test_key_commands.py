@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from client.failures import ExitCode
 from tests.e2e.client.people import Server, people
 from tests.e2e.client.test_terminal import Terminal, terminal
+from tests.support.waiting import wait_until
 
 KEY = re.compile(r"([0-9A-Z]{4}-){6}[0-9A-Z]{4}")
 
@@ -39,15 +41,20 @@ def test_a_message_waits_for_the_recovery_key_which_stays_the_same_until_it_is_t
     alice, bob = chats
     alice.type("/msg bob lunch at noon\n")
     alice.shows("/keys code")
-    for _ in range(2):  # who looks twice has not written down a key that is worthless
+
+    def shown() -> list[str]:
+        return [found[0] for found in KEY.finditer(alice.raw.decode())]
+
+    def are_shown(times: int) -> bool:
+        return len(shown()) >= times
+
+    for times in (1, 2):  # who looks twice has not written down a key that is worthless
         alice.type("/keys code\n")
-        alice.shows("or /keys code later")
-    shown = [found[0] for found in KEY.finditer(alice.raw.decode())]
-    assert len(shown) >= 2
-    assert len(set(shown)) == 1
+        wait_until(partial(are_shown, times), "the key is shown")
+    assert len(set(shown())) == 1
     groups = re.search(r"groups (\d) and (\d) of it", alice.raw.decode())
     assert groups is not None
-    words = shown[0].split("-")
+    words = shown()[0].split("-")
     alice.type("/keys code AAAA AAAA\n")
     alice.shows("That is not what the recovery key says.")
     alice.type(f"/keys code {words[int(groups[1]) - 1]} {words[int(groups[2]) - 1]}\n")
