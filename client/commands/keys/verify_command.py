@@ -24,6 +24,8 @@ from client.net.keys.key_workspace import key_workspace
 from client.text.encryption import verification_text
 from client.text.sanitize import inert
 
+MAX_NEWS = 100
+"""News that wait while the user compares; more can only come from a server that invents requests, and are dropped."""
 _GOOD = {VerificationEnd.VERIFIED, VerificationEnd.DEVICE_VERIFIED}
 
 
@@ -61,7 +63,7 @@ class _Talk:
         self._asked = asked
         self._begin = begin
         self._server = context.server
-        self._news: asyncio.Queue[VerificationNews | Failure] = asyncio.Queue()
+        self._news: asyncio.Queue[VerificationNews | Failure] = asyncio.Queue(MAX_NEWS)
         self._welcomed = asyncio.Event()
         self._connection = ChatConnection(
             context.server,
@@ -88,8 +90,8 @@ class _Talk:
 
     async def _talk(self) -> ExitCode:
         runner = await self._runner()
-        runner.on_news = self._news.put_nowait
-        runner.on_failure = lambda sentence: self._news.put_nowait(ServerRefused(sentence))
+        runner.on_news = self._put
+        runner.on_failure = lambda sentence: self._put(ServerRefused(sentence))
         try:
             if await self._begin(runner):
                 tell(self._asked)
@@ -143,4 +145,8 @@ class _Talk:
         if isinstance(note, notes.WelcomeReceived):
             self._welcomed.set()
         elif isinstance(note, notes.Disconnected) and not self._welcomed.is_set():
-            self._news.put_nowait(unreachable(self._server, inert(note.why)))
+            self._put(unreachable(self._server, inert(note.why)))
+
+    def _put(self, news: VerificationNews | Failure) -> None:
+        with suppress(asyncio.QueueFull):
+            self._news.put_nowait(news)

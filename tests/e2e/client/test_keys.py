@@ -208,8 +208,7 @@ class TestOwnDevices:
     def test_the_recovery_key_is_typed_back(self, server: Server, tmp_path: Path) -> None:
         with people(tmp_path, server.url, "carol") as [carol], terminal(carol, "keys", "init") as screen:
             screen.shows("Private messages are encrypted")
-            found = screen.shows("of it:")
-            del found
+            screen.shows("of it:")
             key = re.search(r"([0-9A-Z]{4}-){6}[0-9A-Z]{4}", screen.raw.decode())
             groups = re.search(r"Type groups (\d) and (\d) of it", screen.raw.decode())
             assert key is not None
