@@ -6,14 +6,13 @@ All of it may be called in the event loop only. The work on the key store happen
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from chatterbox.wire.encryption.device_keys import DeviceKeys
 from chatterbox.wire.frames import AttachedFile, EncryptionPush, Message, Reaction, Welcome
 from client.encryption.command_link import CommandLink
 from client.encryption.core.trust import DecryptedMessage
-
-if TYPE_CHECKING:
-    from client.encryption.device.verification_runner import VerificationRunner
+from client.encryption.core.verification.verification_state import VerificationNews
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +74,37 @@ class EncryptionWaits(Exception):  # noqa: N818 - an event, not a bug
         self.detail = detail
 
 
+class KeyComparison(Protocol):
+    """Comparing keys with other users, and with devices of one's own. Every call raises `Failure`."""
+
+    on_news: Callable[[VerificationNews], None]
+    """Set by the face."""
+    on_failure: Callable[[str], None]
+    """Set by the face: a device that was compared could not be let in."""
+
+    async def request(self, username: str) -> bool:
+        """Compare keys with a user; returns whether they were asked by this, and have to answer first."""
+
+    async def request_own(self, device: str = "", keys: DeviceKeys | None = None) -> bool:
+        """Compare keys with a device of the user, whose keys the server shows so; returns as `request`."""
+
+    async def compared(self, username: str, *, same: bool) -> None:
+        """The user compared what both screens show."""
+
+    async def cancel(self, username: str) -> None:
+        """End all verifications with a user, if there are any."""
+
+
 class MessageEncryption(Protocol):
     """Encryption of one user on one server, over as many connections as it takes."""
 
     on_messages: Callable[[str, Sequence[DecryptedMessage]], None]
     """Set by the connection: takes messages of a room, by the server's name, that became readable later."""
-    verification: "VerificationRunner"
-    """Comparing keys with other users and devices."""
+
+    @property
+    def verification(self) -> KeyComparison:
+        """Comparing keys with other users and devices."""
+
     on_key_line: Callable[[str], None]
     """Set by the connection: takes a sentence about keys, for the user."""
     on_readiness: Callable[[], None]

@@ -18,7 +18,7 @@ from client.store.session_file import SavedSession
 
 
 def leave(context: ClientContext, session: SavedSession) -> bool:
-    """Back up what is not in the backup yet, and take this device out of the user's list.
+    """Back up what the backup lacks, and take this device out of the user's list.
 
     Returns whether the key store is to be deleted once the session is ended. If keys would be lost, the user is asked;
     without a terminal the key store stays. Raises `Failure` if the user does not want to log out then.

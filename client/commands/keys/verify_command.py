@@ -14,8 +14,7 @@ from client.core.client_state import ClientState
 from client.core.events import AwaySet
 from client.encryption.command_link import LinkBroken
 from client.encryption.core.verification.verification_state import VerificationEnd, VerificationNews
-from client.encryption.device.verification_runner import VerificationRunner
-from client.encryption.message_encryption import EncryptionWaits
+from client.encryption.message_encryption import EncryptionWaits, KeyComparison
 from client.faces.pipe_faces import failure_of
 from client.failures import ExitCode, Failure, ServerRefused, unreachable
 from client.net.chat_connection import ChatConnection
@@ -25,6 +24,8 @@ from client.net.keys.key_workspace import key_workspace
 from client.text.encryption import verification_text
 from client.text.sanitize import inert
 
+MAX_NEWS = 100
+"""News that wait while the user compares; more can only come from a server that invents requests, and are dropped."""
 _GOOD = {VerificationEnd.VERIFIED, VerificationEnd.DEVICE_VERIFIED}
 
 
@@ -48,7 +49,7 @@ def approve(context: ClientContext, start: str) -> ExitCode:
     return asyncio.run(talk.run())
 
 
-async def _request_own(runner: VerificationRunner, device: OwnDevice) -> bool:
+async def _request_own(runner: KeyComparison, device: OwnDevice) -> bool:
     return await runner.request_own(device.device, device.keys)
 
 
@@ -56,13 +57,13 @@ class _Talk:
     """One verification over a connection, until it ends."""
 
     def __init__(
-        self, context: ClientContext, username: str, asked: str, begin: Callable[[VerificationRunner], Awaitable[bool]]
+        self, context: ClientContext, username: str, asked: str, begin: Callable[[KeyComparison], Awaitable[bool]]
     ) -> None:
         self._username = username
         self._asked = asked
         self._begin = begin
         self._server = context.server
-        self._news: asyncio.Queue[VerificationNews | Failure] = asyncio.Queue()
+        self._news: asyncio.Queue[VerificationNews | Failure] = asyncio.Queue(MAX_NEWS)
         self._welcomed = asyncio.Event()
         self._connection = ChatConnection(
             context.server,
@@ -89,8 +90,8 @@ class _Talk:
 
     async def _talk(self) -> ExitCode:
         runner = await self._runner()
-        runner.on_news = self._news.put_nowait
-        runner.on_failure = lambda sentence: self._news.put_nowait(ServerRefused(sentence))
+        runner.on_news = self._put
+        runner.on_failure = lambda sentence: self._put(ServerRefused(sentence))
         try:
             if await self._begin(runner):
                 tell(self._asked)
@@ -108,7 +109,7 @@ class _Talk:
                 await asyncio.shield(runner.cancel(self._username))
             raise
 
-    async def _runner(self) -> VerificationRunner:
+    async def _runner(self) -> KeyComparison:
         waiting = asyncio.create_task(self._welcomed.wait())
         failed = asyncio.create_task(self._news.get())
         await asyncio.wait({waiting, failed}, return_when=asyncio.FIRST_COMPLETED)
@@ -122,7 +123,7 @@ class _Talk:
         except (ChatError, LinkBroken) as problem:
             raise ServerRefused(str(problem) or "The connection was lost.") from None
 
-    async def _compare(self, runner: VerificationRunner, news: VerificationNews) -> None:
+    async def _compare(self, runner: KeyComparison, news: VerificationNews) -> None:
         if news.comparison is None:
             return
         if news.is_own:
@@ -144,4 +145,8 @@ class _Talk:
         if isinstance(note, notes.WelcomeReceived):
             self._welcomed.set()
         elif isinstance(note, notes.Disconnected) and not self._welcomed.is_set():
-            self._news.put_nowait(unreachable(self._server, inert(note.why)))
+            self._put(unreachable(self._server, inert(note.why)))
+
+    def _put(self, news: VerificationNews | Failure) -> None:
+        with suppress(asyncio.QueueFull):
+            self._news.put_nowait(news)

@@ -26,8 +26,6 @@ from client.failures import Failure, ServerRefused
 from client.net.keys_api import KeysApi
 
 _GENERATION = "generation"
-BEAT_SENDS = 100
-"""Encrypted messages after which the store tells its generation again."""
 
 
 class Standing(StrEnum):
@@ -93,7 +91,7 @@ class DeviceSetup:
         """Make this device known to the server, and see whether it may read and write.
 
         `resume` finishes an interrupted change of the user's keys, before the device list is compared. Call it again
-        every `BEAT_SENDS` messages: a copy of the store shows early then.
+        now and then: a copy of the store shows early then.
         """
         try:
             at_server = self._api.devices()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from client.net.keys.key_workspace import KeyWorkspace
 
 OFFLINE = "Offline: try again when there is a connection, or the server has no end-to-end encryption."
+LATER = "later"
+"""Typed instead of the groups of a recovery key."""
 IN_A_SHELL = ("recover", "doctor", "reset")
 """Parts of `/keys` for which the chat names the command of the shell."""
 _USAGE = "Usage: /keys [devices | code | approve ID | refuse ID | remove ID | accept USERNAME]"
@@ -111,6 +113,10 @@ class KeyCommands:
 
     def _code(self, typed: str) -> None:
         """Show a recovery key; or take what was typed back of it."""
+        if self._dialog is None and typed == LATER:
+            self._host.notice(keys_text.RECOVERY_KEY_POSTPONED)
+            self._postpone()
+            return
         if self._dialog is None or not typed:
             self._job(_may_have_recovery_key, then=self._show_recovery_key)
             return
@@ -121,21 +127,27 @@ class KeyCommands:
         if typed_as is Typed.WRONG:
             self._host.notice(keys_text.RECOVERY_KEY_WRONG)
             return
-        key, self._dialog = self._dialog.key, None
+        key = self._dialog.key
         if typed_as is Typed.LATER:
+            self._dialog = None
             self._host.notice(keys_text.RECOVERY_KEY_POSTPONED)
             self._postpone()
         else:
-            self._job(lambda keys: _jobs().adopt_recovery_key(keys, key), then=self._told)
+            self._job(lambda keys: _jobs().adopt_recovery_key(keys, key), then=self._adopted)
+
+    def _adopted(self, lines: list[str]) -> None:
+        self._dialog = None
+        self._told(lines)
 
     def _show_recovery_key(self, refusal: list[str]) -> None:
         if refusal:
             self._told(refusal)
             return
-        from client.encryption.core import recovery_dialog
-        from client.encryption.device.recovery import new_recovery_key
+        if self._dialog is None:  # the one that was shown may be on paper already
+            from client.encryption.core import recovery_dialog
+            from client.encryption.device.recovery import new_recovery_key
 
-        self._dialog = recovery_dialog.begin(new_recovery_key(), secrets.token_bytes(2))
+            self._dialog = recovery_dialog.begin(new_recovery_key(), secrets.token_bytes(2))
         low, high = self._dialog.groups
         self._host.notice(keys_text.RECOVERY_KEY_INTRO)
         self._host.notice(f"    {self._dialog.shown}")

@@ -139,15 +139,16 @@ class TestScripts:
         assert json.loads(read.stdout)["content"] == "three"
 
     def test_pages_of_the_server_are_decrypted(self, alice: Person, bob: Person) -> None:
-        alice.run("send", "@bob", "-", typed="one\ntwo\n")
+        alice.run("send", "@bob", "-", typed="lunch at one\nor at two\n")
         assert bob.run("tail", "@alice", "--recent", "9", "--count", "2").returncode == ExitCode.OK
         page = bob.page("@alice~bob")
-        assert "one" not in page
+        assert "lunch" not in page
+        assert "at two" not in page
         done = bob.run("decrypt", typed=page)
         assert done.returncode == ExitCode.OK, done.stderr
         read = [json.loads(line) for line in done.stdout.splitlines()]
         assert [(one["content"], one["encrypted"], one["trust"]) for one in read] == [
-            ("two", True, "seen"), ("one", True, "seen"),
+            ("or at two", True, "seen"), ("lunch at one", True, "seen"),
         ]  # fmt: skip
 
     def test_what_can_not_be_decrypted_is_passed_on_with_the_reason(self, alice: Person, bob: Person) -> None:
@@ -207,8 +208,7 @@ class TestOwnDevices:
     def test_the_recovery_key_is_typed_back(self, server: Server, tmp_path: Path) -> None:
         with people(tmp_path, server.url, "carol") as [carol], terminal(carol, "keys", "init") as screen:
             screen.shows("Private messages are encrypted")
-            found = screen.shows("of it:")
-            del found
+            screen.shows("of it:")
             key = re.search(r"([0-9A-Z]{4}-){6}[0-9A-Z]{4}", screen.raw.decode())
             groups = re.search(r"Type groups (\d) and (\d) of it", screen.raw.decode())
             assert key is not None

@@ -1,5 +1,6 @@
 """Recovery keys, the key backup and new devices, against the real server."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -262,6 +263,19 @@ class TestTheBackup:
         second = await laptop("ada", tmp_path / "second")
         recovered = await second.run(second.keys.recovery.recover, second.identity, recovery_key)
         assert len(recovered.restored.arrived) == 300
+
+    @pytest.mark.timing
+    async def test_restores_a_thousand_sessions_in_a_second_and_a_half(
+        self, laptop: Laptops, ada: Laptop, recovery_key: bytes, tmp_path: Path
+    ) -> None:
+        for number in range(1000):
+            begin_session(ada, f"{number:022}")
+        await ada.run(ada.keys.backup.upload_all, ada.identity)
+        second = await laptop("ada", tmp_path / "second")
+        begun_s = time.perf_counter()
+        recovered = await second.run(second.keys.recovery.recover, second.identity, recovery_key)
+        assert len(recovered.restored.arrived) == 1000
+        assert time.perf_counter() - begun_s < 1.5
 
     async def test_an_item_queued_again_while_it_is_uploaded_stays_queued(self, ada: Laptop) -> None:
         def twice(transaction: StoreTransaction) -> int:

@@ -37,7 +37,7 @@ class TestSafetyNumber:
 
     @pytest.mark.parametrize("changed", [(7, key("another ada")), (8, key("ada"))])
     def test_another_master_key_or_user_changes_half_of_the_number(self, changed: tuple[int, str]) -> None:
-        halves = [set(), set()]
+        halves: list[set[str]] = [set(), set()]
         for number, who in enumerate((ADA, changed)):
             digits = normalized(safety_number(who, BOB))
             halves[number] = {digits[:30], digits[30:]}
