@@ -53,7 +53,9 @@ def save_command(message: Message) -> Callable[[AttachedFile], str]:
 
 
 def download_command(file: AttachedFile) -> str:
-    """What is typed in a shell to save a file."""
+    """What is typed in a shell to save a file; one of an encrypted message is saved in a chat."""
+    if getattr(file, "secret", None) is not None:
+        return "to save it, in a chat: /save"
     return f"chatterbox download {inert(file.id)}"
 
 

@@ -1,6 +1,7 @@
 """`/upload` and `/save`: transfers of files in the background of a chat, for every face."""
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from contextvars import copy_context
 from datetime import datetime
 from pathlib import Path
 
+from chatterbox.wire import direct_names
 from chatterbox.wire.frames import AttachedFile, Message
 from client.context import ClientContext
 from client.core.events import SendRequested
@@ -15,6 +17,7 @@ from client.faces.background_jobs import BackgroundJobs
 from client.failures import Failure
 from client.net.file_api import FileApi
 from client.net.file_transfers import FileTransfers, LocalFile, Progress
+from client.store.memory_folder import memory_folder
 from client.store.private_files import on_disk, private_folder
 from client.text.file_text import saved_name, size_text
 from client.text.room_names import shown_room
@@ -70,8 +73,17 @@ class ChatFiles:
         self._jobs.start(job)
 
     def upload_text(self, room: str, text: str) -> None:
-        """Send a text that is too long for a message as a file. It is on disk until it is uploaded."""
+        """Send a text that is too long for a message as a file. It is on disk until it is uploaded.
+
+        For an encrypted conversation, it is in memory only.
+        """
         folder = self._context.home / "pasted"
+        if direct_names.is_encrypted(self._wire_name(room)):
+            memory = memory_folder()
+            if memory is None:
+                self._notice("The text is too long for one message. Send it in parts, or as a file with /upload.")
+                return
+            folder = memory / f"chatterbox-{os.getuid()}"
         path = folder / f"{datetime.now().astimezone():pasted-%Y-%m-%d-%H%M%S}.txt"
         try:
             with on_disk(folder):

@@ -8,17 +8,16 @@ from pathlib import Path
 
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.input.pasted_text import clean, removed
+from client.store.memory_folder import memory_folder
 from client.text.sanitize import inert
 
 FALLBACK = "vi"
-MEMORY_FOLDERS = ("/dev/shm",)  # noqa: S108 - a folder of its own is made in it
-"""File systems in memory, after $XDG_RUNTIME_DIR: a draft in them never reaches a disk."""
 
 
 async def edit(screen: ScreenInterface) -> None:
     """Open the input in $VISUAL or $EDITOR, and take over the saved text."""
     command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or FALLBACK)
-    with tempfile.TemporaryDirectory(prefix="chatterbox-", dir=_memory_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="chatterbox-", dir=memory_folder()) as folder:
         path = Path(folder) / "message.txt"
         path.write_text(screen.composer.text, encoding="utf-8")
         with screen.suspended():
@@ -30,12 +29,6 @@ async def edit(screen: ScreenInterface) -> None:
             screen.composer.show(clean(text).rstrip("\n"))
             if sentence := removed(text):
                 screen.show_status(sentence)
-
-
-def _memory_folder() -> str | None:
-    """A folder in memory; None if this computer has none that is known."""
-    folders = (os.environ.get("XDG_RUNTIME_DIR", ""), *MEMORY_FOLDERS)
-    return next((folder for folder in folders if folder and os.access(folder, os.W_OK | os.X_OK)), None)
 
 
 async def _run(command: list[str]) -> str:

@@ -262,6 +262,8 @@ class ChatModel:
 
     def _ask_for_own_reactions(self, offsets: Sequence[int]) -> None:
         """Ask whether the user reacted to messages on the screen and around them, if those do not tell."""
+        if self.is_encrypted(self.room.name):
+            return  # the server does not know them
         own, log = self.room.own_reactions, self.shown.log
         if self._asks_for_reactions or not self.status.live or not any(own.is_unclear(log[at]) for at in offsets):
             return

@@ -16,5 +16,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Topology]:
-    async with topology(tmp_path_factory.mktemp("apart"), CHATTERBOX_HEADS_INTERVAL_S=str(HEADS_S)) as whole:
+    """Direct conversations are not encrypted here, unless they are begun so."""
+    settings = {"CHATTERBOX_HEADS_INTERVAL_S": str(HEADS_S), "CHATTERBOX_ENCRYPTION": "allowed"}
+    async with topology(tmp_path_factory.mktemp("apart"), **settings) as whole:
         yield whole
