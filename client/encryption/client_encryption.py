@@ -325,7 +325,7 @@ class Encryption:
         self._spawn(self._tell_trust())
 
     def _tell_trust_of(self, names: Iterable[str]) -> None:
-        """Tell how keys are known if there are users of whom it was not told yet."""
+        """Tell how keys are known unless that was told of all these users."""
         if any(name not in self._told_trust for name in names):
             self.tell_trust()
 
