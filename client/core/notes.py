@@ -10,6 +10,7 @@ from chatterbox.wire.people import Presence, Profile
 from chatterbox.wire.position import Position
 from client.core.outbox_entry import OutboxEntry
 from client.core.read_state.room_read_state import RoomReadState
+from client.encryption.core.trust import Trust
 from client.encryption.message_encryption import WaitReason
 
 
@@ -250,6 +251,15 @@ class KeysTold:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustTold:
+    """How the master key of a user is known now, and the day since which."""
+
+    username: str
+    trust: Trust
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendStored:
     """The server acknowledged `entry`: it is stored, at this position."""
 
@@ -323,6 +333,7 @@ Note: TypeAlias = (
     | SendWaits
     | DirectRenamed
     | KeysTold
+    | TrustTold
     | SendStored
     | SendFailed
     | CommandAnswered

@@ -5,8 +5,9 @@ All methods are called in the event loop. The work on the key store is done in a
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
@@ -29,7 +30,7 @@ from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.limits import Limits
 from client.encryption.command_link import CommandLink, LinkBroken
 from client.encryption.core.messages.room_window import RoomWindow
-from client.encryption.core.trust import DecryptedMessage, Unreadable
+from client.encryption.core.trust import DecryptedMessage, Trust, Unreadable
 from client.encryption.device.dehydrated_device import listed_account
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
@@ -86,6 +87,8 @@ class Encryption:
         self.on_messages: Callable[[str, Sequence[DecryptedMessage]], None] = lambda _room, _messages: None
         self.on_readiness: Callable[[], None] = lambda: None
         self.on_key_line: Callable[[str], None] = lambda _line: None
+        self.on_trust: Callable[[str, Trust, str], None] = lambda _username, _trust, _since: None
+        self._told_trust: dict[str, tuple[Trust, str]] = {}
         self.on_key_news: Callable[[TrustedUser], None] = lambda _user: None
         self.on_device_pending: Callable[[DevicePending], None] = lambda _push: None
         self.before_close: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -211,6 +214,7 @@ class Encryption:
         except Failure as problem:
             raise EncryptionWaits(WaitReason.FAILED, detail=str(problem)) from problem
         self._sent += 1
+        self._tell_trust_of(direct_names.people(room.name))
         if self._sent % BEAT_EVERY == 0:
             self._spawn(self._account.beat())
         return encrypted
@@ -241,6 +245,7 @@ class Encryption:
     async def _decrypt(self, room: EncryptedRoom, messages: Sequence[Message]) -> list[DecryptedMessage]:
         read = await self.store.run(partial(self._read, room=room, messages=messages, final=False))
         if isinstance(read, list):
+            self._tell_trust_of(message.username for message in read)
             return read
         is_read = self._link is not None and await self._reader.read_to_head()
         if is_read:
@@ -318,6 +323,22 @@ class Encryption:
             read = await self.store.run(partial(self._read, room=room, messages=waiting, final=True))
             assert isinstance(read, list)  # noqa: S101 - it is the final try
             self.on_messages(room.name, [message for message in read if message.unreadable not in _MAY_COME])
+
+    def tell_trust(self) -> None:
+        """Tell how keys of users are known, as far as that has changed since it was told."""
+        self._spawn(self._tell_trust())
+
+    def _tell_trust_of(self, names: Iterable[str]) -> None:
+        """Tell how keys are known unless that was told of all these users."""
+        if any(name not in self._told_trust for name in names):
+            self.tell_trust()
+
+    async def _tell_trust(self) -> None:
+        for user in await self.store.run(self.trusted.all):
+            now = (user.trust, f"{datetime.fromtimestamp(user.since_ms / 1000, UTC).astimezone():%Y-%m-%d}")
+            if self._told_trust.get(user.username) != now:
+                self._told_trust[user.username] = now
+                self.on_trust(user.username, *now)
 
     def postpone_recovery_key(self) -> None:
         """The user writes the recovery key down later: messages are encrypted meanwhile."""

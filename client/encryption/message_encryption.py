@@ -11,7 +11,7 @@ from typing import Protocol
 from chatterbox.wire.encryption.device_keys import DeviceKeys
 from chatterbox.wire.frames import AttachedFile, EncryptionPush, Message, Reaction, Welcome
 from client.encryption.command_link import CommandLink
-from client.encryption.core.trust import DecryptedMessage
+from client.encryption.core.trust import DecryptedMessage, Trust
 from client.encryption.core.verification.verification_state import VerificationNews
 
 
@@ -107,6 +107,8 @@ class MessageEncryption(Protocol):
 
     on_key_line: Callable[[str], None]
     """Set by the connection: takes a sentence about keys, for the user."""
+    on_trust: Callable[[str, Trust, str], None]
+    """Set by the connection: takes how the key of a user is known now, and the day since which."""
     on_readiness: Callable[[], None]
     """Set by the connection: is called when a message that waits may be encrypted now (keys came, were accepted, …)."""
 
@@ -138,6 +140,9 @@ class MessageEncryption(Protocol):
         On an unknown session the inbox is read to its head first, for at most three seconds. Never raises: a message
         that can't be read says why. Deleted messages and messages of the server's own stay as they are.
         """
+
+    def tell_trust(self) -> None:
+        """Tell the connection how keys of users are known, as far as that has changed."""
 
     def postpone_recovery_key(self) -> None:
         """The user writes the recovery key down later: messages are encrypted meanwhile."""

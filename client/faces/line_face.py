@@ -185,6 +185,7 @@ class LineFace:
                 | notes.TypingTold()
                 | notes.ReceiptsTold()
                 | notes.AwayChanged()
+                | notes.TrustTold()
             ):
                 pass  # never announced: they would interrupt reading; `/who` and `/whois` tell them
             case (

@@ -101,6 +101,7 @@ class SendFace:
                 self._print(note)
             case (
                 notes.Connecting()
+                | notes.TrustTold()
                 | notes.Reconnecting()
                 | notes.CatchingUp()
                 | notes.CaughtUp()
@@ -262,6 +263,7 @@ class TailFace:
                 self._print(note)
             case (
                 notes.Connecting()
+                | notes.TrustTold()
                 | notes.Reconnecting()
                 | notes.CatchingUp()
                 | notes.CaughtUp()

@@ -92,6 +92,7 @@ class SingleCommandFace:
                 | notes.SendWaits()
                 | notes.DirectRenamed()
                 | notes.KeysTold()
+                | notes.TrustTold()
                 | notes.SendStored()
                 | notes.SendFailed()
                 | notes.SessionOver()

@@ -19,7 +19,7 @@ from client.core.client_state import ClientState, ConnectionPhase
 from client.core.connect_frame import connect_frame
 from client.core.direct_rooms import NONE_ENCRYPTED
 from client.core.message_changes import HeldMessages
-from client.core.notes import KeysTold, Note, SessionOver
+from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 from client.core.outbox_rules import is_in_flight
 from client.core.reducer import reduce
@@ -63,9 +63,7 @@ class ChatConnection:
         self._outbox = outbox
         self._dial = dial
         self._directs = encryption.directs if encryption else None
-        self._encryption = EncryptionShell(
-            encryption, lambda: self.state, self._feed, self._fail, lambda line: show(KeysTold(line))
-        )
+        self._encryption = EncryptionShell(encryption, lambda: self.state, self._feed, self._fail, show)
         self._token = ""
         self._refused = ""
         """The token that the server called expired."""

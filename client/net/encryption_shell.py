@@ -16,7 +16,7 @@ import msgspec
 from chatterbox.wire import direct_names, frames, text_rules
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError
-from client.core import events
+from client.core import events, notes
 from client.core.client_state import ClientState
 from client.encryption.command_link import LinkBroken
 from client.encryption.core.trust import DecryptedMessage, Unreadable
@@ -62,9 +62,9 @@ class EncryptionShell:
         state: Callable[[], ClientState],
         feed: Callable[[events.Event], None],
         fail: Callable[[Exception], None],
-        tell: Callable[[str], None] = lambda _sentence: None,
+        tell: Callable[[notes.Note], None] = lambda _note: None,
     ) -> None:
-        """`tell` takes sentences about keys, for the user."""
+        """`tell` takes what the face is to know about keys."""
         self._support = support
         self._state = state
         self._feed = feed
@@ -150,7 +150,8 @@ class EncryptionShell:
         if self._encryption is None:
             self._encryption = await asyncio.to_thread(make)
             self._encryption.on_messages = self._take_decrypted
-            self._encryption.on_key_line = self._tell
+            self._encryption.on_key_line = lambda line: self._tell(notes.KeysTold(line))
+            self._encryption.on_trust = lambda *known: self._tell(notes.TrustTold(*known))
             self._encryption.on_readiness = lambda: self._feed(events.EncryptionReady())
         await self._encryption.start(welcome, self._replies)
 

@@ -80,6 +80,7 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
         def note_result(result: "DeviceSetupResult") -> None:
             if result.may_encrypt:
                 encryption.on_readiness()
+                encryption.tell_trust()
             if (lines := setup_lines(result)) != told:  # once, and not again after each reconnect
                 told[:] = lines
                 tell(lines)
@@ -87,6 +88,7 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
         def tell(lines: Iterable[str]) -> None:
             for line in lines:
                 encryption.on_key_line(line)
+            encryption.tell_trust()
 
         account.on_result = note_result
         account.on_restored = encryption.keys_arrived

@@ -87,6 +87,7 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
             notes.MessageShown()
             | notes.MessageChanged()
             | notes.ReadStateTold()
+            | notes.TrustTold()
             | notes.PresenceTold()
             | notes.ProfileTold()
             | notes.TypingTold()

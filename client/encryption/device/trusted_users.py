@@ -141,6 +141,11 @@ class TrustedUsers:
                 return user
         return None
 
+    def all(self, transaction: StoreTransaction) -> list[TrustedUser]:
+        """All users whose keys were seen."""
+        ids = (int(row) for row in transaction.names(Table.KNOWN_KEYS))
+        return [user for each in ids if (user := self.user(transaction, each)) is not None]
+
     def versions(self, transaction: StoreTransaction) -> dict[str, int]:
         """The version of each user's list that is held: `known` of the command `recipients`."""
         held = (msgspec.json.decode(row, type=UserKeys) for _, row in transaction.rows(Table.DEVICE_LISTS))

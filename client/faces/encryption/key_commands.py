@@ -165,6 +165,7 @@ class KeyCommands:
             self._host.notice(line)
         if (encryption := self._host.connection.encryption) is not None:
             encryption.on_readiness()
+            encryption.tell_trust()
 
     def _online(self, work: "Callable[[MessageEncryption], Coroutine[Any, Any, None]]") -> None:
         """Do something over the connection."""

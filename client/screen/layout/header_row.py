@@ -1,6 +1,7 @@
 """The line above the timeline: room, topic and counts, or how the open thread began. Pure."""
 
-from client.core.direct_rooms import is_direct
+from chatterbox.wire.text_rules import folded
+from client.core.direct_rooms import is_direct, peer_of
 from client.encryption.core.trust import DecryptedMessage, Trust
 from client.screen.layout.message_marks import first_words
 from client.screen.layout.side_lists import fitting
@@ -43,11 +44,13 @@ def encryption_facts(model: ChatModel) -> list[str]:
     is_encrypted = model.is_encrypted(model.room.name)
     if is_encrypted is None:
         return []
-    return [header_words(_trust(model), encrypted=is_encrypted)]
+    known = model.trust.get(folded(peer_of(model.room.name))) if is_direct(model.room.name) else None
+    trust, since = known or (_trust(model), "")
+    return [header_words(trust, since, encrypted=is_encrypted)]
 
 
 def _trust(model: ChatModel) -> Trust | None:
-    """How the keys of the other user are known, as of their last message."""
+    """The same as of their last message."""
     log, me = model.room.log, model.status.username
     for offset in reversed(log.offsets[-TRUST_MESSAGES:]):
         message = log[offset]

@@ -12,6 +12,7 @@ from client.core.events import CommandRequested, Request, RoomRead, RoomRequeste
 from client.core.notes import MessageChanged, MessageShown, Note
 from client.core.outbox_entry import OutboxEntry
 from client.core.read_state.room_read_state import RoomReadState
+from client.encryption.core.trust import Trust
 from client.faces.slash.slash_parser import LocalCommand
 from client.screen.model.connection_status import ConnectionStatus
 from client.screen.model.messages.compose_mode import Replying
@@ -51,6 +52,8 @@ class ChatModel:
         self.room_lists = RoomListRequests(self.request)
         self.backfill = MentionBackfill()
         self.people = PeopleView()
+        self.trust: dict[str, tuple[Trust, str]] = {}
+        """How the keys of users are known, and since which day; by username in lower case."""
         self.is_encrypted: Callable[[str], bool | None] = lambda _: None
         """Whether a room is encrypted; None: it is not, and no room of this server can be."""
         self.requests: list[ScreenRequest] = []

@@ -7,6 +7,7 @@ from msgspec import UNSET
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
+from chatterbox.wire.text_rules import folded
 from client.core import notes
 from client.core.direct_rooms import is_direct, peer_of
 from client.screen.model.chat_model import ChatModel
@@ -82,6 +83,8 @@ def apply(model: ChatModel, note: notes.Note) -> None:
             | notes.TopicChange()
         ):
             _apply_room(model, note)
+        case notes.TrustTold(username, trust, since):
+            model.trust[folded(username)] = (trust, since)
         case notes.KeysTold():
             _show(model, note)
         case notes.MembershipChange(change, mine):
