@@ -128,6 +128,6 @@ def part(plan: Plan, measured: Measured) -> Part:
 
 _MADE = (
     "History in one process: batches of {batch} encrypted messages to three devices, and of plain ones of the same "
-    "bytes, in turn; n counts batches. Then services as processes: {plan.messages:,} messages in a room with {plan.members} other "
-    "connections of one gateway, short and long ones in turn; n counts rounds."
+    "bytes, in turn; n counts batches. Then services as processes: {plan.messages:,} messages in a room with "
+    "{plan.members} other connections of one gateway, short and long ones in turn; n counts rounds."
 )

@@ -103,6 +103,8 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
             from client.commands.keys import decrypt_command
 
             return decrypt_command.decrypt(context)
+        case "send" if arguments.accept_keys:
+            _accept_keys(context, arguments.room, arguments.accept_keys)
         case "unread":
             from client.commands import unread_command
 
@@ -124,6 +126,19 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
         case "delete-room":
             return room_commands.delete_room(context, room_name(arguments.room), confirmed=arguments.yes)
     return asyncio.run(_run_connected(context, arguments))
+
+
+def _accept_keys(context: "ClientContext", room: str, digits: str) -> None:
+    """Take new keys of the recipient, if they have the safety number that was given."""
+    from client.commands.keys.contact_keys import accept_by_number
+    from client.commands.keys.key_output import ask_passphrase
+    from client.net.keys.key_workspace import key_workspace
+
+    if not room.startswith("@"):
+        raise UsageError("--accept-keys is for messages to a user: chatterbox send @USERNAME TEXT")
+    with key_workspace(context, creates=True, ask_passphrase=ask_passphrase) as workspace:
+        workspace.own.set_up()
+        accept_by_number(workspace, room.removeprefix("@"), digits)
 
 
 def _run_keys(context: "ClientContext", arguments: argparse.Namespace) -> ExitCode:
@@ -204,21 +219,10 @@ async def _open_chat(context: "ClientContext") -> ExitCode:
     return await chat_commands.chat(context, None)
 
 
-def _direct(room: str) -> "frames.Command":
-    """The command that opens a direct conversation."""
-    from msgspec import UNSET
-
-    from chatterbox.wire import frames
-    from client.core.direct_rooms import ENCRYPTED, is_earlier_plain, peer_of
-
-    encrypted = False if is_earlier_plain(room) else True if room.endswith(ENCRYPTED) else UNSET
-    return frames.Direct(id=0, username=peer_of(room), encrypted=encrypted)
-
-
 def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
     """The wire's command for a command that is answered with one reply."""
     from chatterbox.wire import frames
-    from client.core.direct_rooms import is_direct
+    from client.core.direct_rooms import is_direct, opening
     from client.faces.slash.slash_parser import are_swapped
     from client.text.room_names import room_name
 
@@ -229,7 +233,7 @@ def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
             return frames.CreateRoom(id=0, room=room_name(arguments.new_room), private=arguments.private)
         case "join":
             room = room_name(arguments.room)
-            return _direct(room) if is_direct(room) else frames.Join(id=0, room=room)
+            return opening(room) if is_direct(room) else frames.Join(id=0, room=room)
         case "delete":
             return frames.DeleteMessage(id=0, room=room_name(arguments.room), offset=arguments.offset)
         case "react":

@@ -16,6 +16,7 @@ from client.failures import ExitCode, Failure, NotLoggedIn, ServerRefused, Unrea
 from client.net import http_jobs
 from client.net.http_api import HttpApi
 from client.output import columns_of, print_result, print_status
+from client.store.key_store_files import key_store_path
 from client.store.name_cache import NameCache
 from client.store.outbox import count
 from client.store.session_file import SavedSession
@@ -74,16 +75,35 @@ def logout(context: ClientContext, session_id: str | None = None) -> ExitCode:
     session = context.tokens.session()
     if session_id is not None:
         return end_session(context, session_id)
+    deletes_keys = _leave_encryption(context, session)
     try:
         with HttpApi(context.server, session.token) as api:
             api.logout()
     except NotLoggedIn:
         print_status("The session had already ended.")
     context.session_file.delete()
+    if deletes_keys:
+        _delete_keys(context, session)
     unsent = count(context.outbox_path(session))
     kept = f" The outbox keeps {messages(unsent)}." if unsent else ""
-    print_result(f"Logged out.{kept}")
+    deleted = " The keys of this computer are deleted." if deletes_keys else ""
+    print_result(f"Logged out.{kept}{deleted}")
     return ExitCode.OK
+
+
+def _leave_encryption(context: ClientContext, session: SavedSession) -> bool:
+    """Whether there is a key store, which is to be deleted. Says what that means, and may ask."""
+    if not key_store_path(context.home, context.server, session.username).exists():
+        return False
+    from client.commands.keys import logout_keys  # imported late: it loads the cryptography library
+
+    return logout_keys.leave(context, session)
+
+
+def _delete_keys(context: ClientContext, session: SavedSession) -> None:
+    from client.commands.keys import logout_keys
+
+    logout_keys.delete(context, session)
 
 
 def sessions(context: ClientContext, *, as_json: bool = False) -> ExitCode:

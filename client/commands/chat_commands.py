@@ -15,7 +15,7 @@ from chatterbox.wire.position import Position, ResumePoint
 from client.commands import account, file_commands
 from client.config.live_config import EffectiveConfig, LiveConfig
 from client.context import ClientContext
-from client.core import notes
+from client.core import direct_rooms, notes
 from client.core.client_state import ClientState
 from client.core.events import RoomRequested
 from client.core.message_changes import ChangeProgress
@@ -189,6 +189,8 @@ async def send(
     if content is not None and not content.strip() and not paths:
         raise UsageError("The message is empty; nothing was sent.")
     session = context.tokens.session()
+    if paths and direct_rooms.is_direct(room):  # whether its files are to be encrypted is known once it is open
+        await _open(context, room)
     files = await file_commands.upload(context, room, paths) if paths else ()
     whole = whole or bool(paths)
     lines = stdin_lines() if content == "-" or (content is None and not paths) else _single(content or "")
@@ -331,6 +333,11 @@ async def ask(context: ClientContext, command: frames.Command) -> ExitCode:
         result += f" To chat there: chatterbox chat {inert_name(answer.room)}"
     print_result(result)
     return ExitCode.OK
+
+
+async def _open(context: ClientContext, room: str) -> None:
+    """Open a direct conversation; raises `Failure`."""
+    await reply_to(context, direct_rooms.opening(room))
 
 
 async def edit(context: ClientContext, room: str, offset: int, content: str) -> ExitCode:

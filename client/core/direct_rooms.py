@@ -117,6 +117,14 @@ def wire_name(room: str, me: str, encrypted: EncryptedDirects = NONE_ENCRYPTED) 
     return direct_names.direct_name(me, peer, encrypted=is_encrypted)
 
 
+def opening(room: str) -> frames.Direct:
+    """The command that opens a direct conversation; the core adds that `@bob` is encrypted, if it is."""
+    encrypted: bool | msgspec.UnsetType = msgspec.UNSET
+    if room.endswith((PLAIN, ENCRYPTED)):
+        encrypted = room.endswith(ENCRYPTED)
+    return frames.Direct(id=0, username=peer_of(room), encrypted=encrypted)
+
+
 def learned(encrypted: EncryptedDirects, frame: frames.ServerFrame, me: str) -> EncryptedDirects:
     """What is known after a frame: once encrypted is always encrypted, whatever a server says later."""
     match frame:

@@ -346,10 +346,10 @@ class SendCommand:
 
 @dataclass(frozen=True, slots=True)
 class EncryptContent:
-    """Encrypt what `key` names; `ContentEncrypted` or `EncryptionRefused` with the number `job` follows.
+    """Encrypt `content`; `ContentEncrypted` or `EncryptionRefused` with the number `job` follows.
 
-    The same key gives the same bytes, until `anew`. With `adds_reaction`, `content.reactions` is one emoji that the
-    user adds to theirs on the message, or takes back (False).
+    The same key gives the same bytes, unless they are out of date (the last flag but one). With `adds_reaction`,
+    `content.reactions` is one emoji that the user adds to theirs on the message, or takes back (False).
     """
 
     job: int

@@ -243,6 +243,13 @@ class DirectRenamed:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysTold:
+    """Something about keys that the user is to know: a sentence that is inert, and names what to do."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendStored:
     """The server acknowledged `entry`: it is stored, at this position."""
 
@@ -315,6 +322,7 @@ Note: TypeAlias = (
     | SendDelayed
     | SendWaits
     | DirectRenamed
+    | KeysTold
     | SendStored
     | SendFailed
     | CommandAnswered

@@ -60,8 +60,12 @@ def advance(step: ReducerStep, room: str) -> None:
     if state.phase is not ConnectionPhase.LIVE or state.moving or room in state.in_flight or room in state.delayed:
         return
     if step.state.is_encrypted(room):
-        if entries := step.state.unsent.get(room, ()):
-            encrypted_sends.encrypt_entry(step, entries[0])
+        while entries := step.state.unsent.get(room, ()):
+            if not any(getattr(file, "secret", None) is None for file in entries[0].files):
+                encrypted_sends.encrypt_entry(step, entries[0])
+                return
+            detail = "Its file was uploaded before the conversation was encrypted. Upload it again."
+            fail_first(step, room, Code.ROOM_ENCRYPTED, detail)
         return
     while entries := step.state.unsent.get(room, ()):
         send = send_command_of(entries[0])
@@ -107,7 +111,7 @@ def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
         reply_to=entry.reply_to,
         thread=reply.thread,
         mentions=reply.mentions,
-        files=reply.files or entry.files,
+        files=entry.files if is_encrypted else reply.files or entry.files,
     )
     room_messages.take_own_message(step, own)
     if entry.edited is not None and is_encrypted:

@@ -30,10 +30,12 @@ from chatterbox.wire.limits import Limits
 from client.encryption.command_link import CommandLink, LinkBroken
 from client.encryption.core.messages.room_window import RoomWindow
 from client.encryption.core.trust import DecryptedMessage, Unreadable
+from client.encryption.device.dehydrated_device import listed_account
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
 from client.encryption.device.verification_runner import VerificationRunner
 from client.encryption.exchange import inbox_reader, room_sender
+from client.encryption.exchange.dehydrated_inbox import DehydratedInbox
 from client.encryption.exchange.inbox_reader import DeviceInboxReader, InboxEvents
 from client.encryption.exchange.room_sender import RoomSender
 from client.encryption.exchange.sender_lock import SenderLocks
@@ -81,6 +83,7 @@ class Encryption:
         """`locks`: a folder for lock files, beside the key store."""
         self.on_messages: Callable[[str, Sequence[DecryptedMessage]], None] = lambda _room, _messages: None
         self.on_readiness: Callable[[], None] = lambda: None
+        self.on_key_line: Callable[[str], None] = lambda _line: None
         self.on_key_news: Callable[[TrustedUser], None] = lambda _user: None
         self.on_device_pending: Callable[[DevicePending], None] = lambda _push: None
         self.before_close: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -100,6 +103,8 @@ class Encryption:
         self._sought: set[tuple[str, str]] = set()
         """Sessions for which the inbox was read in vain."""
         self._refusals: dict[str, int] = {}
+        self._dehydrated: DehydratedInbox | None = None
+        self._dehydrated_id = ""
         self._sent = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._locks = SenderLocks(locks)
@@ -145,6 +150,7 @@ class Encryption:
             opened = await self._reader.open()
             self._spawn(self._reader.replenish(opened))
             self._spawn(self._flush())
+            self._spawn(self.verification.tell_open())
         except ChatError as refusal:
             raise Failure(str(refusal)) from refusal
         self.on_readiness()
@@ -171,6 +177,9 @@ class Encryption:
     def take(self, push: EncryptionPush) -> None:
         """Take a push, at once."""
         match push:
+            case ToDevice(device=device) if device == self._dehydrated_id:
+                if self._dehydrated is not None:
+                    self._dehydrated.take(push)
             case ToDevice():
                 self._reader.take(push)
             case RecipientsUpdate(room=room, recipients=recipients):
@@ -306,6 +315,10 @@ class Encryption:
             assert isinstance(read, list)  # noqa: S101 - it is the final try
             self.on_messages(room.name, [message for message in read if message.unreadable not in _MAY_COME])
 
+    def postpone_recovery_key(self) -> None:
+        """The user writes the recovery key down later: messages are encrypted meanwhile."""
+        self._account.is_postponed = True
+
     def accept_keys(self, room: EncryptedRoom) -> None:
         """The user sends to `room` although keys changed: accept those of members who were not verified."""
         self._spawn(self._accept(room))
@@ -398,6 +411,25 @@ class Encryption:
         """A user's device list has changed: take it, so that changed keys are told before the next message."""
         await self._reader.fetch_users([username])
         self.on_readiness()
+
+    async def read_dehydrated(self) -> int:
+        """Read what came to the user's dehydrated device, if this device has its account.
+
+        Returns the number of messages, and 0 if there is no connection. Raises `Failure`.
+        """
+        account = await self.store.run(partial(listed_account, users=self.trusted))
+        if account is None:
+            return 0
+        inbox = DehydratedInbox(account, self.users)
+        self._dehydrated, self._dehydrated_id = inbox, account.device_id
+        try:
+            found = await inbox.read(self._current_link().ask, self.store.run, self._reader.fetch_users)
+        except (LinkBroken, ChatError):  # it is read again with the next connection
+            return 0
+        finally:
+            self._dehydrated = None
+        self.keys_arrived(found.arrived)
+        return found.read
 
     async def _worked_off(self) -> None:
         for call in self.after_inbox:

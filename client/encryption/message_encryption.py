@@ -82,6 +82,8 @@ class MessageEncryption(Protocol):
     """Set by the connection: takes messages of a room, by the server's name, that became readable later."""
     verification: "VerificationRunner"
     """Comparing keys with other users and devices."""
+    on_key_line: Callable[[str], None]
+    """Set by the connection: takes a sentence about keys, for the user."""
     on_readiness: Callable[[], None]
     """Set by the connection: is called when a message that waits may be encrypted now (keys came, were accepted, …)."""
 
@@ -100,8 +102,8 @@ class MessageEncryption(Protocol):
     async def encrypt(self, key: str, room: EncryptedRoom, content: PlainContent, *, anew: bool) -> EncryptedContent:
         """Encrypt for all who can read `room`; share the keys first if needed.
 
-        `key`: names what is encrypted, in the outbox. The same key gives the same bytes, until `anew` (the server
-        refused them with `recipients_stale`). Raises `EncryptionWaits`, `ChatError` and `LinkBroken`.
+        `key`: names what is encrypted, in the outbox. The same key gives the same bytes, unless the last argument is
+        true: the server refused them with `recipients_stale`. Raises `EncryptionWaits`, `ChatError` and `LinkBroken`.
         """
 
     def forget(self, key: str, *, stored: bool = True) -> None:
@@ -113,6 +115,9 @@ class MessageEncryption(Protocol):
         On an unknown session the inbox is read to its head first, for at most three seconds. Never raises: a message
         that can't be read says why. Deleted messages and messages of the server's own stay as they are.
         """
+
+    def postpone_recovery_key(self) -> None:
+        """The user writes the recovery key down later: messages are encrypted meanwhile."""
 
     def accept_keys(self, room: EncryptedRoom) -> None:
         """The user sends to `room` although keys changed: accept those of members who were not verified."""

@@ -19,6 +19,9 @@ It must not raise: the message would come again, for ever."""
 class DeviceAccount(Protocol):
     """The own device at the server: its setup, its one-time keys, and the keys of other users."""
 
+    is_postponed: bool
+    """The user writes down the recovery key later."""
+
     async def set_up(self, welcome: Welcome) -> bool:
         """Make the device's keys if there are none, and bind it to the login session: true once it may be used.
 

@@ -65,7 +65,7 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             return _starting_with(word, (KEYWORDS[kind],))
         case WordKind.WRITERS:
             return _starting_with(word, WRITERS)
-        case WordKind.PROFILE | WordKind.PRIVACY | WordKind.SWITCH:
+        case WordKind.PROFILE | WordKind.PRIVACY | WordKind.SWITCH | WordKind.ANSWER | WordKind.KEYS:
             return _starting_with(word, CHOICES[kind])
         case WordKind.LEVEL:
             return _starting_with(word, LEVELS)

@@ -28,6 +28,7 @@ from client.core.events import (
 )
 from client.core.message_changes import became_readable
 from client.core.outbox_entry import OutboxEntry
+from client.encryption.message_encryption import WaitReason
 from client.faces.line_output import LineOutput, LoopClock
 from client.faces.messages.attention import Attention
 from client.faces.messages.printed_messages import PrintedMessages, by_offset
@@ -165,6 +166,10 @@ class LineFace:
             case notes.DirectRenamed(room):
                 self._print(note)
                 self._rename(room)
+            case notes.SendWaits(_, reason):
+                self._print(note)
+                if reason is WaitReason.NO_RECOVERY_KEY:
+                    self._slash_commands.show_recovery_key()
             case notes.ReadStateTold(room, state):
                 self._unread.limit(room, state.unread)
             case notes.CommandRefused():
@@ -192,7 +197,7 @@ class LineFace:
                 | notes.InvitationReceived()
                 | notes.QueuedOffline()
                 | notes.SendDelayed()
-                | notes.SendWaits()
+                | notes.KeysTold()
                 | notes.SendStored()
                 | notes.SendFailed()
                 | notes.ServerError()

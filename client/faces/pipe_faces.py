@@ -97,7 +97,7 @@ class SendFace:
                     self._print(note)
             case notes.SendWaits(entry):
                 self._take_waiting(note, entry)
-            case notes.Disconnected() | notes.ServerError() | notes.DirectRenamed():
+            case notes.Disconnected() | notes.ServerError() | notes.DirectRenamed() | notes.KeysTold():
                 self._print(note)
             case (
                 notes.Connecting()
@@ -258,7 +258,7 @@ class TailFace:
                 if room in self._rooms:
                     self._print(note)
                     self._advance(room, ResumePoint(at.epoch, at.offset))
-            case notes.MessagesMissing() | notes.ServerError() | notes.DirectRenamed():
+            case notes.MessagesMissing() | notes.ServerError() | notes.DirectRenamed() | notes.KeysTold():
                 self._print(note)
             case (
                 notes.Connecting()

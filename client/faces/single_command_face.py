@@ -91,6 +91,7 @@ class SingleCommandFace:
                 | notes.SendDelayed()
                 | notes.SendWaits()
                 | notes.DirectRenamed()
+                | notes.KeysTold()
                 | notes.SendStored()
                 | notes.SendFailed()
                 | notes.SessionOver()

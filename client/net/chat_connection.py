@@ -19,7 +19,7 @@ from client.core.client_state import ClientState, ConnectionPhase
 from client.core.connect_frame import connect_frame
 from client.core.direct_rooms import NONE_ENCRYPTED
 from client.core.message_changes import HeldMessages
-from client.core.notes import Note, SessionOver
+from client.core.notes import KeysTold, Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 from client.core.outbox_rules import is_in_flight
 from client.core.reducer import reduce
@@ -63,7 +63,9 @@ class ChatConnection:
         self._outbox = outbox
         self._dial = dial
         self._directs = encryption.directs if encryption else None
-        self._encryption = EncryptionShell(encryption, lambda: self.state, self._feed, self._fail)
+        self._encryption = EncryptionShell(
+            encryption, lambda: self.state, self._feed, self._fail, lambda line: show(KeysTold(line))
+        )
         self._token = ""
         self._refused = ""
         """The token that the server called expired."""
@@ -136,10 +138,13 @@ class ChatConnection:
         Raises `ChatError` for content that breaks the server's rules, and `Failure` if the disk refuses.
         """
         check_text = text_rules.caption if files else text_rules.content
+        is_encrypted = self.state.is_encrypted(room)
+        if is_encrypted and any(getattr(file, "secret", None) is None for file in files):
+            raise Failure("A file that is not encrypted can't be sent here.")
         entry = new_entry(room, check_text(content, self.state.limits), reply_to, files)
         if self._outbox is not None:
             is_live = self.state.phase is ConnectionPhase.LIVE
-            self._outbox.add([replace(entry, tried=is_live)], encrypted=self.state.is_encrypted(room))
+            self._outbox.add([replace(entry, tried=is_live)], encrypted=is_encrypted)
         self._feed(events.MessageQueued(entry))
         return entry
 

@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import msgspec
 
-from chatterbox.wire import direct_names, frames
+from chatterbox.wire import direct_names, frames, text_rules
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError
 from client.core import events
@@ -61,11 +62,14 @@ class EncryptionShell:
         state: Callable[[], ClientState],
         feed: Callable[[events.Event], None],
         fail: Callable[[Exception], None],
+        tell: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
+        """`tell` takes sentences about keys, for the user."""
         self._support = support
         self._state = state
         self._feed = feed
         self._fail = fail
+        self._tell = tell
         self._encryption: MessageEncryption | None = None
         self._replies: PendingReplies | None = None
         self._welcome: frames.Welcome | None = None
@@ -115,7 +119,7 @@ class EncryptionShell:
             return
         self._waiting.append(frame)
         if self._decrypting is None:
-            self._decrypting = asyncio.create_task(self._guarded(self._drain()))
+            self._decrypting = asyncio.create_task(self._guarded(self._drain))
         if len(self._waiting) >= MAX_WAITING:
             self._has_room.clear()
             await self._has_room.wait()
@@ -146,6 +150,7 @@ class EncryptionShell:
         if self._encryption is None:
             self._encryption = await asyncio.to_thread(make)
             self._encryption.on_messages = self._take_decrypted
+            self._encryption.on_key_line = self._tell
             self._encryption.on_readiness = lambda: self._feed(events.EncryptionReady())
         await self._encryption.start(welcome, self._replies)
 
@@ -239,13 +244,15 @@ class EncryptionShell:
         match effect:
             case events.EncryptContent():
                 self._keys.add(effect.key)
-                self._begin(self._encrypt(effect))
+                self._begin(lambda: self._encrypt(effect))
             case events.AcceptKeys(room):
                 if self._encryption is not None:
                     self._encryption.accept_keys(room)
             case events.KeepEncryptedDirects(encrypted):
                 if self._support is not None:
                     self._support.directs.save(encrypted)
+            case _:
+                assert_never(effect)
 
     def forget(self, key: str, *, stored: bool) -> None:
         """A message of the outbox was stored or given up, or its text changed before it was ever sent."""
@@ -258,9 +265,7 @@ class EncryptionShell:
 
         try:
             encryption = await self.ready()
-            content = effect.content
-            if effect.adds_reaction is not None:
-                content = await self._with_own_reactions(encryption, effect.room, content, adds=effect.adds_reaction)
+            content = await self._completed(encryption, effect)
             encrypted = await encryption.encrypt(effect.key, effect.room, content, anew=effect.anew)
         except EncryptionWaits as waits:
             detail = waiting_line(waits.reason, waits.usernames, waits.detail)
@@ -272,36 +277,48 @@ class EncryptionShell:
         else:
             self._feed(events.ContentEncrypted(effect.job, encrypted))
 
-    async def _with_own_reactions(
-        self, encryption: MessageEncryption, room: EncryptedRoom, content: PlainContent, *, adds: bool
-    ) -> PlainContent:
-        """All emoji with which the user reacts to a message from now on: the server keeps them as one."""
+    async def _completed(self, encryption: MessageEncryption, effect: events.EncryptContent) -> PlainContent:
+        """What is encrypted, with what it keeps of the message that it is about. Raises `ChatError` for invalid text.
+
+        An edit keeps the files and what the message answers. Reactions of a user are kept by the server as one, so
+        those that the user added before go with it.
+        """
+        content, limits = effect.content, self._state().limits
+        if effect.adds_reaction is None:
+            check_text = text_rules.caption if content.files else text_rules.content
+            if not content.offset:
+                return replace(content, text=check_text(content.text, limits))
+            original = await self._message_at(encryption, effect.room, content.offset)
+            if original is not None:
+                content = replace(content, files=original.files, reply_to=original.reply_to)
+                check_text = text_rules.caption if content.files else text_rules.content
+            return replace(content, text=check_text(content.text, limits))
+        emoji = text_rules.reaction((content.reactions or ("",))[0], limits)
+        original = await self._message_at(encryption, effect.room, content.offset)
+        me = self._state().username
+        before = [each.emoji for each in original.reactions if me in each.by] if original is not None else []
+        others = [each for each in before if each != emoji]
+        return replace(content, reactions=tuple([*others, emoji] if effect.adds_reaction else others))
+
+    async def _message_at(
+        self, encryption: MessageEncryption, room: EncryptedRoom, offset: int
+    ) -> DecryptedMessage | None:
         if self._replies is None:
             raise LinkBroken
-        asked = frames.ReadHistory(id=0, room=room.name, after=content.offset - 1, limit=1)
-        page = await self._replies.ask_any(asked)
+        page = await self._replies.ask_any(frames.ReadHistory(id=0, room=room.name, after=offset - 1, limit=1))
         messages = page.messages if isinstance(page, frames.Page) else []
-        me = self._state().username
-        own = [
-            reaction.emoji
-            for message in await encryption.decrypt(room, messages)
-            if message.at.offset == content.offset
-            for reaction in message.reactions
-            if me in reaction.by
-        ]
-        [emoji] = content.reactions or ("",)
-        others = [each for each in own if each != emoji]
-        return replace(content, reactions=tuple([*others, emoji] if adds else others))
+        found = [message for message in await encryption.decrypt(room, messages) if message.at.offset == offset]
+        return found[0] if found else None
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         task = asyncio.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """A bug ends the connection, as one in the core does."""
         try:
-            await work
+            await work()
         except Exception as bug:  # noqa: BLE001 - it must reach the caller of `ChatConnection.run`
             self._fail(bug)
 

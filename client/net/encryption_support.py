@@ -4,7 +4,7 @@ What needs vodozemac or cryptography is imported when a connection first encrypt
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from chatterbox.wire.frames.encryption import DeviceAddress
@@ -12,6 +12,7 @@ from client.context import ClientContext
 from client.encryption.message_encryption import MessageEncryption
 from client.net.encryption_shell import EncryptionSupport
 from client.store.session_file import SavedSession
+from client.text.sanitize import inert
 
 if TYPE_CHECKING:
     from client.encryption.device.device_setup import DeviceSetupResult
@@ -39,9 +40,14 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
         from client.encryption.device.own_device_account import OwnDeviceAccount
         from client.encryption.device.own_keys import OwnKeys
         from client.encryption.device.trusted_users import TrustedUsers
-        from client.encryption.store.store_key import key_store_path, open_key_store
+        from client.encryption.exchange.key_rounds import KeyRounds
+        from client.encryption.store.store_key import open_key_store
         from client.encryption.store_worker import StoreWorker
+        from client.net.keys.key_news import key_news_lines, setup_lines
         from client.net.keys_api import KeysApi
+        from client.store.key_store_files import key_store_path
+        from client.text.encryption.keys_text import pending_device_lines
+        from client.text.encryption.verification_text import news_lines
 
         home, server, username = context.home, context.server, session.username
 
@@ -66,15 +72,32 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
             content = await worker.run(lambda transaction: exchange.secrets_for(transaction, identity))
             await encryption.send_to_device([DeviceAddress(identity.username, device)], USER_SECRETS, content)
 
+        def encryption_failed(sentence: str) -> None:
+            encryption.on_key_line(inert(sentence))
+
+        told: list[str] = []
+
         def note_result(result: "DeviceSetupResult") -> None:
             if result.may_encrypt:
                 encryption.on_readiness()
+            if (lines := setup_lines(result)) != told:  # once, and not again after each reconnect
+                told[:] = lines
+                tell(lines)
+
+        def tell(lines: Iterable[str]) -> None:
+            for line in lines:
+                encryption.on_key_line(line)
 
         account.on_result = note_result
         account.on_restored = encryption.keys_arrived
+        account.on_full_round = KeyRounds(encryption, worker, exchange, account.renew_dehydrated).run
         encryption.before_close = account.finish
         encryption.handle(USER_SECRETS, exchange.take)
         encryption.verification.approve = approve
+        encryption.verification.on_failure = encryption_failed
+        encryption.verification.on_news = lambda news: tell(news_lines(news))
+        encryption.on_key_news = lambda user: tell(key_news_lines(user))
+        encryption.on_device_pending = lambda push: tell(pending_device_lines(push.device))
         return encryption
 
     return make

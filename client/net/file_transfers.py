@@ -5,12 +5,13 @@ An upload continues where the server says. A download writes to `NAME.ID.part`, 
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from chatterbox.wire import direct_names
 from chatterbox.wire.errors import Code
 from chatterbox.wire.frames import AttachedFile
 from client.failures import Failure, ServerRefused, Unreachable
@@ -85,27 +86,66 @@ class FileTransfers:
     def upload(self, source: LocalFile, room: str, uploads: Path) -> AttachedFile:
         """Upload a file for a room (by the server's name of it); `uploads` is the folder of unfinished uploads.
 
-        Raises `Failure`; then the next call continues.
+        For an encrypted conversation, the file is encrypted, and the server does not learn its name. Raises
+        `Failure`; then the next call continues, or for an encrypted one begins again: its key is on no disk.
         """
         what = f"{room}\n{source.path}\n{source.size}\n{source.modified_ns}"
-        with unfinished_upload(uploads, what) as upload, source.path.open("rb") as file:
-            self._retried(lambda: self._try_upload(source, file, room, upload))
-            name = saved_name(source.path.name)
-            return AttachedFile(id=upload.upload_id, name=name, type="", size=source.size)
+        if not direct_names.is_encrypted(room):
+            return self._upload(
+                source, uploads, what, lambda api: api.begin_upload(room, source.path.name, source.size)
+            )
+        from client.encryption import attachments  # late: it imports cryptography
 
-    def _try_upload(self, source: LocalFile, file: BinaryIO, room: str, upload: UnfinishedUpload) -> Iterator[int]:
+        with source.path.open("rb") as file:
+            clear = self._blocks(source, file, 0, source.size)
+            secret = attachments.with_hash(attachments.new_secret(), clear)
+
+        def encrypt(blocks: Iterable[bytes], offset: int) -> Iterator[bytes]:
+            return attachments.encrypted(secret, blocks, offset)
+
+        uploaded = self._upload(
+            source,
+            uploads,
+            f"{what}\n{secret.key.k}",
+            lambda api: api.begin_upload(room, attachments.UPLOAD_NAME, source.size),
+            encrypt,
+        )
+        return attachments.described(uploaded, secret, uploaded.name, "")
+
+    def _upload(
+        self,
+        source: LocalFile,
+        uploads: Path,
+        what: str,
+        begin: Callable[[FileApi], str],
+        encrypt: Callable[[Iterable[bytes], int], Iterable[bytes]] = lambda blocks, _: blocks,
+    ) -> AttachedFile:
+        """Upload what `encrypt` makes of the blocks of a file, from an offset on."""
+        with unfinished_upload(uploads, what) as upload, source.path.open("rb") as file:
+            self._retried(lambda: self._try_upload(source, file, upload, begin, encrypt))
+            return AttachedFile(id=upload.upload_id, name=saved_name(source.path.name), type="", size=source.size)
+
+    def _try_upload(
+        self,
+        source: LocalFile,
+        file: BinaryIO,
+        upload: UnfinishedUpload,
+        begin: Callable[[FileApi], str],
+        encrypt: Callable[[Iterable[bytes], int], Iterable[bytes]],
+    ) -> Iterator[int]:
         """Upload over one connection; yields how far it is, which is progress."""
         with self.open_api() as api:
             offset = api.upload_offset(upload.upload_id) if upload.upload_id else None
             if offset is None:
-                upload.begin(api.begin_upload(room, source.path.name, source.size))
+                upload.begin(begin(api))
                 offset = 0
             self.progress(offset, source.size)
             while offset < source.size:
                 yield offset
                 source.require_unchanged(file)
                 length = min(CHUNK_BYTES, source.size - offset)
-                offset = api.append(upload.upload_id, offset, self._blocks(source, file, offset, length), length)
+                blocks = encrypt(self._blocks(source, file, offset, length), offset)
+                offset = api.append(upload.upload_id, offset, blocks, length)
             self.progress(offset, source.size)
 
     def _blocks(self, source: LocalFile, file: BinaryIO, offset: int, length: int) -> Iterator[bytes]:
@@ -124,6 +164,31 @@ class FileTransfers:
                 self.progress(offset, source.size)
         except OSError as problem:
             raise Failure(f"Can't read {inert(source.path.name)} ({problem.strerror or problem}).") from problem
+
+    def save(self, file: AttachedFile, target: Path) -> Path:
+        """Save a file of a message, decrypted if it is of an encrypted one; returns where. See `download`.
+
+        A file that is not the one that was sent is not saved.
+        """
+        secret = getattr(file, "secret", None)
+        if secret is None:
+            return self.download(file.id, target, file.name)
+        from client.encryption import attachments  # late: it imports cryptography
+
+        path = target / saved_name(file.name) if target.is_dir() else target
+        _require_free(path)
+        stem = f"{path.name}.{saved_name(file.id)[:ID_CHARS]}"
+        encrypted, clear = path.with_name(f"{stem}.encrypted"), path.with_name(f"{stem}.clear")
+        try:
+            self.download(file.id, encrypted)
+            with _as_failure(clear), encrypted.open("rb") as source, clear.open("wb") as output:
+                attachments.decrypt(secret, source, output)
+                output.flush()
+                os.fsync(output.fileno())
+            return _renamed(clear, path)
+        finally:
+            for left in (encrypted, clear):
+                left.unlink(missing_ok=True)
 
     def download(self, file_id: str, target: Path, name: str = "") -> Path:
         """Save a file; returns where. `target` is the file to write, or a folder for a file of this name.

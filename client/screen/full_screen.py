@@ -48,7 +48,7 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
     """
     _ensure_size(STDIN)
     session = context.tokens.session()
-    state_file = StateFile(context.home, context.server, session.username)
+    state_file = StateFile(context.home, context.server, session.username, context.text_cipher(session))
     saved = state_file.load()
     model = ChatModel(context.server, room or last_room(saved) or context.config.room)
     saved_theme = restore_state(model, saved)
@@ -75,6 +75,7 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
                 note, model.looking_at(note), focused=app.app_focus, related=related
             ),
         )
+        runtime.on_encryption(state_file.encrypt)
         runtime.use_slash_commands(SlashCommands(runtime, context, names))
         runtime.on_reactions_wanted(ReactionLookup(context, runtime.receive_reactions).find)
         runtime.use_connection(

@@ -26,6 +26,7 @@ from client.core.events import (
 )
 from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
+from client.encryption.message_encryption import WaitReason
 from client.faces.slash.slash_commands import SlashCommands
 from client.faces.slash.slash_parser import LocalCommand
 from client.failures import Failure
@@ -62,6 +63,7 @@ class ScreenRuntime:
         self._on_transfer: Callable[[str], None] = lambda _: None
         self._open_sheet: Callable[[LocalCommand], bool] = lambda _: False
         self._find_reactions: Callable[[OwnReactionsWanted], None] = lambda _: None
+        self._on_encryption: Callable[[], None] = lambda: None
         self._response_timeout = ResponseTimeout()
         self._pinged_at_s: float | None = None
         self._disconnected_at_s = 0.0
@@ -125,6 +127,10 @@ class ScreenRuntime:
         """Call this to ask for the user's own reactions; it passes the answer to `receive_reactions`."""
         self._find_reactions = find
 
+    def on_encryption(self, call: Callable[[], None]) -> None:
+        """Call this when the server carries encrypted messages."""
+        self._on_encryption = call
+
     # Life cycle.
 
     def start(self, on_end: Callable[[], None]) -> None:
@@ -168,6 +174,10 @@ class ScreenRuntime:
         self.settle()
         if isinstance(note, notes.WelcomeReceived):
             self.ping()
+            if self.connection.state.encryption.is_possible:
+                self._on_encryption()
+        if isinstance(note, notes.SendWaits) and note.reason is WaitReason.NO_RECOVERY_KEY:
+            self.slash_commands.show_recovery_key()
         self._after_note(note, related)
 
     def settle(self) -> None:

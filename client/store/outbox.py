@@ -221,7 +221,10 @@ class Outbox:
             content = cipher.decrypt(content, f"{key}/content")
             edited = None if edited is None else cipher.decrypt(edited, f"{key}/edited")
             files = cipher.decrypt(files, f"{key}/files")
-        return OutboxEntry(key, room, content, reply_to, bool(tried), edited, _FILES.decode(files))
+            described = _encrypted_files(files)
+        else:
+            described = _FILES.decode(files)
+        return OutboxEntry(key, room, content, reply_to, bool(tried), edited, described)
 
     def _columns(self, entry: OutboxEntry, *, encrypted: bool) -> tuple[object, ...]:
         files = msgspec.json.encode(entry.files).decode()
@@ -269,6 +272,16 @@ class Outbox:
 
     def _lock_path(self, owner: str) -> Path:
         return self._folder / f"{self._stem}.{owner}.lock"
+
+
+def _encrypted_files(described: str) -> tuple[AttachedFile, ...]:
+    """The files of an encrypted message, with their keys; those that were uploaded in clear have none."""
+    from client.encryption.core.messages.message_payload import EncryptedFile  # few messages have files
+
+    try:
+        return msgspec.json.decode(described, type=tuple[EncryptedFile, ...])
+    except msgspec.ValidationError:
+        return _FILES.decode(described)
 
 
 def every_entry(path: Path, cipher: TextCipher | None = None) -> list[StoredEntry]:

@@ -77,6 +77,8 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
             return _people(usernames, people)
         case notes.CommandAnswered(_, reply):
             return _reply(reply)
+        case notes.KeysTold(line):
+            return line
         case notes.ServerError(detail):
             return inert(detail)
         case notes.SessionOver(code, why):

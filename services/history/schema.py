@@ -302,14 +302,15 @@ MIGRATIONS = (
         key TEXT NOT NULL,
         used INTEGER NOT NULL DEFAULT 0
     ) STRICT;
-    -- Keys that were given out lately: who asks again gets the same one.
+    -- Keys that were given out lately: who asks again gets the same one, unless it was used for a session.
     CREATE TABLE claims (
         by_device INTEGER NOT NULL,
         of_device INTEGER NOT NULL,
-        at_ms INTEGER NOT NULL,
-        key_id TEXT NOT NULL,
         key TEXT NOT NULL,
-        PRIMARY KEY (by_device, of_device)
+        key_id TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        used INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (by_device, of_device, key)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX claims_of_device ON claims (of_device);
     CREATE TABLE to_device (
@@ -342,6 +343,7 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     -- Those for which it is known who was given their keys; `used_ms` is 0 when that is forgotten.
     CREATE INDEX sessions_by_use ON room_sessions (used_ms) WHERE used_ms > 0;
+    CREATE INDEX sessions_by_device ON room_sessions (device);
     -- Who was given a session's keys; `how` is '' or the reason why a device was not.
     CREATE TABLE session_shares (
         room_id INTEGER NOT NULL,

@@ -383,6 +383,19 @@ class TestOneTimeKeys:
         assert await opened.store.add_one_time_keys(LOGIN, upload) == []
         assert (await claim(opened.store, second, device)).keys == []
 
+    async def test_all_keys_that_one_device_was_given_are_remembered(
+        self, opened: OpenedDevices, ada: KeyUser, bob: KeyUser
+    ) -> None:
+        device, asker = ada.device(), bob.device()
+        await opened.list_devices(ada, device)
+        upload = OneTimeKeysUpload(device=device.id, one_time=device.one_time(2))
+        await opened.store.add_one_time_keys(LOGIN, upload)
+        await opened.bind(asker)
+        for _ in range(2):
+            assert len((await claim(opened.store, asker, device)).keys) == 1
+            opened.clock.now += HOUR_MS
+        assert await opened.store.add_one_time_keys(LOGIN, upload) == []
+
     async def test_a_fallback_key_that_was_given_out_may_have_the_id_of_a_one_time_key(
         self, opened: OpenedDevices, ada: KeyUser, bob: KeyUser
     ) -> None:

@@ -45,7 +45,7 @@ class EncryptedClient:
         self._socket: ClientConnection | None = None
         self._reading: asyncio.Task[None] | None = None
         self.worker = StoreWorker(self._store)
-        self.account = OwnDeviceAccount(self._api, self._own_keys)
+        self.account = OwnDeviceAccount(self._api, self._own_keys, self._store)
         self.encryption = Encryption(
             self.worker, self.account, TrustedUsers(self.now_ms), locks=home / "locks", now_ms=self.now_ms
         )

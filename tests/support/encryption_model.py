@@ -398,6 +398,7 @@ class ModelAccount:
         self.uploads: list[OneTimeKeysUpload] = []
         self.obstacle_now: WaitReason | None = None
         self.beats = 0
+        self.is_postponed = False
 
     async def set_up(self, welcome: Welcome) -> bool:
         return True
@@ -557,7 +558,7 @@ class ModelDevice:
 async def settled() -> None:
     """Let what was begun beside come to its end."""
     for _ in range(20):
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.005)  # fixed: tests also wait for what must not happen
 
 
 def push_recipients(device: ModelDevice) -> None:

@@ -12,6 +12,7 @@ from client.encryption.device.device_approval import USER_SECRETS
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetupResult
 from client.encryption.device.own_keys import OwnKeys
+from client.encryption.sessions import room_sessions
 from client.encryption.store.key_store import StoreTransaction
 from client.encryption.store.store_key import open_key_store
 from client.net.keys_api import KeysApi
@@ -19,6 +20,8 @@ from tests.support.server import PASSWORD, Server
 
 Result = TypeVar("Result")
 START_MS = 1_800_000_000_000
+UID = "u" * 22
+"""The uid of a room."""
 
 
 class Killed(Exception):  # noqa: N818 - the process ends here
@@ -125,6 +128,16 @@ class Laptop:
         self.keys = OwnKeys(
             store, keys.api, username=keys.setup.username, session=keys.setup.session, now_ms=lambda: self.now_ms
         )
+
+
+def begin_session(laptop: Laptop, uid: str = UID) -> str:
+    """Make a Megolm session; its row in the store."""
+
+    def begin(transaction: StoreTransaction) -> str:
+        record = room_sessions.begin_outbound(transaction, uid, laptop.identity, "master", laptop.now_ms)
+        return room_sessions.inbound_row(uid, record.session, laptop.identity.device_id)
+
+    return laptop.read(begin)
 
 
 class Laptops:

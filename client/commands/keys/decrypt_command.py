@@ -15,7 +15,7 @@ from chatterbox.wire.encryption.envelope import parse
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.frames import Message
 from chatterbox.wire.limits import Limits
-from client.commands.keys.key_workspace import KeyWorkspace, key_workspace
+from client.commands.keys.key_output import ask_passphrase
 from client.context import ClientContext
 from client.encryption.core.messages.room_window import RoomWindow
 from client.encryption.core.trust import DecryptedMessage
@@ -24,6 +24,7 @@ from client.encryption.sessions.room_reader import RoomReader
 from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction, Table
 from client.failures import ExitCode, UsageError
+from client.net.keys.key_workspace import KeyWorkspace, key_workspace
 from client.output import print_result, print_status
 from client.text.encryption.encryption_text import irregularity_line, unreadable_line
 from client.text.encryption.shell_words import for_shell
@@ -37,7 +38,7 @@ Fields: TypeAlias = dict[str, Any]
 def decrypt(context: ClientContext) -> ExitCode:
     """Read JSON objects, or arrays of them, from the lines of standard input; print a JSON line for each message."""
     is_complete = True
-    with key_workspace(context) as workspace:
+    with key_workspace(context, ask_passphrase=ask_passphrase) as workspace:
         decrypter = PageDecrypter(workspace)
         for page in _pages():
             for fields, problem in decrypter.decrypted(page):
@@ -73,13 +74,14 @@ def _objects(line: bytes, number: int) -> list[Fields]:
 
 
 def as_message(fields: Fields) -> Message:
-    """The message of an object with `epoch` and `offset`, as `GET /messages` has it, or with `at`, as frames have it.
+    """The message of an object as `GET /messages` has it (`id`, `epoch`, `offset`), or as frames have it.
 
     Raises `KeyError`, `TypeError` or `msgspec.ValidationError`.
     """
     at = fields["at"] if "at" in fields else {"epoch": fields["epoch"], "offset": fields["offset"]}
+    number = fields["message_id"] if "message_id" in fields else fields["id"]
     known = {name: value for name, value in fields.items() if name in Message.__struct_fields__ and value is not None}
-    return msgspec.convert({**known, "type": "message", "at": at}, Message)
+    return msgspec.convert({**known, "type": "message", "at": at, "message_id": number}, Message)
 
 
 class PageDecrypter:

@@ -9,8 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from chatterbox.wire.encryption.key_api import BackupItem, DeviceState, OwnDevice, OwnDevices
+from client.commands.keys.key_output import ask_passphrase
 from client.commands.keys.key_setup import ask_recovery_key
-from client.commands.keys.key_workspace import KeyWorkspace, key_workspace
 from client.commands.prompts import ask
 from client.context import ClientContext
 from client.encryption.core.backup_format import KeyBackupError, decrypt_item
@@ -21,9 +21,11 @@ from client.encryption.device.key_backup import BackupProblem
 from client.encryption.sessions import inbox
 from client.encryption.sessions.own_one_time_keys import LEAST_KEYS
 from client.encryption.store.key_store import KeyStore, Table
-from client.encryption.store.store_key import Protection, key_store_path, protection
+from client.encryption.store.store_key import Protection, protection
 from client.failures import ExitCode, Failure
+from client.net.keys.key_workspace import KeyWorkspace, key_workspace
 from client.output import print_result
+from client.store.key_store_files import key_store_path
 from client.text.sanitize import inert, inert_name
 
 _CLOCK_S = 300
@@ -85,7 +87,7 @@ def _findings(context: ClientContext, *, as_json: bool) -> Iterator[KeyFinding]:
     path = key_store_path(context.home, context.server, session.username)
     yield files(path)
     try:
-        with key_workspace(context) as workspace:
+        with key_workspace(context, ask_passphrase=ask_passphrase) as workspace:
             identity = workspace.identity
             yield store(workspace.store)
             yield kept(protection(context.home, context.server, session.username))

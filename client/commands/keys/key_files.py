@@ -5,13 +5,13 @@ import secrets
 from pathlib import Path
 
 from client.commands.keys.key_output import tell
-from client.commands.keys.key_workspace import KeyWorkspace
 from client.commands.prompts import ask_secret
 from client.encryption.core import key_export
 from client.encryption.core.key_export import KeyFileError
 from client.encryption.sessions import room_sessions
 from client.encryption.store.key_store import Table
 from client.failures import ExitCode, Failure, UsageError
+from client.net.keys.key_workspace import KeyWorkspace
 from client.store.private_files import on_disk
 
 

@@ -5,10 +5,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn, assert_never
 
-from chatterbox.wire.encryption.key_api import DeviceState, OwnDevice
 from client.commands.keys.key_files import write_private
-from client.commands.keys.key_output import tell
-from client.commands.keys.key_workspace import KeyWorkspace
+from client.commands.keys.key_output import tell, tell_all
 from client.commands.prompts import ask
 from client.encryption.core import recovery_dialog
 from client.encryption.core.recovery_dialog import Typed
@@ -17,6 +15,8 @@ from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetupResult, Standing
 from client.encryption.device.recovery import new_recovery_key
 from client.failures import ExitCode, Failure, ServerRefused, UsageError
+from client.net.keys import key_jobs
+from client.net.keys.key_workspace import KeyWorkspace
 from client.output import print_status
 from client.text.encryption import keys_text
 from client.text.encryption.encryption_text import STORE_CLONED, STORE_IN_USE
@@ -34,7 +34,7 @@ def init(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
             raise UsageError("You have a recovery key already. To make another one: chatterbox keys code")
         tell("You have a recovery key.")
         return ExitCode.OK
-    return _first_recovery_key(workspace, identity, recovery_to)
+    return _first_recovery_key(workspace, recovery_to)
 
 
 def code(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
@@ -42,7 +42,7 @@ def code(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
     _refuse_existing(recovery_to)
     identity = _usable(workspace.own.set_up())
     if workspace.api.backup() is None:
-        return _first_recovery_key(workspace, identity, recovery_to)
+        return _first_recovery_key(workspace, recovery_to)
     present = ask_recovery_key("Present recovery key: ")
     workspace.own.backup.open_header(identity, present)
     made = _shown_key(recovery_to)
@@ -69,31 +69,24 @@ def recover(workspace: KeyWorkspace) -> ExitCode:
 
 def refuse(workspace: KeyWorkspace, device: str, *, confirmed: bool) -> ExitCode:
     """Refuse a new device that waits to be approved."""
-    found = own_device(workspace, device)
-    if found.state is not DeviceState.PENDING:
-        raise ServerRefused(f"{found.device} does not wait for your approval. To remove it: keys remove {found.device}")
+    found = key_jobs.pending_device(workspace, device)
     _confirm(f"Refuse {found.device}? [y/n] ", confirmed=confirmed)
-    workspace.own.approval.refuse(found.device)
-    for line in keys_text.refusal_lines(found.device):
-        tell(line)
+    tell_all(key_jobs.refuse(workspace, found))
     return ExitCode.OK
 
 
 def remove(workspace: KeyWorkspace, device: str, *, stolen: bool, confirmed: bool) -> ExitCode:
     """Remove a device of the user for ever; `stolen`: replace the keys that it has, too."""
-    found, identity = own_device(workspace, device), workspace.identity
-    if found.device == identity.device_id:
-        raise UsageError("That is this device. To remove it, log out: chatterbox logout")
+    found = key_jobs.other_device(workspace, device)
     if not confirmed:
         tell(f"{found.device} gets no keys any more, for ever. It keeps what it has read.")
     _confirm(f"Remove {found.device}? [y/n] ", confirmed=confirmed)
-    _usable(workspace.own.set_up())
-    if stolen:
-        workspace.own.recovery.remove_stolen(identity, found.device, ask_recovery_key("Recovery key: "))
-    else:
-        workspace.own.recovery.remove(identity, found.device)
-    for line in keys_text.removal_lines(found.device, stolen=stolen):
-        tell(line)
+    identity = _usable(workspace.own.set_up())
+    if not stolen:
+        tell_all(key_jobs.remove(workspace, found))
+        return ExitCode.OK
+    workspace.own.recovery.remove_stolen(identity, found.device, ask_recovery_key("Recovery key: "))
+    tell_all(keys_text.removal_lines(found.device, stolen=True))
     return ExitCode.OK
 
 
@@ -110,18 +103,7 @@ def reset(workspace: KeyWorkspace, *, confirmed: bool) -> ExitCode:
         raise UsageError("Cancelled.")
     workspace.own.recovery.reset(identity)
     tell("Your keys are new. Now a recovery key for them:")
-    return _first_recovery_key(workspace, identity, None)
-
-
-def own_device(workspace: KeyWorkspace, start: str) -> OwnDevice:
-    """The device of the user whose id begins so."""
-    found = [each for each in workspace.api.devices().devices if each.device.startswith(start.upper())]
-    found = [each for each in found if not each.dehydrated]
-    if not found:
-        raise ServerRefused(f"You have no device {start}. List them: chatterbox keys devices")
-    if len(found) > 1:
-        raise UsageError(f"Several devices begin with {start}. Type more of the id.")
-    return found[0]
+    return _first_recovery_key(workspace, None)
 
 
 def ask_recovery_key(question: str) -> bytes:
@@ -136,14 +118,14 @@ def ask_recovery_key(question: str) -> bytes:
             print_status(str(problem))
 
 
-def _first_recovery_key(workspace: KeyWorkspace, identity: DeviceIdentity, recovery_to: Path | None) -> ExitCode:
+def _first_recovery_key(workspace: KeyWorkspace, recovery_to: Path | None) -> ExitCode:
     made = _shown_key(recovery_to)
     if made is None:
+        with workspace.store.transaction() as transaction:
+            workspace.own.recovery.postpone(transaction)
         tell(keys_text.RECOVERY_KEY_POSTPONED)
         return ExitCode.OK
-    workspace.own.recovery.adopt(identity, made)
-    workspace.own.keep_up(workspace.own.set_up())
-    tell(keys_text.RECOVERY_KEY_KEPT)
+    tell_all(key_jobs.adopt_recovery_key(workspace, made))
     return ExitCode.OK
 
 

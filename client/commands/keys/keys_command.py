@@ -6,9 +6,11 @@ from pathlib import Path
 
 from client.commands.keys import contact_keys, key_files, key_setup, own_devices
 from client.commands.keys.key_diagnosis import doctor
-from client.commands.keys.key_workspace import KeyWorkspace, key_workspace
+from client.commands.keys.key_output import ask_passphrase, tell_all
 from client.context import ClientContext
 from client.failures import ExitCode, UsageError
+from client.net.keys import key_jobs
+from client.net.keys.key_workspace import KeyWorkspace, key_workspace
 
 _TARGETS = {
     **dict.fromkeys(("approve", "refuse", "remove"), "ID of a device, from `chatterbox keys devices`"),
@@ -45,7 +47,7 @@ def keys(context: ClientContext, what: str, options: KeyOptions) -> ExitCode:
         if what == "approve":
             return verify_command.approve(context, options.target)
         return verify_command.verify(context, _user(options))
-    with key_workspace(context, creates=what in {"init", "recover"}) as workspace:
+    with key_workspace(context, creates=what in {"init", "recover"}, ask_passphrase=ask_passphrase) as workspace:
         return _ACTIONS[what](workspace, options)
 
 
@@ -62,11 +64,16 @@ _ACTIONS: dict[str, Callable[[KeyWorkspace, KeyOptions], ExitCode]] = {
     "reset": lambda keys, options: key_setup.reset(keys, confirmed=options.confirmed),
     "number": lambda keys, options: contact_keys.number(keys, _user(options), as_json=options.as_json),
     "verify": lambda keys, options: contact_keys.verify_by_number(keys, _user(options)),
-    "unverify": lambda keys, options: contact_keys.unverify(keys, _user(options)),
-    "accept": lambda keys, options: contact_keys.accept(keys, _user(options)),
+    "unverify": lambda keys, options: _told(key_jobs.unverify(keys, _user(options))),
+    "accept": lambda keys, options: _told(key_jobs.accept(keys, _user(options))),
     "export": lambda keys, options: key_files.export_keys(keys, Path(options.target)),
     "import": lambda keys, options: key_files.import_keys(keys, Path(options.target)),
 }
+
+
+def _told(lines: list[str]) -> ExitCode:
+    tell_all(lines)
+    return ExitCode.OK
 
 
 def _user(options: KeyOptions) -> str:

@@ -7,9 +7,7 @@ from contextlib import suppress
 from chatterbox.wire.encryption.key_api import OwnDevice
 from chatterbox.wire.errors import ChatError
 from client.commands.keys.contact_keys import asked_whether_same
-from client.commands.keys.key_output import tell
-from client.commands.keys.key_setup import own_device
-from client.commands.keys.key_workspace import key_workspace
+from client.commands.keys.key_output import ask_passphrase, tell
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState
@@ -22,8 +20,9 @@ from client.faces.pipe_faces import failure_of
 from client.failures import ExitCode, Failure, ServerRefused, unreachable
 from client.net.chat_connection import ChatConnection
 from client.net.encryption_support import encryption_support
+from client.net.keys.key_jobs import own_device
+from client.net.keys.key_workspace import key_workspace
 from client.text.encryption import verification_text
-from client.text.encryption.keys_text import approval_line
 from client.text.sanitize import inert
 
 _GOOD = {VerificationEnd.VERIFIED, VerificationEnd.DEVICE_VERIFIED}
@@ -31,7 +30,7 @@ _GOOD = {VerificationEnd.VERIFIED, VerificationEnd.DEVICE_VERIFIED}
 
 def verify(context: ClientContext, username: str) -> ExitCode:
     """Compare keys with a user who is there, and mark the user as verified."""
-    with key_workspace(context, creates=True) as workspace:
+    with key_workspace(context, creates=True, ask_passphrase=ask_passphrase) as workspace:
         workspace.own.set_up()
         name = workspace.user(username).username
     asked = verification_text.requested_line(name)
@@ -41,7 +40,7 @@ def verify(context: ClientContext, username: str) -> ExitCode:
 
 def approve(context: ClientContext, start: str) -> ExitCode:
     """Compare keys with a new device of the user, and let it in; or with one that lets this device in."""
-    with key_workspace(context) as workspace:
+    with key_workspace(context, ask_passphrase=ask_passphrase) as workspace:
         workspace.own.set_up()
         device, name = own_device(workspace, start), workspace.identity.username
     asked = verification_text.own_requested_line(device.device)
@@ -91,6 +90,7 @@ class _Talk:
     async def _talk(self) -> ExitCode:
         runner = await self._runner()
         runner.on_news = self._news.put_nowait
+        runner.on_failure = lambda sentence: self._news.put_nowait(ServerRefused(sentence))
         try:
             if await self._begin(runner):
                 tell(self._asked)
@@ -101,7 +101,7 @@ class _Talk:
                 if news.username.casefold() != self._username.casefold() or news.is_requested:
                     continue
                 if news.end is not None:
-                    return await self._ended(runner, news)
+                    return self._ended(news)
                 await self._compare(runner, news)
         except asyncio.CancelledError:
             with suppress(Failure, LinkBroken, ChatError):
@@ -135,11 +135,7 @@ class _Talk:
         with suppress(Failure):  # it ended meanwhile, which the next news tells
             await runner.compared(self._username, same=same)
 
-    async def _ended(self, runner: VerificationRunner, news: VerificationNews) -> ExitCode:
-        if news.end is VerificationEnd.DEVICE_VERIFIED and runner.approve is not None:
-            await runner.approve(news.device, news.device_key)
-            tell(approval_line(news.device))
-            return ExitCode.OK
+    def _ended(self, news: VerificationNews) -> ExitCode:
         for line in verification_text.news_lines(news):
             tell(line)
         return ExitCode.OK if news.end in _GOOD else ExitCode.REFUSED

@@ -1,7 +1,7 @@
 """Reducer for encryption: which conversations are encrypted, and what becomes of content that is encrypted. Pure."""
 
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import msgspec
 
@@ -137,6 +137,8 @@ def take_encrypted(step: ReducerStep, event: ContentEncrypted) -> None:
             _send_entry(step, send, event.content)
         case frames.Edit() | frames.React() as command:
             _send_command(step, command, job, event.content)
+        case _:
+            assert_never(job.command)
 
 
 def _send_entry(step: ReducerStep, send: frames.Send, content: EncryptedContent) -> None:

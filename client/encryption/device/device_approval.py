@@ -1,5 +1,7 @@
 """Lets a new device of the user in: another device lists it, and gives it the keys of the list and of the backup."""
 
+import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -48,6 +50,20 @@ class SecretsExchange:
         content: dict[str, Any] = msgspec.to_builtins(offered)
         return content
 
+    def without(self, transaction: StoreTransaction, identity: DeviceIdentity) -> list[str]:
+        """The ids of the user's listed devices that were not given the present secrets yet, by this device."""
+        keys, digest = self._users.keys(transaction, identity.user_id), _digest(identity.secrets(transaction))
+        if keys is None or not digest:
+            return []
+        others = keys.device_keys.keys() - {identity.device_id, keys.list.dehydrated}
+        return sorted(device for device in others if transaction.get(Table.META, _given(device)) != digest)
+
+    def note_given(self, transaction: StoreTransaction, identity: DeviceIdentity, devices: Sequence[str]) -> None:
+        """These devices were sent the present secrets."""
+        digest = _digest(identity.secrets(transaction))
+        for device in devices:
+            transaction.put(Table.META, _given(device), digest)
+
     def take(self, transaction: StoreTransaction, received: ReceivedToDevice) -> None:
         """Handle a `USER_SECRETS` message. It counts as soon as the newest list is of its self-signing key."""
         identity = DeviceIdentity.load(transaction)
@@ -58,7 +74,8 @@ class SecretsExchange:
         except (msgspec.ValidationError, ValueError):
             return
         transaction.put(Table.META, _OFFERED, msgspec.msgpack.encode(offered))
-        self.adopt(transaction, identity)
+        if self.adopt(transaction, identity):
+            self.note_given(transaction, identity, [received.device])
 
     def adopt(self, transaction: StoreTransaction, identity: DeviceIdentity) -> bool:
         """Use secrets that came, if they are those of the newest list; whether this device has new ones now."""
@@ -85,6 +102,17 @@ class SecretsExchange:
             key_backup.put_version(transaction, max(offered.backup_version, key_backup.version_of(transaction)))
             key_backup.fetch_again(transaction)
         return True
+
+
+def _given(device_id: str) -> str:
+    return f"secrets_given/{device_id}"
+
+
+def _digest(secrets: UserSecrets) -> bytes:
+    """Identifies the secrets that other devices need; empty: there is nothing to give."""
+    if not (secrets.self_signing and secrets.item_keys):
+        return b""
+    return hashlib.sha256(b"".join((secrets.self_signing, *secrets.item_keys))).digest()
 
 
 class DeviceApproval(SecretsExchange):

@@ -1,7 +1,7 @@
 """The own device at the server, as the facade of encryption uses it: setup, upkeep and one-time keys, in threads."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing, suppress
 from itertools import count
 
@@ -21,7 +21,7 @@ from client.net.keys_api import KeysApi
 UPKEEP_S = 5.0
 """Time between two looks at what waits for the backup, and at whether this device was let in (seconds)."""
 FULL_EVERY = 120
-"""Every so many looks, the server is asked in any case."""
+"""After this many looks, the server is asked in any case."""
 FINISH_S = 5.0
 """How long the end of a run may wait for the backup (seconds)."""
 _OBSTACLES = {
@@ -31,6 +31,10 @@ _OBSTACLES = {
     Standing.REMOVED: WaitReason.DEVICE_PENDING,
     Standing.CLASHES: WaitReason.STORE_SUPERSEDED,
 }
+
+
+async def _nothing() -> None:
+    pass
 
 
 class OwnDeviceAccount:
@@ -63,6 +67,9 @@ class OwnDeviceAccount:
         self.on_result: Callable[[DeviceSetupResult], None] = lambda _: None
         self.on_restored: Callable[[set[tuple[str, str]]], None] = lambda _: None
         """Takes the sessions (uid of the room, id) that came out of the backup."""
+
+        self.on_full_round: Callable[[], Awaitable[None]] = _nothing
+        """What is done over the connection, now and then."""
 
     async def set_up(self, welcome: Welcome) -> bool:
         """Make the device's keys if there are none, and bind it to the login session. Raises `Failure`."""
@@ -99,6 +106,9 @@ class OwnDeviceAccount:
             self.on_restored(done.restored.arrived)
         if self.result is not None and self.result is not before:
             self.on_result(self.result)
+        is_new = self.result is not before
+        if (is_full or is_new) and self.result is not None and self.result.may_encrypt:
+            await self.on_full_round()
 
     def _keep_up_here(self, *, is_full: bool) -> Upkeep | None:
         result = self.result
@@ -122,6 +132,19 @@ class OwnDeviceAccount:
         """Whether there is a backup that items could be added to."""
         return self._recovery is not None and self._recovery.is_made(transaction)
 
+    async def renew_dehydrated(self) -> None:
+        """Replace the dehydrated device if it is due. Raises `Failure`."""
+
+        def work() -> None:
+            if self.result is None:
+                return
+            with self._open_api() as api:
+                keys = self._open_keys(api, *self._user)
+                with closing(keys.store):
+                    keys.renew_dehydrated(self.result)
+
+        await asyncio.to_thread(work)
+
     async def finish(self) -> None:
         """The run ends: back up what is waiting, for at most `FINISH_S`."""
         if self._upkeep is not None:
@@ -137,7 +160,7 @@ class OwnDeviceAccount:
         if self.result.standing is not Standing.READY:
             return _OBSTACLES[self.result.standing]
         if self._wants_recovery_key and not self.is_postponed and self._recovery is not None:
-            return None if self._recovery.is_made(transaction) else WaitReason.NO_RECOVERY_KEY
+            return None if self._recovery.is_settled(transaction) else WaitReason.NO_RECOVERY_KEY
         return None
 
     async def beat(self) -> None:

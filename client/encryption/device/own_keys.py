@@ -53,14 +53,14 @@ class OwnKeys:
         return result
 
     def keep_up(self, result: DeviceSetupResult) -> Upkeep:
-        """After the setup, and now and then: fill the backup, take what is new in it, renew the dehydrated device.
-
-        The messages of the dehydrated device that is listed now should be read before (`DehydratedInbox`).
-        """
+        """Fill the backup, and take what other devices added to it."""
         if result.standing is not Standing.READY or result.identity is None:
             return Upkeep(0, Restored())
         waiting = self.backup.upload_all(result.identity)
-        restored = self.backup.fetch(result.identity)
-        if self.dehydrated.is_replacement_due(result.identity):
-            self.dehydrated.replace(result.identity)
-        return Upkeep(waiting, restored)
+        return Upkeep(waiting, self.backup.fetch(result.identity))
+
+    def renew_dehydrated(self, result: DeviceSetupResult) -> None:
+        """Replace the dehydrated device if it is due: what came to it should be read before (`DehydratedInbox`)."""
+        identity = result.identity
+        if result.standing is Standing.READY and identity and self.dehydrated.is_replacement_due(identity):
+            self.dehydrated.replace(identity)

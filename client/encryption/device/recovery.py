@@ -31,6 +31,7 @@ from client.failures import Failure, ServerRefused
 from client.net.keys_api import KeysApi
 
 _MADE = "recovery_made"
+_POSTPONED = "recovery_postponed"
 _REMINDED = "recovery_reminded"
 _PLAN = "recovery_plan"
 
@@ -212,7 +213,17 @@ class Recovery:
 
     def is_made(self, transaction: StoreTransaction) -> bool:
         """Whether the user has a recovery key, as far as this device knows."""
-        return transaction.get(Table.META, _MADE) is not None
+        identity = DeviceIdentity.load(transaction)
+        has_keys = identity is not None and bool(identity.secrets(transaction).item_keys)
+        return has_keys or transaction.get(Table.META, _MADE) is not None
+
+    def postpone(self, transaction: StoreTransaction) -> None:
+        """The user writes the recovery key down later: messages are sent without one."""
+        transaction.put(Table.META, _POSTPONED, b"1")
+
+    def is_settled(self, transaction: StoreTransaction) -> bool:
+        """Whether the user has a recovery key, or decided to do without for now."""
+        return self.is_made(transaction) or transaction.get(Table.META, _POSTPONED) is not None
 
     def is_reminder_due(self, transaction: StoreTransaction) -> bool:
         """Whether to say that there is no recovery key yet, once a day; notes that it is said."""

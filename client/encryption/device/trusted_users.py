@@ -48,6 +48,10 @@ class TrustedDevice:
     dehydrated: bool
     trust: Trust
     """Of its owner's master key."""
+    master: str
+    """The master key that it is listed under."""
+    list_version: int
+    """Of the list."""
 
     @property
     def ed25519(self) -> str:
@@ -221,7 +225,14 @@ def _trusted(
 ) -> TrustedUser:
     devices = {
         device_id: TrustedDevice(
-            keys.user_id, keys.username, device_id, device, device_id == keys.list.dehydrated, known.trust
+            user_id=keys.user_id,
+            username=keys.username,
+            device_id=device_id,
+            keys=device,
+            dehydrated=device_id == keys.list.dehydrated,
+            trust=known.trust,
+            master=keys.master.public_key,
+            list_version=keys.list.version,
         )
         for device_id, device in keys.device_keys.items()
     }

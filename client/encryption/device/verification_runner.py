@@ -1,5 +1,6 @@
 """Verifications while there is a connection: each answer of the user, what it sends, and what is told afterwards."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
@@ -8,12 +9,13 @@ from chatterbox.wire.encryption.device_keys import DeviceKeys
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.frames.encryption import DeviceAddress
 from client.encryption.command_link import LinkBroken
-from client.encryption.core.verification.verification_state import VerificationNews
+from client.encryption.core.verification.verification_state import VerificationEnd, VerificationNews
 from client.encryption.device.trusted_users import TrustedUsers
 from client.encryption.device.verifications import Verifications
 from client.encryption.ports import ToDeviceHandler
 from client.encryption.store.key_store import StoreTransaction
 from client.encryption.store_worker import StoreWorker
+from client.failures import Failure
 
 Outcome = TypeVar("Outcome")
 
@@ -52,6 +54,9 @@ class VerificationRunner:
         """Set by the face."""
         self.approve: Callable[[str, str], Awaitable[None]] | None = None
         """Lists a device of the user, by id and Ed25519 key, and sends it the user's secrets. Raises `Failure`."""
+        self.on_failure: Callable[[str], None] = lambda _sentence: None
+        """Set by the face: a device that was compared could not be let in."""
+        self._tasks: set[asyncio.Task[None]] = set()
         for type_, handler in self._verifications.handlers().items():
             engine.handle(type_, handler)
         engine.after_inbox.append(self.after_inbox)
@@ -87,7 +92,25 @@ class VerificationRunner:
             await self._engine.flush()
         news, self._verifications.news = self._verifications.news, []
         for each in news:
-            self.on_news(each)
+            if each.end is VerificationEnd.DEVICE_VERIFIED and self.approve is not None:
+                self._begin(self._approved(each))  # it asks the server, which must not hold the inbox up
+            else:
+                self.on_news(each)
+
+    async def _approved(self, news: VerificationNews) -> None:
+        """Let a device in that was compared, and tell that when it is done."""
+        assert self.approve is not None  # noqa: S101 - checked by the caller
+        try:
+            await self.approve(news.device, news.device_key)
+        except (Failure, ChatError, LinkBroken) as problem:
+            self.on_failure(str(problem) or "The connection was lost: approve the device again.")
+        else:
+            self.on_news(news)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _send(self, transaction: StoreTransaction, to: DeviceAddress, type_: str, content: dict[str, Any]) -> None:
         self._engine.queue_to_device(transaction, [to], type_, content, clear=True)

@@ -33,7 +33,7 @@ from client.encryption.core.messages.message_payload import (
     ReactionContent,
     TextContent,
 )
-from client.encryption.core.messages.recipient_decision import Decision, Member, decide, is_worn_out
+from client.encryption.core.messages.recipient_decision import Decision, RecipientMember, decide, is_worn_out
 from client.encryption.core.messages.room_window import RoomWindow
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.exchange.inbox_reader import DeviceInboxReader
@@ -261,7 +261,7 @@ class RoomSender:
             user = self._users.user(transaction, username)
             if user is None or (people and folded(username) not in people):
                 continue
-            members[username] = Member(user.trust, frozenset(user.devices), frozenset(user.removed))
+            members[username] = RecipientMember(user.trust, frozenset(user.devices), frozenset(user.removed))
             if user.was_verified:
                 was_verified.add(username)
         decision = decide(
@@ -276,12 +276,9 @@ class RoomSender:
             verified = was_verified.intersection(decision.waits_for)
             reason = WaitReason.VERIFIED_KEYS_CHANGED if verified else WaitReason.KEYS_CHANGED
             raise EncryptionWaits(reason, tuple(sorted(verified)) or decision.waits_for)
-        return decision, [device for device in decision.share if not self._has_session(transaction, device)]
-
-    def _has_session(self, transaction: StoreTransaction, address: DeviceAddress) -> bool:
-        device = self._users.device(transaction, address)
-        olm = OlmSessions(transaction, _identity(transaction))
-        return device is not None and bool(olm.peer(device.user_id, device.device_id).sessions)
+        olm = OlmSessions(transaction, identity)
+        devices = self._users.devices(transaction, decision.share)
+        return decision, [address for address, device in devices.items() if not olm.has_session(device)]
 
     def _require_keys(self, decision: Decision, failed: set[DeviceAddress], others: set[str]) -> None:
         """Raise `EncryptionWaits` if one of the others in a direct conversation would get no key at all."""
@@ -308,8 +305,9 @@ class RoomSender:
         olm = OlmSessions(transaction, identity, own.version if own else 0)
         content = room_sessions.room_key(record, room.uid)
         messages, withheld = [], list(decision.withheld)
+        devices = self._users.devices(transaction, set(decision.share) - failed)
         for address in decision.share:
-            device = None if address in failed else self._users.device(transaction, address)
+            device = devices.get(address)
             message = None if device is None else olm.encrypt(device, ROOM_KEY, content)
             if message is None:
                 withheld.append(Withheld(*address, WithheldReason.NO_KEYS))

@@ -79,13 +79,15 @@ def work_off(
     at = position(transaction) or Position("", 0)
     progress = InboxProgress(at)
     sessions = OlmSessions(transaction, identity)
+    devices = users.devices(transaction, {DeviceAddress(push.username, push.sender) for push in pushes})
     for push in pushes:
         if push.at.epoch != at.epoch or push.at.offset > progress.at.offset + 1:
             progress.has_gap = True
             break
         if push.at.offset <= progress.at.offset:
             continue
-        _take(transaction, sessions, users, push, handlers, progress, now_ms)
+        device = devices.get(DeviceAddress(push.username, push.sender))
+        _take(transaction, sessions, device, push, handlers, progress, now_ms)
         progress.at = push.at
     sessions.save()
     if progress.at != at:
@@ -96,13 +98,12 @@ def work_off(
 def _take(
     transaction: StoreTransaction,
     sessions: OlmSessions,
-    users: UserDirectory,
+    device: TrustedDevice | None,
     push: ToDevice,
     handlers: Mapping[str, ToDeviceHandler],
     progress: InboxProgress,
     now_ms: int,
 ) -> None:
-    device = users.device(transaction, DeviceAddress(push.username, push.sender))
     if push.kind is ToDeviceKind.CLEAR:
         _take_clear(transaction, device, push, handlers)
         return
@@ -114,10 +115,9 @@ def _take(
         if sessions.may_renew(device.user_id, device.device_id, now_ms):
             progress.unreadable.add(DeviceAddress(device.username, device.device_id))
         return
-    user = users.user(transaction, push.username)
-    if user is not None and payload.list_version > user.version:
+    if payload.list_version > device.list_version:
         progress.newer_lists[push.username] = payload.list_version
-    _take_payload(transaction, sessions, device, user.master if user else "", payload, handlers, progress)
+    _take_payload(transaction, sessions, device, payload, handlers, progress)
 
 
 def _answer_again(
@@ -144,13 +144,12 @@ def _take_payload(
     transaction: StoreTransaction,
     sessions: OlmSessions,
     device: TrustedDevice,
-    master: str,
     payload: OlmPayload,
     handlers: Mapping[str, ToDeviceHandler],
     progress: InboxProgress,
 ) -> None:
     if payload.type in {ROOM_KEY, FORWARDED_ROOM_KEY}:
-        if (arrived := room_sessions.take_room_key(transaction, payload.content, device, master)) is not None:
+        if (arrived := room_sessions.take_room_key(transaction, payload.content, device, device.master)) is not None:
             progress.arrived.add(arrived)
     elif payload.type == AGAIN:
         progress.queued |= _answer_again(transaction, sessions, device, payload.content)

@@ -72,12 +72,13 @@ def set_sent(transaction: StoreTransaction, user_id: int, device: str, sent: int
 def forget_sessions(transaction: StoreTransaction) -> None:
     """Throw away all sessions: the key store is an old copy, so their ratchets and numbers may have been used.
 
-    A number that was used would be taken as sent already. So all are raised, and the server tells the right ones.
+    A number that was used would be taken as sent already. So all are raised, and the server tells the right ones. Keys
+    that came since the copy was made are asked for again.
     """
     base = int(transaction.get(Table.META, _FIRST_NUMBER) or b"0") + _RAISED
     transaction.put(Table.META, _FIRST_NUMBER, str(base).encode())
     for row in transaction.names(Table.OLM_SESSIONS):
-        _put_peer(transaction, row, PeerRecord(sent=base))
+        _put_peer(transaction, row, PeerRecord(sent=base, has_gap=True))
 
 
 class OlmSessions:
@@ -98,6 +99,9 @@ class OlmSessions:
 
     def peer(self, user_id: int, device: str) -> PeerRecord:
         return _peer(self._transaction, _row(user_id, device))
+
+    def has_session(self, device: TrustedDevice) -> bool:
+        return bool(self.peer(device.user_id, device.device_id).sessions)
 
     def put_peer(self, user_id: int, device: str, peer: PeerRecord) -> None:
         _put_peer(self._transaction, _row(user_id, device), peer)

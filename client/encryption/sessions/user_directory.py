@@ -1,5 +1,7 @@
 """Finds users and their devices by the usernames that the server puts into frames."""
 
+from collections.abc import Iterable
+
 from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.text_rules import folded
@@ -28,6 +30,20 @@ class UserDirectory:
         """A device of the user's newest list; None if that has no such device."""
         user = self.user(transaction, address.username)
         return user.devices.get(address.device) if user else None
+
+    def devices(
+        self, transaction: StoreTransaction, addresses: Iterable[DeviceAddress]
+    ) -> dict[DeviceAddress, TrustedDevice]:
+        """Those of these devices that are in their users' newest lists; each list is read once."""
+        users: dict[str, TrustedUser | None] = {}
+        found = {}
+        for address in addresses:
+            if address.username not in users:
+                users[address.username] = self.user(transaction, address.username)
+            user = users[address.username]
+            if user is not None and address.device in user.devices:
+                found[address] = user.devices[address.device]
+        return found
 
     def accept(self, transaction: StoreTransaction, keys: UserKeys) -> TrustedUser | None:
         """Check and store what the server shows of a user; returns what counts now."""

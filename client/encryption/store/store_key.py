@@ -8,6 +8,7 @@ import base64
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
@@ -26,6 +27,7 @@ from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.encryption.store.key_store import KEY_BYTES, KeyStore
 from client.failures import Failure
 from client.store.file_names import user_file
+from client.store.key_store_files import key_store_path
 from client.store.private_files import on_disk, private_folder, replace_file
 
 _SALT_BYTES = 16
@@ -73,11 +75,6 @@ class StoreKeyFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     nonce: bytes = b""
     salt: bytes = b""
     derivation: KeyDerivation | None = None
-
-
-def key_store_path(home: Path, server: str, username: str) -> Path:
-    """The key store of a user at a server."""
-    return user_file(home / "keys", server, username, ".sqlite3")
 
 
 def open_key_store(home: Path, server: str, username: str, ask_passphrase: Callable[[], str] | None = None) -> KeyStore:
@@ -145,6 +142,7 @@ def delete_key_store(home: Path, server: str, username: str) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             key_path.unlink(missing_ok=True)
+        shutil.rmtree(path.with_suffix(".locks"), ignore_errors=True)
         for file_path in (path, *(path.with_name(path.name + suffix) for suffix in _SIDE_FILES)):
             file_path.unlink(missing_ok=True)
 

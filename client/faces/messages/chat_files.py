@@ -98,7 +98,7 @@ class ChatFiles:
             try:
                 for file, where in targets:
                     transfers = self._transfers(f"Saving {inert(file.name)}", stop, in_loop)
-                    saved.append(f"Saved {inert(str(transfers.download(file.id, where, file.name)))}")
+                    saved.append(f"Saved {inert(str(transfers.save(file, where)))}")
             except Failure as failure:
                 return [*saved, inert(str(failure))]
             finally:

@@ -18,6 +18,7 @@ from client.core.client_state import ConnectionPhase
 from client.core.events import CommandRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.background_jobs import BackgroundJobs
+from client.faces.encryption.key_commands import KeyCommands
 from client.faces.messages.chat_files import ChatFiles
 from client.faces.messages.message_reference import message_with_files, request_for, split_reference
 from client.faces.people.people_commands import PeopleCommands
@@ -70,6 +71,7 @@ class SlashCommands:
         self._notices = context.config.notices
         self._jobs = BackgroundJobs(host.notice)
         self.files = ChatFiles(context, self._jobs, host.notice, host.send_message)
+        self._keys = KeyCommands(host, context, self._jobs)
         self._people = PeopleCommands(host, context, cache, self._jobs)
 
     def use_notices(self, settings: NotificationSettings) -> None:
@@ -84,6 +86,10 @@ class SlashCommands:
             loop.call_soon_threadsafe(self._host.log_out, context=variables)
 
         self._jobs.start(lambda: [http_jobs.end_session(self.context, session, self.cache, log_out)])
+
+    def show_recovery_key(self) -> None:
+        """Show the recovery key, before the user's first encrypted message."""
+        self._keys.keys("code")
 
     def carry_out(self, command: LocalCommand) -> None:
         """Run a command; its result is shown as notices."""
@@ -125,6 +131,14 @@ class SlashCommands:
                 self._jobs.start(lambda: [http_jobs.unblock(self.context, command.argument)])
             case LocalCommandName.WRITES:
                 self._jobs.start(lambda: [http_jobs.writers(self.context, command.argument)])
+            case LocalCommandName.VERIFY:
+                self._keys.verify(command.argument)
+            case LocalCommandName.UNVERIFY:
+                self._keys.unverify(command.argument)
+            case LocalCommandName.NUMBER:
+                self._keys.number(command.argument)
+            case LocalCommandName.KEYS:
+                self._keys.keys(command.argument)
             case LocalCommandName.WHO:
                 self._people.who(command.room)
             case LocalCommandName.WHOIS:

@@ -12,7 +12,9 @@ from client.core.direct_rooms import is_direct, room_with
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested, TypedRequest
 from client.faces.slash.slash_table import (
     ALIASES,
+    ANSWERS,
     EXPLAINED,
+    KEY_WORDS,
     KEYWORDS,
     LEVELS,
     LOSES,
@@ -49,6 +51,10 @@ class LocalCommandName(StrEnum):
     BLOCK = "block"
     UNBLOCK = "unblock"
     WRITES = "writes"
+    VERIFY = "verify"
+    UNVERIFY = "unverify"
+    NUMBER = "number"
+    KEYS = "keys"
     WHO = "who"
     WHOIS = "whois"
     AWAY = "away"
@@ -68,10 +74,11 @@ class LocalCommandName(StrEnum):
 class LocalCommand:
     """A command that is not a request to the connection.
 
-    `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block`, `/unblock` and `/whois`, the
-    choice of `/writes`, the session of `/logout`, the message of `/outbox drop`, the command of `/help`; of `/notify`,
-    `/status`, `/profile`, `/privacy`, `/upload` and of a command about a message (`room` is its room) everything that
-    was typed after it; else empty. `room` is also that of `/who`, empty if none is open.
+    `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block`, `/unblock`, `/whois`, `/number`
+    and `/unverify`, the choice of `/writes`, the session of `/logout`, the message of `/outbox drop`, the command of
+    `/help`; of `/notify`, `/status`, `/profile`, `/privacy`, `/keys`, `/verify`, `/upload` and of a command about a
+    message (`room` is its room) everything that was typed after it; else empty. `room` is also that of `/who`, empty if
+    none is open.
     """
 
     name: LocalCommandName
@@ -173,7 +180,11 @@ def _meaning(name: str, words: list[str], room: str) -> TypedRequest | LocalComm
             return LocalCommand(LocalCommandName(name), " ".join(words))
         case "decline", [target]:
             return LocalCommand(LocalCommandName.DECLINE, room_word(target))
-        case "block" | "unblock" | "whois", [username]:
+        case "verify", [username, *answer]:
+            return LocalCommand(LocalCommandName.VERIFY, " ".join((username.removeprefix("@"), *answer)))
+        case "keys", _:
+            return LocalCommand(LocalCommandName.KEYS, " ".join(words))
+        case "block" | "unblock" | "whois" | "unverify" | "number", [username]:
             return LocalCommand(LocalCommandName(name), username.removeprefix("@"))
         case "outbox", [_, entry]:
             return LocalCommand(LocalCommandName.OUTBOX, entry)
@@ -228,6 +239,10 @@ def _keywords_fit(slash: SlashSpec, words: list[str]) -> bool:
     """Whether `private`, `confirm` and `drop` stand where they must: a mistake there can't be undone."""
     pairs = list(zip(slash.takes, words, strict=False))
     if words and slash.takes[:1] == (WordKind.DROP,) and len(words) != len(slash.takes):
+        return False
+    if slash.takes[-1:] == (WordKind.ANSWER,) and words[1:] and words[1] not in ANSWERS:
+        return False
+    if words and slash.takes[:1] == (WordKind.KEYS,) and words[0] not in KEY_WORDS:
         return False
     if words and slash.takes[:1] == (WordKind.WRITERS,) and words[0] not in WRITERS:
         return False

@@ -51,6 +51,10 @@ class WordKind(Enum):
     """What of the own profile: name, bio, picture or show."""
     PRIVACY = auto()
     """What others see of what the user does: presence, typing or receipts."""
+    ANSWER = auto()
+    """The word `yes` or `no`."""
+    KEYS = auto()
+    """What of the user's keys: devices, code, approve, ..."""
     SWITCH = auto()
     """The word `on` or `off`."""
     ABOUT_ME = auto()
@@ -59,7 +63,17 @@ class WordKind(Enum):
 
 KEYWORDS = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop", WordKind.FOR: "for"}
 """Words that must stand as they are."""
-CHOICES = {WordKind.PROFILE: PROFILE, WordKind.PRIVACY: PRIVACY, WordKind.SWITCH: tuple(SWITCHES)}
+ANSWERS = ("yes", "no")
+"""What `/verify` takes after the user compared."""
+KEY_WORDS = ("devices", "code", "approve", "refuse", "remove", "accept", "recover", "doctor", "reset")
+"""What `/keys` takes."""
+CHOICES = {
+    WordKind.PROFILE: PROFILE,
+    WordKind.PRIVACY: PRIVACY,
+    WordKind.SWITCH: tuple(SWITCHES),
+    WordKind.ANSWER: ANSWERS,
+    WordKind.KEYS: KEY_WORDS,
+}
 """Words of a setting of the user."""
 WRITERS = tuple(Writers)
 """What `/writes` takes."""
@@ -131,6 +145,22 @@ SLASHES: dict[str, SlashSpec] = {
     ),
     "unblock": SlashSpec(
         "/unblock USERNAME", "allow a user's invitations and direct messages again", (WordKind.PERSON,), 1
+    ),
+    "verify": SlashSpec(
+        "/verify USERNAME [yes|no]",
+        "compare keys with a user who is there, then say whether your screens show the same",
+        (WordKind.PERSON, WordKind.ANSWER),
+        1,
+    ),
+    "unverify": SlashSpec("/unverify USERNAME", "take the mark of a verified user back", (WordKind.PERSON,), 1),
+    "number": SlashSpec(
+        "/number USERNAME", "show your safety number with a user, to compare by phone", (WordKind.PERSON,), 1
+    ),
+    "keys": SlashSpec(
+        "/keys [devices | code | approve ID | refuse ID | remove ID | accept USERNAME]",
+        "show your keys; list your devices; make a recovery key; let a new device in or refuse it; remove one; take "
+        "the new keys of a user. `chatterbox keys` in a shell can do more",
+        (WordKind.KEYS, WordKind.ABOUT_ME),
     ),
     "remove": SlashSpec(
         "/remove USERNAME [ROOM]",

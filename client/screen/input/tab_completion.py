@@ -68,7 +68,7 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             return _matching(word, [KEYWORDS[kind]])
         case WordKind.WRITERS:
             return _matching(word, WRITERS)
-        case (WordKind.PROFILE | WordKind.PRIVACY | WordKind.SWITCH) as kind:
+        case (WordKind.PROFILE | WordKind.PRIVACY | WordKind.SWITCH | WordKind.ANSWER | WordKind.KEYS) as kind:
             return _matching(word, CHOICES[kind])
         case WordKind.SAVED:
             return _matching(word, [LAST])

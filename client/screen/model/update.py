@@ -45,8 +45,11 @@ def apply(model: ChatModel, note: notes.Note) -> None:
         case notes.MessageChanged(message):
             _note_reaction(model, note)
             _change_message(model, message)
-        case notes.SendFailed(entry) | notes.SendDelayed(entry) | notes.SendWaits(entry):
+        case notes.SendFailed(entry) | notes.SendDelayed(entry):
             _show(model, note, entry.room)
+        case notes.SendWaits(entry):
+            for room in dict.fromkeys((entry.room, model.room.name)):  # it may be written in another room, by /msg
+                _show(model, note, room)
         case notes.DirectRenamed(room, earlier):
             model.ensure_room(room).reset()
             model.directory.set_member(earlier, True, private=True)
@@ -79,6 +82,8 @@ def apply(model: ChatModel, note: notes.Note) -> None:
             | notes.TopicChange()
         ):
             _apply_room(model, note)
+        case notes.KeysTold():
+            _show(model, note)
         case notes.MembershipChange(change, mine):
             _change_member(model, change, mine=mine)
         case notes.CommandAnswered() | notes.CommandRefused() | notes.ServerError():

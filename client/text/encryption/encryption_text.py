@@ -26,7 +26,7 @@ STORE_IN_USE = (
     "This key store is also in use on another computer, so nothing is encrypted with it here. Log in here as a new "
     "device: /logout, then log in again."
 )
-RECIPIENTS_CHANGING = "The devices in this conversation keep changing. Your message stays in the outbox; retrying."
+RECIPIENTS_CHANGING = "The devices in this conversation keep changing."
 ENCRYPTION_UNSUPPORTED = "This server does not support encryption, so the message was not sent."
 
 

@@ -153,11 +153,6 @@ def refusal_lines(device: str) -> list[str]:
     ]
 
 
-def approval_line(device: str) -> str:
-    """Confirm that a new device was approved."""
-    return f"Approved {inert_name(device)}. It gets the keys of your messages now."
-
-
 def recovered_lines(keys: int, bad: int) -> list[str]:
     """Confirm that the recovery key opened the backup. `bad`: items that could not be read.
 
@@ -174,9 +169,10 @@ def recovered_lines(keys: int, bad: int) -> list[str]:
 def reset_lines(locked: int, devices: int) -> list[str]:
     """What starting again with new keys costs. `locked`: keys in the backup; `devices`: other devices of the user."""
     lines = [
-        f"The key backup has {locked:,} keys. Without its recovery key, what this device can't read stays locked.",
         "Your contacts are told that your keys changed, your safety numbers change, and verifications end.",
     ]
+    if locked:
+        lines.insert(0, f"Of the {locked:,} keys in the backup, those that this device does not have stay locked.")
     if devices:
         lines.append(f"{devices} other device{'' if devices == 1 else 's'} of yours must be approved again.")
     return lines

@@ -6,6 +6,8 @@ from typing import assert_never
 from client.encryption.core.verification.verification_state import VerificationEnd, VerificationNews
 from client.text.sanitize import inert_name
 
+_QUESTION = "Is it the same?"
+
 
 def numbers_text(numbers: Sequence[int], emoji: Sequence[str]) -> str:
     """The numbers, then the names of the emoji that the other may see instead.
@@ -21,13 +23,13 @@ def comparison_lines(name: str, numbers: Sequence[int], emoji: Sequence[str]) ->
     who = inert_name(name)
     return [
         f"{who}'s screen must show the same: {numbers_text(numbers, emoji)}",
-        "Ask by phone or in person, not in this chat. Is it the same?",
+        f"Ask by phone or in person, not in this chat. {_QUESTION}",
     ]
 
 
 def own_comparison_lines(numbers: Sequence[int], emoji: Sequence[str]) -> list[str]:
     """What is shown to be compared with the screen of another device of the same user."""
-    return [f"Your other device must show the same: {numbers_text(numbers, emoji)}", "Is it the same?"]
+    return [f"Your other device must show the same: {numbers_text(numbers, emoji)}", _QUESTION]
 
 
 def requested_line(name: str) -> str:
@@ -78,7 +80,7 @@ def ended_lines(end: VerificationEnd, name: str, *, is_own: bool = False) -> lis
         case VerificationEnd.VERIFIED:
             return [f"You verified {who}. All devices of {who} count as verified, new ones, too."]
         case VerificationEnd.DEVICE_VERIFIED:
-            return [f"Your device {who} is the one that you see."]
+            return [f"Approved {who}. It gets the keys of your messages now."]
         case VerificationEnd.MISMATCH:
             return [
                 f"NOT VERIFIED: the numbers differ. The server, or a person in between, may pose as {who}.",
@@ -115,8 +117,9 @@ def news_lines(news: VerificationNews) -> list[str]:
         return [own_request_line(news.device) if news.is_own else request_line(news.username)]
     who = inert_name(news.username)
     shown = news.comparison
-    lines = own_comparison_lines(*shown) if news.is_own else comparison_lines(news.username, *shown)
-    return [*lines, f"If it is the same: /verify {who} yes. If not: /verify {who} no"]
+    first, ask = own_comparison_lines(*shown) if news.is_own else comparison_lines(news.username, *shown)
+    ask = ask.removesuffix(_QUESTION)
+    return [first, f"{ask}If it is the same: /verify {who} yes. If not: /verify {who} no"]
 
 
 def safety_number_lines(name: str, number: str, *, verified: bool) -> list[str]:

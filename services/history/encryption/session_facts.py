@@ -27,7 +27,10 @@ _USE = "UPDATE room_sessions SET used_ms = ? WHERE room_id = ? AND session = ?"
 
 def named(batch: Sequence[Append], changes: Sequence[AnyMessageChange]) -> set[SessionKey]:
     """The sessions with which messages and changes are encrypted."""
-    found = {session_key(message.room_id, message.content) for message in batch if message.recipients}
+    found = set()
+    for message in batch:
+        if message.recipients:
+            found.add(session_key(message.room_id, message.content))
     for change in changes:
         if isinstance(change, MessageEdit) and change.recipients:
             found.add(session_key(change.room_id, change.content))

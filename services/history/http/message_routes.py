@@ -210,6 +210,7 @@ def page_route() -> APIRoute:
         Code.TOO_MANY_FILES,
         Code.DIRECT_REFUSED,
         Code.USER_UNKNOWN,
+        Code.ENCRYPTION_OFF,
         *ENCRYPTED,
     ),
 )

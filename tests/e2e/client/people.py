@@ -192,6 +192,16 @@ class Person:
         assert offsets == list(range(1, len(offsets) + 1))
         return [message["content"] for message in messages if message["username"] == self.name]
 
+    def page(self, room: str = "general") -> str:
+        """The newest messages of a room as the server stores them, read over HTTP: a JSON array in one line."""
+        session = SessionFile(self.home / "chatterbox", self.server).load()
+        assert session is not None
+        headers = {"Authorization": f"Bearer {session.token}"}
+        answer = httpx.get(
+            f"{self.server}/messages", params={"room": room}, headers=headers, trust_env=False, verify=NO_TLS
+        )
+        return answer.raise_for_status().text
+
     def newest(self, room: str = "general") -> str:
         """The newest message of a room, by any user, read over HTTP without starting a process."""
         session = SessionFile(self.home / "chatterbox", self.server).load()

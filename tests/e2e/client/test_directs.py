@@ -117,3 +117,19 @@ def test_names_are_found_in_any_spelling(tmp_path: Path, server: Server) -> None
         assert zoe.newest("@Ada.L+Zoe") == "hello"
         read = zoe.run("tail", "@Ada.L", "--json", "--count", "2", "--recent", "9").stdout
         assert [json.loads(line)["content"] for line in read.splitlines()] == ["hi", "hello"]
+
+
+def test_file_is_sent_and_saved_in_a_direct_conversation(alice: Person, bob: Person, tmp_path: Path) -> None:
+    (bob.home / "notes.txt").write_text("for alice")
+    assert bob.run("send", "@alice", "see this", "--file", str(bob.home / "notes.txt")).returncode == ExitCode.OK
+    [line] = alice.run("tail", "@bob", "--json", "--count", "1").stdout.splitlines()
+    [file] = json.loads(line)["files"]
+    saved = alice.run("download", file["id"], "-o", str(tmp_path / "from bob.txt"))
+    assert (saved.returncode, (tmp_path / "from bob.txt").read_text()) == (ExitCode.OK, "for alice")
+    typed = f"/upload {bob.home / 'notes.txt'}\n"
+    chatting = bob.start("chat", "@alice", "--plain")
+    assert chatting.stdin is not None
+    chatting.stdin.write(typed)
+    chatting.stdin.flush()
+    wait_until(lambda: alice.newest("@alice+bob") == "", "the file of the chat is sent, without a text")
+    chatting.stdin.close()

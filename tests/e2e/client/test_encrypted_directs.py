@@ -81,17 +81,17 @@ def test_messages_are_changed_reacted_to_and_deleted_in_an_encrypted_conversatio
     has_keys(bob)
     alice.run("send", "@bob", "-", typed="one\ntwo\nthree\n")
     assert alice.run("edit", "@bob", "1", "uno").returncode == ExitCode.OK
-    assert alice.run("react", "@bob", "2", "+1").returncode == ExitCode.OK
-    assert bob.run("react", "@alice", "2", "+1").returncode == ExitCode.OK
-    assert bob.run("react", "@alice", "2", "ok").returncode == ExitCode.OK
-    assert bob.run("react", "@alice", "2", "+1", "--remove").returncode == ExitCode.OK
+    assert alice.run("react", "@bob", "2", ":+1:").returncode == ExitCode.OK
+    assert bob.run("react", "@alice", "2", ":+1:").returncode == ExitCode.OK
+    assert bob.run("react", "@alice", "2", ":ok:").returncode == ExitCode.OK
+    assert bob.run("react", "@alice", "2", ":+1:", "--remove").returncode == ExitCode.OK
     assert alice.run("delete", "@bob", "3").returncode == ExitCode.OK
     assert alice.run("pin", "@bob", "1").returncode == ExitCode.OK
     read = bob.run("tail", "@alice", "--json", "--count", "3", "--recent", "10")
     one, two, three = map(json.loads, read.stdout.splitlines())
     assert (one["content"], bool(one["edited"]), one["pinned"]) == ("uno", True, True)
     reactions = {(each["emoji"], tuple(each["by"])) for each in two["reactions"]}
-    assert reactions == {("+1", ("alice",)), ("ok", ("bob",))}
+    assert reactions == {(":+1:", ("alice",)), (":ok:", ("bob",))}
     assert (three["content"], three["deleted"]) == ("", True)
 
 
@@ -196,3 +196,37 @@ class TestSecondDevice:
             read = person.run("tail", room, "--json", "--count", "3", "--recent", "10")
             assert [content for _, _, content in messages(read.stdout)] == ["before", "after", "from the laptop"]
         laptop.stop()
+
+
+def test_first_private_message_of_a_person_waits_for_the_recovery_key_to_be_seen(both: list[Person]) -> None:
+    alice, bob = both
+    has_keys(bob)
+    with terminal(alice, "chat", "--plain") as screen:
+        screen.shows("-- Now in #general.")
+        screen.type("/msg bob hello\n")
+        screen.shows("-- This is your recovery key.")
+        screen.shows("Then type /keys code and groups")
+        screen.type("/keys code later\n")
+        waiting = bob.run("tail", "@alice", "--json", "--count", "1", "--recent", "1")
+        assert messages(waiting.stdout) == [("@alice", "alice", "hello")]
+
+
+def test_file_is_encrypted_before_it_is_uploaded(both: list[Person], tmp_path: Path) -> None:
+    alice, bob = both
+    has_keys(bob)
+    canary = "canary in a file " * 5000
+    path = alice.home / "plan-of-the-canary.txt"
+    path.write_text(canary)
+    sent = alice.run("send", "@bob", "see", "--file", str(path))
+    assert sent.returncode == ExitCode.OK, sent.stderr
+    assert in_files(tmp_path / "data", "canary") == []
+    read = bob.run("tail", "@alice", "--json", "--count", "1", "--recent", "1")
+    [message] = map(json.loads, read.stdout.splitlines())
+    assert [(file["name"], file["size"]) for file in message["files"]] == [(path.name, len(canary))]
+    target = bob.home / "saved.txt"
+    with terminal(bob, "chat", "@alice", "--plain") as screen:
+        screen.shows("-- Now in @alice, encrypted.")
+        screen.shows("alice: see")
+        screen.type(f"/save 1 {target}\n")
+        screen.shows("-- Saved ")
+    assert target.read_text() == canary

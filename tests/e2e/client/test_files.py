@@ -100,22 +100,3 @@ def test_several_files_are_one_message_without_a_text(server: Server, alice_and_
     ]
     missing = alice.run("send", "general", "--file", "/nowhere/c.txt")
     assert (missing.returncode, "Can't read /nowhere/c.txt" in missing.stderr) == (ExitCode.REFUSED, True)
-
-
-def test_file_is_sent_and_saved_in_a_direct_conversation(
-    server: Server, alice_and_bob: list[Person], tmp_path: Path
-) -> None:
-    alice, bob = alice_and_bob
-    (bob.home / "notes.txt").write_text("for alice")
-    assert bob.run("send", "@alice", "see this", "--file", str(bob.home / "notes.txt")).returncode == ExitCode.OK
-    [line] = alice.run("tail", "@bob", "--json", "--count", "1").stdout.splitlines()
-    [file] = json.loads(line)["files"]
-    saved = alice.run("download", file["id"], "-o", str(tmp_path / "from bob.txt"))
-    assert (saved.returncode, (tmp_path / "from bob.txt").read_text()) == (ExitCode.OK, "for alice")
-    typed = f"/upload {bob.home / 'notes.txt'}\n"
-    chatting = bob.start("chat", "@alice", "--plain")
-    assert chatting.stdin is not None
-    chatting.stdin.write(typed)
-    chatting.stdin.flush()
-    wait_until(lambda: alice.newest("@alice+bob") == "", "the file of the chat is sent, without a text")
-    chatting.stdin.close()

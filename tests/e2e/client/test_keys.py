@@ -123,6 +123,44 @@ class TestContacts:
         assert "zoe has no keys" in refused.stderr
 
 
+class TestScripts:
+    def test_a_message_to_new_keys_is_sent_with_their_number_only(self, alice: Person, bob: Person) -> None:
+        assert alice.run("send", "@bob", "one").returncode == ExitCode.OK
+        assert bob.run("keys", "reset", "--yes").returncode == ExitCode.OK
+        refused = alice.run("send", "@bob", "two", "--timeout", "5")
+        assert refused.returncode == ExitCode.KEYS_CHANGED, refused.stderr
+        wrong = alice.run("send", "@bob", "two", "--accept-keys", "12345 " * 12)
+        assert wrong.returncode == ExitCode.KEYS_CHANGED
+        number = re.search(r"--accept-keys (\d{60})", wrong.stderr.replace("\n", ""))
+        assert number is not None, wrong.stderr
+        alice.run("outbox", "drop", alice.run("outbox").stdout.split()[0])
+        assert alice.run("send", "@bob", "three", "--accept-keys", number[1]).returncode == ExitCode.OK
+        read = bob.run("tail", "@alice", "--json", "--recent", "1", "--count", "1")
+        assert json.loads(read.stdout)["content"] == "three"
+
+    def test_pages_of_the_server_are_decrypted(self, alice: Person, bob: Person) -> None:
+        alice.run("send", "@bob", "-", typed="one\ntwo\n")
+        assert bob.run("tail", "@alice", "--recent", "9", "--count", "2").returncode == ExitCode.OK
+        page = bob.page("@alice~bob")
+        assert "one" not in page
+        done = bob.run("decrypt", typed=page)
+        assert done.returncode == ExitCode.OK, done.stderr
+        read = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [(one["content"], one["encrypted"], one["trust"]) for one in read] == [
+            ("two", True, "seen"), ("one", True, "seen"),
+        ]  # fmt: skip
+
+    def test_what_can_not_be_decrypted_is_passed_on_with_the_reason(self, alice: Person, bob: Person) -> None:
+        alice.run("send", "@bob", "one")
+        page = bob.page("@alice~bob")
+        done = bob.run("decrypt", typed=page)
+        assert done.returncode == ExitCode.UNREADABLE
+        [read] = map(json.loads, done.stdout.splitlines())
+        assert read["unreadable"]
+        assert read["content"].startswith("e1.")
+        assert bob.run("decrypt", typed="{}\n").returncode == ExitCode.USAGE
+
+
 class TestOwnDevices:
     def test_a_recovery_key_lets_a_new_device_in(self, alice: Person, laptop: Person) -> None:
         waiting = laptop.run("keys", "init")

@@ -1,6 +1,6 @@
 """The dehydrated device, against the real server: keys that come while all devices of the user are logged out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,15 @@ import vodozemac
 
 from chatterbox.wire.encryption import envelope
 from client.encryption.core.trust import Trust
-from client.encryption.device.dehydrated_device import WEEK_MS, DehydratedInbox, DehydratedMessages
+from client.encryption.device.dehydrated_device import WEEK_MS, listed_account
 from client.encryption.device.device_identity import PICKLE_KEY
 from client.encryption.device.device_setup import Standing
-from client.encryption.device.key_backup import dehydrated_row
 from client.encryption.device.recovery import new_recovery_key
+from client.encryption.exchange.dehydrated_inbox import DehydratedInbox, DehydratedMessages
 from client.encryption.sessions import room_sessions
 from client.encryption.sessions.base64_text import to_base64
-from client.encryption.store.key_store import StoreTransaction, Table
+from client.encryption.sessions.user_directory import UserDirectory
+from client.encryption.store.key_store import StoreTransaction
 from tests.support.encrypted_talker import EncryptedTalker, set_up
 from tests.support.key_laptop import Killed, Laptop, Laptops
 from tests.support.server import Server
@@ -29,7 +30,7 @@ from tests.support.socket_link import SocketLink, socket_link
 async def ada(laptop: Laptops, tmp_path: Path) -> Laptop:
     """Ada's first device, with a recovery key and a dehydrated device."""
     ada = await laptop("ada", tmp_path / "ada", registers=True)
-    await ada.run(ada.keys.keep_up, ada.result)
+    await ada.run(ada.keys.renew_dehydrated, ada.result)
     return ada
 
 
@@ -37,29 +38,25 @@ async def ada(laptop: Laptops, tmp_path: Path) -> Laptop:
 async def recovery_key(ada: Laptop) -> bytes:
     key = new_recovery_key()
     await ada.run(ada.keys.recovery.adopt, ada.identity, key)
-    await ada.run(ada.keys.keep_up, ada.result)
+    await ada.run(ada.keys.renew_dehydrated, ada.result)
     return key
 
 
 async def read_dehydrated(laptop: Laptop, link: SocketLink) -> DehydratedMessages:
     """Read the inbox of the listed dehydrated device, whose senders are fetched and checked first."""
-    device_id = await laptop.run(laptop.keys.dehydrated.listed, laptop.identity)
-    assert device_id
-    pickle = laptop.read(lambda transaction: transaction.get(Table.META, dehydrated_row(device_id)))
-    assert pickle
-    users = laptop.keys.users
-
-    def find(transaction: StoreTransaction, username: str, device: str) -> Any:
-        user = users.by_name(transaction, username)
-        return user.devices.get(device) if user else None
-
-    inbox = DehydratedInbox(laptop.identity, device_id, pickle, find, lambda _, __: "master")
+    account = laptop.read(lambda transaction: listed_account(transaction, laptop.keys.users))
+    assert account is not None
+    inbox = DehydratedInbox(account, UserDirectory(laptop.keys.users))
     link.on_push = inbox.take
 
     async def run(work: Callable[[StoreTransaction], Any]) -> Any:
         return await laptop.run(partial(laptop.read, work))
 
-    return await inbox.read(link.ask, run)
+    async def fetch(names: Iterable[str]) -> None:
+        for keys in await laptop.run(laptop.keys.api.users, names):
+            laptop.read(partial(_accept, laptop=laptop, keys=keys))
+
+    return await inbox.read(link.ask, run, fetch)
 
 
 def decrypted(laptop: Laptop, uid: str, content: str) -> str:
@@ -94,8 +91,6 @@ class TestFridayToSaturday:
         assert new.result.standing is Standing.PENDING
         recovered = await new.run(new.keys.recovery.recover, new.identity, recovery_key)
         assert recovered.restored.bad == 0
-        for keys in await new.run(new.keys.api.users, ["bob"]):
-            new.read(partial(_accept, laptop=new, keys=keys))
         async with socket_link(server.talker(new.token)) as link:
             messages = await read_dehydrated(new, link)
         assert (messages.read, messages.bad, len(messages.arrived)) == (1, 0, 1)
@@ -116,26 +111,26 @@ def _bearing(laptop: Laptop) -> dict[str, str]:
 
 class TestReplacement:
     async def test_there_is_none_before_the_recovery_key(self, ada: Laptop) -> None:
-        assert await ada.run(ada.keys.dehydrated.listed, ada.identity) == ""
+        assert await ada.run(ada.keys.dehydrated.listed) == ""
 
     async def test_the_recovery_key_brings_one_whose_account_is_in_the_backup(
         self, laptop: Laptops, ada: Laptop, recovery_key: bytes, tmp_path: Path
     ) -> None:
-        device_id = await ada.run(ada.keys.dehydrated.listed, ada.identity)
+        device_id = await ada.run(ada.keys.dehydrated.listed)
         assert device_id
         new = await laptop("ada", tmp_path / "new")
         await new.run(new.keys.recovery.recover, new.identity, recovery_key)
-        assert await new.run(new.keys.dehydrated.listed, new.identity) == device_id
+        assert await new.run(new.keys.dehydrated.listed) == device_id
         assert not await new.run(new.keys.dehydrated.is_replacement_due, new.identity)
 
     async def test_it_is_replaced_after_a_week(self, ada: Laptop, recovery_key: bytes) -> None:
-        first = await ada.run(ada.keys.dehydrated.listed, ada.identity)
+        first = await ada.run(ada.keys.dehydrated.listed)
         assert not await ada.run(ada.keys.dehydrated.is_replacement_due, ada.identity)
         ada.now_ms += WEEK_MS
         assert await ada.run(ada.keys.dehydrated.is_replacement_due, ada.identity)
         second = await ada.run(ada.keys.dehydrated.replace, ada.identity)
         assert second != first
-        assert await ada.run(ada.keys.dehydrated.listed, ada.identity) == second
+        assert await ada.run(ada.keys.dehydrated.listed) == second
 
     @pytest.mark.parametrize("is_done", [False, True])
     @pytest.mark.parametrize("name", ["add_backup_items", "put_device", "put_list"])
@@ -147,10 +142,10 @@ class TestReplacement:
         await ada.run(ada.keys.backup.upload_all, ada.identity)
         ada.cut(name, is_done=is_done)
         with pytest.raises(Killed):
-            await ada.run(ada.keys.keep_up, ada.result)
+            await ada.run(ada.keys.renew_dehydrated, ada.result)
         ada.crash()
         await ada.set_up()
-        await ada.run(ada.keys.keep_up, ada.result)
-        device_id = await ada.run(ada.keys.dehydrated.listed, ada.identity)
+        await ada.run(ada.keys.renew_dehydrated, ada.result)
+        device_id = await ada.run(ada.keys.dehydrated.listed)
         devices = (await ada.run(ada.keys.api.devices)).devices
         assert [device.device for device in devices if device.dehydrated] == [device_id]

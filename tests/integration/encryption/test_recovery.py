@@ -15,9 +15,7 @@ from client.encryption.device.own_list import NotAllowed
 from client.encryption.device.recovery import new_recovery_key
 from client.encryption.sessions import room_sessions
 from client.encryption.store.key_store import StoreTransaction
-from tests.support.key_laptop import Laptop, Laptops
-
-UID = "u" * 22
+from tests.support.key_laptop import UID, Killed, Laptop, Laptops, begin_session
 
 
 @pytest.fixture
@@ -31,16 +29,6 @@ async def recovery_key(ada: Laptop) -> bytes:
     key = new_recovery_key()
     await ada.run(ada.keys.recovery.adopt, ada.identity, key)
     return key
-
-
-def begin_session(laptop: Laptop, uid: str = UID) -> str:
-    """Make a Megolm session; its row in the store."""
-
-    def begin(transaction: StoreTransaction) -> str:
-        record = room_sessions.begin_outbound(transaction, uid, laptop.identity, "master", laptop.now_ms)
-        return room_sessions.inbound_row(uid, record.session, laptop.identity.device_id)
-
-    return laptop.read(begin)
 
 
 def session_key(laptop: Laptop, row: str) -> str | None:
@@ -284,3 +272,54 @@ class TestTheBackup:
             return backup_queue.waiting(transaction, backup_queue.BackupKind.KNOWN_KEY)
 
         assert ada.read(twice) == 1
+
+
+class TestAClientKilledMeanwhile:
+    @pytest.mark.parametrize("is_done", [False, True])
+    @pytest.mark.parametrize("name", ["backup", "put_backup"])
+    async def test_makes_the_same_backup_at_its_next_start(self, ada: Laptop, name: str, is_done: bool) -> None:
+        key = new_recovery_key()
+        ada.cut(name, is_done=is_done)
+        with pytest.raises(Killed):
+            await ada.run(ada.keys.recovery.adopt, ada.identity, key)
+        ada.crash()
+        await ada.set_up()
+        if name == "backup":  # nothing was decided yet
+            assert ada.read(ada.identity.secrets).master
+            await ada.run(ada.keys.recovery.adopt, ada.identity, key)
+        assert not ada.read(ada.identity.secrets).master
+        header, version = await ada.run(ada.keys.backup.open_header, ada.identity, key)
+        assert (len(header.master), version) == (32, 1)
+        assert await ada.run(ada.keys.backup.upload_all, ada.identity) == 0
+
+    @pytest.mark.parametrize("is_done", [False, True])
+    @pytest.mark.parametrize("name", ["put_list", "put_backup"])
+    async def test_finishes_the_removal_of_a_stolen_device_at_its_next_start(
+        self, laptop: Laptops, ada: Laptop, recovery_key: bytes, tmp_path: Path, name: str, is_done: bool
+    ) -> None:
+        thief = await laptop("ada", tmp_path / "thief")
+        await thief.run(thief.keys.recovery.recover, thief.identity, recovery_key)
+        ada.cut(name, is_done=is_done)
+        stolen = thief.identity.device_id
+        with pytest.raises(Killed):
+            await ada.run(ada.keys.recovery.remove_stolen, ada.identity, stolen, recovery_key)
+        ada.crash()
+        assert (await ada.set_up()).standing is Standing.READY
+        assert (await thief.set_up()).standing is Standing.REMOVED
+        new = await laptop("ada", tmp_path / "new")
+        await new.run(new.keys.recovery.recover, new.identity, recovery_key)
+        assert (await new.set_up()).standing is Standing.READY
+        assert new.read(new.identity.secrets) == ada.read(ada.identity.secrets)
+
+    @pytest.mark.parametrize("is_done", [False, True])
+    async def test_finishes_the_reset_at_its_next_start(
+        self, laptop: Laptops, ada: Laptop, tmp_path: Path, is_done: bool
+    ) -> None:
+        second = await laptop("ada", tmp_path / "second")
+        second.cut("put_list", is_done=is_done)
+        with pytest.raises(Killed):
+            await second.run(second.keys.recovery.reset, second.identity)
+        second.crash()
+        assert (await second.set_up()).standing is Standing.READY
+        assert second.read(second.identity.secrets).master
+        assert (await ada.set_up()).standing is Standing.PENDING

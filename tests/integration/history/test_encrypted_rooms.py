@@ -26,7 +26,7 @@ ENCRYPTED, PLAIN = "@ada~bob", "@ada+bob"
 
 @pytest.fixture
 async def site(start: Start, clock: Clock) -> AsyncIterator[InboxSite]:
-    async with start() as history:
+    async with start(encryption=EncryptionPolicy.ALLOWED) as history:
         site = InboxSite(history, history.app.context.device_messages._store, clock)
         await site.begin()
         await site.share(to(site.b1), to(site.b2))
@@ -65,14 +65,14 @@ class TestPolicy:
         async with start(encryption=EncryptionPolicy.OFF) as history:
             await history.greet("ada", "bob")
             assert await refusal(history, encrypted=True) == Code.ENCRYPTION_OFF
-        async with start() as history:
+        async with start(encryption=EncryptionPolicy.ALLOWED) as history:
             opened = await open_direct(history, encrypted=True)
         async with start(encryption=EncryptionPolicy.OFF) as history:
             assert await open_direct(history, encrypted=True) == opened
             assert (await open_direct(history))["room"] == PLAIN
 
     async def test_where_direct_ones_are_encrypted_an_earlier_plain_one_takes_no_messages(self, start: Start) -> None:
-        async with start() as history:
+        async with start(encryption=EncryptionPolicy.ALLOWED) as history:
             await history.greet("ada", "bob")
             assert await say(history, PLAIN) == "stored"
         async with start(encryption=EncryptionPolicy.DIRECT) as history:
@@ -106,7 +106,7 @@ class TestRoom:
         assert rows == [(3,), (3,), (1,), (1,)]
 
     async def test_members_and_gateways_are_told_that_it_is_encrypted(self, start: Start) -> None:
-        async with start() as history:
+        async with start(encryption=EncryptionPolicy.ALLOWED) as history:
             await history.greet("ada", "bob")
             heard = await history.listening(CONTROL)
             opened = await open_direct(history, encrypted=True)

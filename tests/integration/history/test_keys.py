@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from types import NoneType
 
 import msgspec
 import pytest
@@ -27,8 +28,8 @@ from chatterbox.wire.encryption.key_api import (
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.encryption.signatures import verify_user
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.frames.encryption import MAX_CLAIMS, DeviceAddress
-from chatterbox.wire.history_api import ClaimCall, ClaimedKeys, OpenDirectCall, RoomInfo
+from chatterbox.wire.frames.encryption import MAX_CLAIMS, DeviceAddress, OutgoingToDevice, ToDeviceKind
+from chatterbox.wire.history_api import ClaimCall, ClaimedKeys, OpenDirectCall, RoomInfo, ToDeviceCall
 from services.history.encryption.devices import device_upkeep
 from tests.support.history import FakeAuth, Service, Start, code, until
 from tests.support.key_client import ask, bind, key_user, list_devices, own_devices, read
@@ -252,6 +253,29 @@ class TestClaims:
         calls = [ClaimCall(user_id=alice.user.user_id, sid="s-1", device=each.id, of=(address,)) for each in askers]
         answers = await asyncio.gather(*(history.ask("claim", call, ClaimedKeys) for call in calls))
         assert len({answer.keys[0].key_id for answer in answers}) == 10
+
+    async def test_a_key_that_began_a_session_is_given_neither_again_nor_to_others(
+        self, history: Service, alice: KeyUser, bob: KeyUser
+    ) -> None:
+        await encrypted_room(history)
+        mine, theirs, other = alice.device(), bob.device(), alice.device()
+        await list_devices(history, alice, mine, other)
+        keys = theirs.one_time(2)
+        (await ask(history, "PUT", "/keys/device", "bob", theirs.upload(one_time=keys))).raise_for_status()
+        (await ask(history, "PUT", "/keys/list", "bob", bob.list([theirs]))).raise_for_status()
+        address = DeviceAddress("bob", theirs.id)
+        call = ClaimCall(user_id=alice.user.user_id, sid="s-1", device=mine.id, of=(address,))
+        [first] = (await history.ask("claim", call, ClaimedKeys)).keys
+        begun = OutgoingToDevice(to=address, n=1, kind=ToDeviceKind.OLM_FIRST, body="Zm9v")
+        sent = ToDeviceCall(user_id=alice.user.user_id, username="alice", sid="s-1", device=mine.id, messages=(begun,))
+        await history.ask("to_device", sent, NoneType)
+        [second] = (await history.ask("claim", call, ClaimedKeys)).keys
+        assert [first.key_id, second.key_id] == list(keys)
+        repeated = OneTimeKeysUpload(device=theirs.id, one_time=keys)
+        answer = await ask(history, "POST", "/keys/one-time", "bob", repeated)
+        assert read(answer, OneTimeKeysStored).one_time == []
+        others = msgspec.structs.replace(call, device=other.id)
+        assert (await history.ask("claim", others, ClaimedKeys)).keys == []
 
 
 class TestWhoCanRead:

@@ -20,7 +20,7 @@ ROOM_S = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class RecipientMember:
     """A user as the signed keys show them."""
 
     trust: Trust
@@ -64,7 +64,7 @@ def is_worn_out(messages: int, age_s: float, *, direct: bool) -> bool:
 def decide(
     devices: Sequence[DeviceAddress],
     own: DeviceAddress,
-    members: Mapping[str, Member],
+    members: Mapping[str, RecipientMember],
     outbound: OutboundFacts | None,
     *,
     closed_at: int,
@@ -102,7 +102,7 @@ def decide(
     )
 
 
-def _reason(member: Member | None, device: str) -> WithheldReason | None:
+def _reason(member: RecipientMember | None, device: str) -> WithheldReason | None:
     """Why a device gets no key; None: it does."""
     if member is None:
         return WithheldReason.UNSIGNED

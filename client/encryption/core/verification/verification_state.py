@@ -104,7 +104,7 @@ class Comparison(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VerificationNews:
-    """What the user is told of a verification: a request, what to compare, or the end; exactly one of the three."""
+    """What the user hears about a verification: a request, what to compare, or the end; exactly one of the three."""
 
     username: str
     device: str

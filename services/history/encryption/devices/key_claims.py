@@ -1,7 +1,7 @@
 """Gives keys of devices to other devices, to begin Olm sessions. One-time keys are given out once.
 
-A claim is remembered for a week: for an hour it is repeated to the device that asks again, and as long as it is
-remembered, its key is not added again by a repeated upload.
+A claim is remembered for a week: for an hour it is repeated to the device that asks again, unless a session began with
+its key, and as long as it is remembered, its key is not added again by a repeated upload.
 """
 
 import sqlite3
@@ -26,11 +26,15 @@ KEPT_MS = 7 * 24 * 3600 * 1000
 _LISTED = """
     SELECT id FROM devices WHERE user_id = ? AND device_id = ? AND state = 'listed' AND id <> ?
 """
-_REPEATED = "SELECT key_id, key FROM claims WHERE by_device = ? AND of_device = ? AND at_ms > ?"
+_REPEATED = """
+    SELECT key_id, key FROM claims WHERE by_device = ? AND of_device = ? AND at_ms > ? AND NOT used
+    ORDER BY at_ms DESC LIMIT 1
+"""
 _NEXT = "SELECT seq, key_id, key FROM one_time_keys WHERE device = ? ORDER BY seq LIMIT 1"
 _TAKE = "DELETE FROM one_time_keys WHERE device = ? AND seq = ?"
 _FALLBACK = "UPDATE fallback_keys SET used = 1 WHERE device = ? RETURNING key_id, key"
 _REMEMBER = "INSERT OR REPLACE INTO claims (by_device, of_device, at_ms, key_id, key) VALUES (?, ?, ?, ?, ?)"
+"""A fallback key may be given to the same device again."""
 _FORGET = "DELETE FROM claims WHERE at_ms < ?"
 
 

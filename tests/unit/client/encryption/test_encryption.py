@@ -205,6 +205,7 @@ class TestWhoGetsKeys:
         mallory = await outside.log_in("mallory")
         server.users["mallory"] = outside.users["mallory"]
         server.inboxes[mallory.address] = outside.inboxes[mallory.address]
+        server.one_time[mallory.address] = outside.one_time[mallory.address]
         server.changed()
         await ada.say("hello")
         shares = [command for command in server.commands if isinstance(command, ShareKeys)]

@@ -76,6 +76,26 @@ class TestInbox:
         await settled()
         assert contents == [{"number": 1}]
 
+    async def test_message_that_makes_a_handler_fail_does_not_stop_the_inbox(self, server: ModelServer) -> None:
+        ada, bob = await two(server)
+        contents, bugs = [], []
+
+        def fail(_transaction: StoreTransaction, message: ReceivedToDevice) -> None:
+            if message.content["number"] == 2:
+                raise RuntimeError("a bug")
+            contents.append(message.content["number"])
+
+        bob.encryption.handle("cb.test", fail)
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: bugs.append(context["exception"]))
+        await bob.disconnect()
+        for number in (1, 2, 3):
+            await ada.encryption.send_to_device([bob.address], "cb.test", {"number": number})
+        await bob.connect()
+        await settled()
+        assert contents[-2:] == [1, 3]
+        assert len(bugs) == 1
+        assert server.inboxes[bob.address].messages == []
+
     async def test_lost_push_is_read_again(self, server: ModelServer) -> None:
         ada, bob = await two(server)
         contents = heard(bob)

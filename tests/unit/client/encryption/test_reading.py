@@ -1,17 +1,19 @@
 """Reading encrypted messages: what is shown, and what a lying server can't do without being noticed."""
 
-import asyncio
 from functools import partial
 
 import msgspec
 import pytest
 
+from chatterbox.wire.encryption.envelope import parse
 from chatterbox.wire.frames import Message, Reaction
 from chatterbox.wire.position import Position
 from client.encryption.core.trust import Irregularity, Trust, Unreadable
 from client.encryption.message_encryption import EncryptedRoom
+from client.encryption.sessions import olm_sessions
 from client.encryption.store.key_store import StoreTransaction, Table
 from tests.support.encryption_model import ModelDevice, ModelServer, settled
+from tests.support.waiting import until
 
 
 def at(message: Message, offset: int, epoch: str | None = None) -> Message:
@@ -22,6 +24,10 @@ def at(message: Message, offset: int, epoch: str | None = None) -> Message:
 def empty(transaction: StoreTransaction, table: Table) -> None:
     for row in transaction.names(table):
         transaction.delete(table, row)
+
+
+async def reads(device: ModelDevice, *texts: str) -> bool:
+    return await device.texts() == list(texts)
 
 
 async def conversation(server: ModelServer, *texts: str) -> tuple[ModelDevice, ModelDevice]:
@@ -267,22 +273,32 @@ class TestHealing:
         await ada.say("three")
         await settled()
         await bob.read()
-        for _ in range(100):
-            await asyncio.sleep(0.02)
-            if (await bob.texts())[-1] == "three":
-                break
-        assert await bob.texts() == ["one", "two", "three"]
+        await until(partial(reads, bob, "one", "two", "three"), 10)
+
+    async def test_keys_that_an_old_copy_of_the_store_lacks_are_asked_for_again(self, server: ModelServer) -> None:
+        _ada, bob = await conversation(server, "one")
+        await bob.read()
+        await settled()
+        await bob.store.run(partial(empty, table=Table.INBOUND))
+        await bob.store.run(olm_sessions.forget_sessions)
+        await bob.restart()
+        await bob.read()
+        await until(partial(reads, bob, "one"), 10)
 
     async def test_key_is_given_again_only_to_devices_that_had_it(self, server: ModelServer) -> None:
-        ada, _bob = await conversation(server, "one")
-        phone = await server.log_in("bob")
-        await ada.say("two")
+        ada, _ = await conversation(server, "one")
+        server.now_ms += 1000
+        late = await server.log_in("bob")
+        session = parse(server.messages[0].content, 30_000).session
+        content = {
+            "room_id": f"!{server.room.uid}:chatterbox",
+            "session_id": session.replace("-", "+").replace("_", "/"),
+        }
+        await ada.encryption.send_to_device([late.address], "m.dummy", {})
+        await late.encryption.send_to_device([ada.address], "cb.again", content)
         await settled()
-        before = len(server.inboxes[phone.address].messages)
-        content = {"room_id": f"!{server.room.uid}:chatterbox", "session_id": "A" * 43}
-        await phone.encryption.send_to_device([ada.address], "cb.again", content)
-        await settled()
-        assert len(server.inboxes[phone.address].messages) == before
+        assert server.inboxes[late.address].head == 1
+        assert await late.texts() == ["<before_device>"]
 
     async def test_key_is_given_again_from_where_it_was_given_first(self, server: ModelServer) -> None:
         ada, _bob = await conversation(server, "one")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from client.screen.state_file import StateFile
+from client.store.text_cipher import TextCipher
 
 
 def test_state_file_is_loaded_by_the_next_run_and_readable_by_its_owner_only(tmp_path: Path) -> None:
@@ -24,3 +25,31 @@ def test_disk_error_in_the_state_file_is_ignored(tmp_path: Path) -> None:
     state_file = StateFile(tmp_path, "http://x", "alice")
     state_file.save(b"one")
     assert state_file.load() == b""
+
+
+def test_encrypted_state_is_not_on_disk_in_clear_and_comes_back(tmp_path: Path) -> None:
+    cipher = TextCipher(lambda: bytes(32))
+    state_file = StateFile(tmp_path, "http://x", "alice", cipher)
+    state_file.save(b"/msg bob a canary")
+    state_file.encrypt()
+    state_file.save(b"/msg bob a canary")
+    assert not any(b"canary" in path.read_bytes() for path in tmp_path.rglob("*.json"))
+    assert StateFile(tmp_path, "http://x", "alice", cipher).load() == b"/msg bob a canary"
+
+
+def test_encrypted_state_stays_encrypted_in_the_next_run(tmp_path: Path) -> None:
+    cipher = TextCipher(lambda: bytes(32))
+    first = StateFile(tmp_path, "http://x", "alice", cipher)
+    first.encrypt()
+    first.save(b"one")
+    second = StateFile(tmp_path, "http://x", "alice", cipher)
+    second.load()
+    second.save(b"a canary")
+    assert not any(b"canary" in path.read_bytes() for path in tmp_path.rglob("*.json"))
+
+
+def test_state_of_another_key_counts_as_none(tmp_path: Path) -> None:
+    first = StateFile(tmp_path, "http://x", "alice", TextCipher(lambda: bytes(32)))
+    first.encrypt()
+    first.save(b"one")
+    assert StateFile(tmp_path, "http://x", "alice", TextCipher(lambda: b"x" * 32)).load() == b""

@@ -9,6 +9,7 @@ import pytest
 from chatterbox.wire.frames import AttachedFile
 from client.core.direct_rooms import EncryptedDirects
 from client.core.outbox_entry import OutboxEntry
+from client.encryption import attachments
 from client.store import outbox as outbox_store
 from client.store.outbox import Outbox, new_entry
 from client.store.text_cipher import TextCipher
@@ -31,7 +32,8 @@ def on_disk(path: Path) -> bytes:
 
 
 def test_text_and_file_names_of_encrypted_rooms_are_never_on_disk_in_clear(path: Path) -> None:
-    file = AttachedFile(id="f1", name=f"{CANARY}.pdf", type="", size=3)
+    uploaded = AttachedFile(id="f1", name="encrypted", type="", size=3)
+    file = attachments.described(uploaded, attachments.new_secret(), f"{CANARY}.pdf", "")
     entry = replace(new_entry("@bob", CANARY, 7, (file,)), tried=True)
     with opened(path) as outbox:
         outbox.add([entry], encrypted=True)

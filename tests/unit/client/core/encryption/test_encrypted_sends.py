@@ -128,6 +128,14 @@ class TestSending:
         core.feed(events.ConnectionLost("cut", 0.5))
         assert core.feed(events.ContentEncrypted(job.job, envelope())) == []
 
+    def test_file_that_was_uploaded_in_clear_is_not_sent(self) -> None:
+        core = live(state_of())
+        file = frames.AttachedFile(id="f1", name="plan.pdf", type="", size=3)
+        effects = core.feed(events.MessageQueued(OutboxEntry("k1", BOB, SECRET, files=(file,))))
+        [note] = shown(effects)
+        assert isinstance(note, notes.SendFailed)
+        assert transmitted(effects) == wanted(effects) == []
+
 
 class TestStaleRecipients:
     def stale(self, send: frames.Send) -> frames.ErrorFrame:

@@ -12,13 +12,13 @@ from client.encryption.store.key_store import Table
 from client.encryption.store.store_key import (
     Protection,
     delete_key_store,
-    key_store_path,
     open_key_store,
     protection,
     set_passphrase,
     store_key,
 )
 from client.failures import Failure
+from client.store.key_store_files import key_store_path
 
 SERVER, USER = "https://chat.example", "Ada"
 

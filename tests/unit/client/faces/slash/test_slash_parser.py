@@ -98,7 +98,13 @@ def test_commands_that_name_a_room_work_while_none_is_open() -> None:
     assert parse("/join ops", None) == RoomRequested("ops")
 
 
-WORDS = KEYWORDS | {WordKind.WRITERS: "rooms", WordKind.LEVEL: "none", WordKind.DURATION: "2h"}
+WORDS = KEYWORDS | {
+    WordKind.WRITERS: "rooms",
+    WordKind.LEVEL: "none",
+    WordKind.DURATION: "2h",
+    WordKind.ANSWER: "yes",
+    WordKind.KEYS: "approve",
+}
 
 
 @pytest.mark.parametrize(("name", "slash"), SLASHES.items())
@@ -114,6 +120,20 @@ def test_every_command_of_the_table_parses_with_fewest_and_most_words(name: str,
 )
 def test_level_of_notification_that_is_none_is_a_mistake(line: str) -> None:
     assert parse(line, "general") == UsageMistake("Usage: /notify [LEVEL] [for TIME]")
+
+
+@pytest.mark.parametrize("line", ["/verify", "/verify bob perhaps", "/keys nonsense", "/number", "/unverify a b"])
+def test_malformed_commands_about_keys_show_their_usage(line: str) -> None:
+    mistake = parse(line, "general")
+    assert isinstance(mistake, UsageMistake)
+    assert mistake.sentence.startswith("Usage: /")
+
+
+def test_commands_about_keys_take_names_with_and_without_at() -> None:
+    assert parse("/verify @bob yes", None) == LocalCommand(LocalCommandName.VERIFY, "bob yes")
+    assert parse("/number @bob", None) == LocalCommand(LocalCommandName.NUMBER, "bob")
+    assert parse("/keys approve D4F7", None) == LocalCommand(LocalCommandName.KEYS, "approve D4F7")
+    assert parse("/keys", None) == LocalCommand(LocalCommandName.KEYS)
 
 
 def test_time_is_only_for_silence() -> None:

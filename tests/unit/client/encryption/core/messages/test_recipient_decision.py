@@ -6,8 +6,8 @@ from client.encryption.core.messages.recipient_decision import (
     DIRECT_MESSAGES,
     DIRECT_S,
     ROOM_MESSAGES,
-    Member,
     OutboundFacts,
+    RecipientMember,
     decide,
     is_worn_out,
 )
@@ -18,7 +18,7 @@ names = st.sampled_from(["ada", "bob", "eve"])
 ids = st.sampled_from(["OWN", "D1", "D2", "D3"])
 addresses = st.builds(DeviceAddress, names, ids)
 device_sets = st.frozensets(ids)
-members = st.dictionaries(names, st.builds(Member, st.sampled_from(Trust), device_sets, device_sets))
+members = st.dictionaries(names, st.builds(RecipientMember, st.sampled_from(Trust), device_sets, device_sets))
 facts = st.builds(
     OutboundFacts,
     messages=st.integers(0, 60),
@@ -32,7 +32,7 @@ facts = st.builds(
 @given(st.lists(addresses, unique=True), members, st.none() | facts, st.integers(0, 9), st.booleans())
 def test_every_device_gets_the_key_or_a_reason_and_no_other_ever_had_it(
     devices: list[DeviceAddress],
-    known: dict[str, Member],
+    known: dict[str, RecipientMember],
     outbound: OutboundFacts | None,
     closed_at: int,
     direct: bool,
@@ -52,7 +52,7 @@ def test_every_device_gets_the_key_or_a_reason_and_no_other_ever_had_it(
 
 @given(st.lists(addresses, unique=True), members, facts, st.integers(0, 9))
 def test_session_goes_on_only_if_all_who_have_it_may_still_read(
-    devices: list[DeviceAddress], known: dict[str, Member], outbound: OutboundFacts, closed_at: int
+    devices: list[DeviceAddress], known: dict[str, RecipientMember], outbound: OutboundFacts, closed_at: int
 ) -> None:
     decision = decide(devices, OWN, known, outbound, closed_at=closed_at, direct=True)
     if not decision.new_session:
@@ -61,8 +61,8 @@ def test_session_goes_on_only_if_all_who_have_it_may_still_read(
         assert outbound.began_at is None or outbound.began_at >= closed_at
 
 
-def member(trust: Trust = Trust.SEEN, *devices: str, removed: frozenset[str] = frozenset()) -> Member:
-    return Member(trust, frozenset(devices), removed)
+def member(trust: Trust = Trust.SEEN, *devices: str, removed: frozenset[str] = frozenset()) -> RecipientMember:
+    return RecipientMember(trust, frozenset(devices), removed)
 
 
 def test_reasons_tell_why_a_device_gets_no_key() -> None:

@@ -1,19 +1,19 @@
 """What the commands about keys work with: the key store of this user, the server's routes, and whom the user trusts."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from client.commands.prompts import ask_secret
 from client.context import ClientContext
 from client.encryption.core.verification.safety_number import safety_number
-from client.encryption.device.device_identity import DeviceIdentity
+from client.encryption.device.device_identity import DeviceIdentity, UserSecrets
 from client.encryption.device.own_keys import OwnKeys
 from client.encryption.device.trusted_users import TrustedUser
 from client.encryption.store.key_store import KeyStore
-from client.encryption.store.store_key import key_store_path, open_key_store
+from client.encryption.store.store_key import open_key_store
 from client.failures import Failure, ServerRefused
 from client.net.keys_api import KeysApi
+from client.store.key_store_files import key_store_path
 from client.store.session_file import SavedSession
 from client.text.sanitize import inert_name
 
@@ -44,6 +44,13 @@ class KeyWorkspace:
             raise Failure(NO_KEYS_HERE.format(name=inert_name(self.session.username)))
         return identity
 
+    @property
+    def secrets(self) -> UserSecrets:
+        """The user's private keys that this device holds."""
+        identity = self.identity
+        with self.store.transaction() as transaction:
+            return identity.secrets(transaction)
+
     def user(self, username: str) -> TrustedUser:
         """Another user, with the keys that the server shows now, if they are right."""
         identity = self.identity
@@ -69,14 +76,14 @@ class KeyWorkspace:
 
 
 @contextmanager
-def key_workspace(context: ClientContext, *, creates: bool = False) -> Iterator[KeyWorkspace]:
+def key_workspace(
+    context: ClientContext, *, creates: bool = False, ask_passphrase: Callable[[], str] | None = None
+) -> Iterator[KeyWorkspace]:
     """Open the keys of the user who is logged in. `creates`: also if this computer has none yet."""
     session = context.tokens.session()
     if not creates and not key_store_path(context.home, context.server, session.username).exists():
         raise Failure(NO_KEYS_HERE.format(name=inert_name(session.username)))
-    store = open_key_store(
-        context.home, context.server, session.username, lambda: ask_secret("Passphrase of the key store: ")
-    )
+    store = open_key_store(context.home, context.server, session.username, ask_passphrase)
     try:
         with KeysApi(context.server, session.token) as api:
             yield KeyWorkspace(context, session, store, api)

@@ -1,0 +1,1 @@
+"""Slash commands about keys, for every face."""
