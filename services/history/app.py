@@ -173,7 +173,9 @@ def create_app(
         answer = operator_commands.answering(history.delete_any_room)
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
         inboxes = SqliteInboxStore(database.readers, writer, limits, now_ms)
-        return HistoryContext(callers, verifier, history, PublicPages(history, pages), DeviceMessages(inboxes))
+        return HistoryContext(
+            callers, verifier, history, PublicPages(history, pages), DeviceMessages(inboxes, metrics.delivered)
+        )
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context, schemas=key_documents.schemas)
     public = (

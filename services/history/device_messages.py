@@ -1,5 +1,7 @@
 """Recipients of encrypted rooms, shared keys, to-device messages and inboxes, as gateways ask for them."""
 
+from collections.abc import Callable
+
 from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames.encryption import MAX_TO_DEVICE
@@ -14,8 +16,10 @@ MAX_INBOXES = 100_000
 class DeviceMessages:
     """What the routes call. Every refusal is a `ChatError`. Gateways limit how often users ask."""
 
-    def __init__(self, store: InboxStore) -> None:
+    def __init__(self, store: InboxStore, on_delivered: Callable[[int], None] = lambda _: None) -> None:
+        """`on_delivered` is called with the number of messages that were stored for devices."""
         self._store = store
+        self._on_delivered = on_delivered
 
     async def recipients(self, call: history_api.RecipientsCall) -> history_api.RoomRecipients:
         """Who can read a room."""
@@ -25,12 +29,15 @@ class DeviceMessages:
         """Give the keys of a session to devices; on return the messages are durable."""
         _require_few(call.messages)
         _require_few(call.withheld)
-        return await self._store.share_keys(call)
+        shared = await self._store.share_keys(call)
+        self._on_delivered(len(call.messages))
+        return shared
 
     async def send(self, call: history_api.ToDeviceCall) -> None:
         """Send messages to devices; on return they are durable."""
         _require_few(call.messages)
         await self._store.send_to_device(call)
+        self._on_delivered(len(call.messages))
 
     async def open_inbox(self, call: history_api.InboxCall) -> history_api.DeviceInbox:
         """Where the inbox of a device is."""

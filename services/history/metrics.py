@@ -34,6 +34,7 @@ class HistoryMetrics:
         self.page_s = metrics.histogram("page_seconds", "Time to read a page of messages", CALL_S)
         self._claims = metrics.counter("keys_claimed", "One-time keys and fallback keys of devices given out")
         self._fallback_claims = metrics.counter("fallback_keys_claimed", "Those of them that were fallback keys")
+        self._to_device = metrics.counter("to_device_messages", "To-device messages stored, repeated ones included")
         self._jobs = metrics.gauge("backlog_jobs", "Batches and changes waiting for a transaction")
         self._messages = metrics.gauge("backlog_messages", "Messages waiting for a transaction")
         self._bytes = metrics.gauge("backlog_bytes", "Upper bound of the memory that they use")
@@ -62,6 +63,10 @@ class HistoryMetrics:
         """Count keys of devices that were given out, and how many of them were fallback keys."""
         self._claims.inc(keys)
         self._fallback_claims.inc(fallback_keys)
+
+    def delivered(self, messages: int) -> None:
+        """Count to-device messages."""
+        self._to_device.inc(messages)
 
     def watch_queue(self, queue: "WriteQueue") -> None:
         self._jobs.set_function(lambda: len(queue))

@@ -181,10 +181,9 @@ class TestSharedKeys:
 
 
 async def overflow(site: InboxSite, device: InsertedDevice) -> None:
-    """Fill an inbox by several senders, one message too many."""
-    senders = [await site.device(site.eve, f"EEEEEEEEE{n}") for n in (3, 4, 5)]
-    for sender in senders:
-        await site.send(*(to(device, n) for n in (1, 2, 3)), by=sender)
+    """Fill an inbox by devices of two users, one message too many."""
+    for user, name in ((site.eve, "EEEEEEEEE3"), (site.eve, "EEEEEEEEE4"), (site.zoe, "ZZZZZZZZZ3")):
+        await site.send(*(to(device, n) for n in (1, 2, 3)), by=await site.device(user, name))
 
 
 async def wake(site: InboxSite, device: InsertedDevice) -> None:
@@ -259,6 +258,15 @@ class TestToDevice:
             assert await refusal(site.send(clear)) == Code.BAD_REQUEST
         body = '{"type": "m.key.verification.start", "content": {}}'
         await site.send(OutgoingToDevice(to=to(site.b1).to, n=1, kind=ToDeviceKind.CLEAR, body=body))
+
+    async def test_one_user_alone_fills_no_inbox(self, site: InboxSite) -> None:
+        for number in range(2, 6):
+            sender = await site.device(site.eve, f"EEEEEEEEE{number}")
+            await site.send(*(to(site.b1, n) for n in (1, 2, 3)), by=sender)
+        assert len(await site.page(site.b1)) == 6
+        assert site.rows("SELECT state FROM devices WHERE id = ?", site.b1.number) == [(DeviceState.LISTED,)]
+        await site.send(to(site.b1))
+        assert len(await site.page(site.b1)) == 7
 
     async def test_a_full_inbox_puts_its_device_to_sleep_until_it_is_opened(self, site: InboxSite) -> None:
         version = site.version

@@ -33,9 +33,10 @@ class InboxSite:
         self.heard: list[tuple[str, bytes]] = []
 
     async def begin(self) -> None:
-        await self.history.greet("ada", "bob", "eve")
+        await self.history.greet("ada", "bob", "eve", "zoe")
         names = self.history.auth.names
-        self.ada, self.bob, self.eve = (UserInfo(names[name], name) for name in ("ada", "bob", "eve"))
+        people = (UserInfo(names[name], name) for name in ("ada", "bob", "eve", "zoe"))
+        self.ada, self.bob, self.eve, self.zoe = people
         self.a1 = await self.device(self.ada, "AAAAAAAAA2")
         self.b1 = await self.device(self.bob, "BBBBBBBBB2")
         self.b2 = await self.device(self.bob, "BBBBBBBBB3")

@@ -1,5 +1,6 @@
 """Handlers for the commands of end-to-end encryption: recipients, one-time keys, to-device messages and inboxes."""
 
+import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, assert_never
 
@@ -15,6 +16,10 @@ from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.room import Room
 from services.gateway.upstream.encryption_client import EncryptionClient
+
+CONCURRENT_OPENS = 16
+"""Inboxes that are opened at the same time. When thousands of devices come back in one moment, the others wait here,
+each with its connection: more calls at once would only make each of them miss its deadline."""
 
 
 class EncryptionHandlers:
@@ -46,6 +51,7 @@ class EncryptionHandlers:
         self._to_device: RateLimiter[int] = RateLimiter(TO_DEVICE.bound, name=TO_DEVICE.name)
         self._claims: RateLimiter[int] = RateLimiter(CLAIMS.bound, name=CLAIMS.name)
         self._reads = reads
+        self._opening = asyncio.Semaphore(CONCURRENT_OPENS)
 
     def handle(self, connection: Connection, member: Member, command: frames.EncryptionCommand) -> AsyncCommand:
         """Return a coroutine that runs `command`."""
@@ -114,7 +120,10 @@ class EncryptionHandlers:
     async def _open_inbox(self, connection: Connection, member: Member, command: frames.OpenInbox) -> None:
         self._reads.spend(member.user_id, self._clock())
         self._inboxes.check_open(connection, command.device)
-        opened = await self._history.open_inbox(member, _sid(connection), command.device, command.after)
+        async with self._opening:
+            if connection.is_closed:
+                return
+            opened = await self._history.open_inbox(member, _sid(connection), command.device, command.after)
         connection.send(
             frames.Inbox(
                 id=command.id,

@@ -275,6 +275,14 @@ class TestChanges:
         plain = await site.history.do("PUT", "/rooms/general/messages/1/reactions", "ada", body)
         assert code(plain)[1] in {Code.MESSAGE_UNKNOWN, Code.ROOM_NOT_ENCRYPTED}
 
+    async def test_edits_by_http(self, site: InboxSite, sealed: Callable[[str], str]) -> None:
+        path = f"/rooms/{ENCRYPTED}/messages/1"
+        body = {"content": sealed("b25l"), "recipients": site.version}
+        edited = await site.history.do("PUT", path, "ada", body)
+        assert (edited.status_code, edited.json()["content"]) == (200, sealed("b25l"))
+        stale = await site.history.do("PUT", path, "ada", body | {"content": sealed("dHdv"), "recipients": 99})
+        assert code(stale) == (409, Code.RECIPIENTS_STALE)
+
     async def test_pins_and_deletions_need_no_envelope(
         self, site: InboxSite, of_ada: dict[str, Any], sealed: Callable[[str], str]
     ) -> None:
@@ -343,6 +351,21 @@ class TestRecipientVersions:
         await change_recipients(site)
         await until(lambda: len(site.heard) == heard + 1)
         assert site.version == version + 1
+
+
+class TestMetrics:
+    async def test_to_device_messages_are_counted(self, site: InboxSite) -> None:
+        history = site.history.app.context.device_messages
+        call = history_api.ToDeviceCall(
+            user_id=site.ada.user_id,
+            username="ada",
+            sid=site.a1.sid,
+            device=site.a1.device,
+            messages=(to(site.b1, 2), to(site.b1, 3)),
+        )
+        await history.send(call)
+        metrics = (await site.history.public.get("/metrics")).text
+        assert "chatterbox_history_to_device_messages_total 2.0" in metrics
 
 
 class TestRoomEnd:

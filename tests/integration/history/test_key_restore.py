@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from chatterbox.chassis.sqlite.backup import backup
-from chatterbox.wire.encryption.key_api import DeviceState, KeyBackupHeader
+from chatterbox.wire.encryption.key_api import DeviceState, KeyBackupHeader, UsersKeys
+from chatterbox.wire.encryption.signatures import verify_user
 from chatterbox.wire.errors import Code
 from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.history_api import ClaimCall, ClaimedKeys, OpenDirectCall, RoomInfo
 from services.history.restore import restore
 from tests.support.history import Service, Start, code
-from tests.support.key_client import ask, bind, key_user, list_devices, own_devices
+from tests.support.key_client import ask, bind, key_user, list_devices, own_devices, read
 from tests.support.key_user import KeyDevice, KeyUser
 
 BILLION = 10**9
@@ -142,3 +143,40 @@ async def test_key_backups_are_kept(start: Start, tmp_path: Path, name: str) -> 
     restore(history.settings.database, tmp_path / "copy")
     async with start() as history:
         assert (await ask(history, "GET", "/keys/backup", name)).json() == {"version": 1, "header": "h", "items": 0}
+
+
+async def test_devices_that_the_backup_lacks_come_back_when_another_one_uploads_the_list(
+    start: Start, tmp_path: Path
+) -> None:
+    async with start() as history:
+        await history.greet("alice", "bob")
+        alice, bob = key_user(history, "alice"), key_user(history, "bob")
+        first = alice.device()
+        await list_devices(history, alice, first)
+        backup(history.settings.database, tmp_path / "copy")
+        second, dehydrated = alice.device(), alice.device(is_dehydrated=True)
+        later = alice.list([first, second, dehydrated], 2)
+        await bind(history, second)
+        await bind(history, dehydrated)
+        (await ask(history, "PUT", "/keys/list", body=later)).raise_for_status()
+        new = bob.device()
+        await list_devices(history, bob, new)
+        of_bob = bob.list([new], 2)
+        (await ask(history, "PUT", "/keys/list", "bob", of_bob)).raise_for_status()
+    restore(history.settings.database, tmp_path / "copy")
+    async with start() as history:
+        (await ask(history, "PUT", "/keys/list", body=later)).raise_for_status()
+        (await ask(history, "PUT", "/keys/list", "bob", of_bob)).raise_for_status()
+        [keys] = read(await ask(history, "GET", "/keys/users?name=alice", "bob"), UsersKeys).users
+        verify_user(keys, keys.list.user_id)
+        assert keys.device_keys.keys() == {first.id, second.id, dehydrated.id}
+        states = {each.device: each.state for each in (await own_devices(history)).devices}
+        assert states == {
+            first.id: DeviceState.LISTED,
+            second.id: DeviceState.ENDED,
+            dehydrated.id: DeviceState.LISTED,
+        }
+        assert (await bind(history, second, proof=True)).state is DeviceState.LISTED
+        refused = await ask(history, "PUT", "/keys/device", "bob", new.upload())
+        assert code(refused) == (403, Code.DEVICE_UNBOUND)
+        assert (await bind(history, new, proof=True)).state is DeviceState.LISTED

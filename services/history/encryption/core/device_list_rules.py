@@ -62,7 +62,8 @@ def is_same(stored: StoredList | None, upload: DeviceListUpload) -> bool:
 def check_succession(stored: StoredList | None, upload: DeviceListUpload, *, is_restored: bool = False) -> None:
     """Raise `list_stale` or `list_invalid` unless the uploaded list may follow the stored one.
 
-    `is_restored`: the whole database comes from a backup, so the user's devices may have a list where none is stored.
+    `is_restored`: what is stored comes from a backup, so the user's devices may have a later list, or one where none is
+    stored.
     """
     new = upload.list
     if stored is None:
@@ -74,7 +75,7 @@ def check_succession(stored: StoredList | None, upload: DeviceListUpload, *, is_
     has_new_master = upload.master.public_key != stored.master.public_key
     if has_new_master and not upload.reset:
         raise ChatError(Code.LIST_INVALID, "Another master key is stored. To replace it, `reset` must be true.")
-    if stored.is_restored:
+    if is_restored:
         _check_after_restore(stored.list, new)
     else:
         _check_next(stored, upload, has_new_master=has_new_master)

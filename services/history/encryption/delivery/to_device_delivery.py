@@ -27,11 +27,17 @@ from services.history.messages.write_transaction import WriteTransaction
 ANY_NUMBER = -1
 """The last number of a pair after a restored backup: how far its sender has counted since is not known."""
 
+OF_USER = 2
+"""How many times as many messages as of one device may wait of all devices of a user: one user alone fills no inbox."""
+
 _TARGETS = f"""
     SELECT wanted.key, devices.id, devices.user_id, devices.state, inbox_floor, inbox_head, inbox_bytes,
         CASE WHEN last_n IS NOT NULL THEN last_n
             WHEN EXISTS (SELECT 1 FROM meta WHERE name = 'restored') THEN {ANY_NUMBER} ELSE 0 END,
-        coalesce(waiting, 0)
+        coalesce(waiting, 0),
+        (SELECT coalesce(sum(theirs.waiting), 0) FROM devices AS siblings
+            JOIN to_device_counts AS theirs ON theirs.from_device = siblings.id AND theirs.to_device = devices.id
+            WHERE siblings.user_id = (SELECT user_id FROM devices WHERE id = :sender))
     FROM json_each(:addresses) AS wanted
     JOIN memberships INDEXED BY users_by_name ON memberships.room_id = 1
         AND memberships.username = json_extract(wanted.value, '$[0]') COLLATE NOCASE
@@ -63,6 +69,8 @@ class TargetDevice:
     last_n: int
     waiting: int
     """Messages of the sender in its inbox."""
+    waiting_of_user: int
+    """Those of all devices of the sender's owner."""
     is_counted: bool = False
     """Whether `last_n` changed."""
     is_overflowing: bool = False
@@ -94,12 +102,14 @@ class Delivery:
         size = len(message.body.encode())
         if target.head - target.floor >= self.limits.inbox_messages or target.size + size > self.limits.inbox_bytes:
             target.is_overflowing = True
-        if target.is_overflowing or target.waiting >= self.limits.inbox_messages_of_device:
+        most = self.limits.inbox_messages_of_device
+        if target.is_overflowing or target.waiting >= most or target.waiting_of_user >= OF_USER * most:
             self.full.add(target.number)
             return target
         target.head += 1
         target.size += size
         target.waiting += 1
+        target.waiting_of_user += 1
         self.stored.add(target.number)
         self._rows.append((target.number, target.head, self.sender, message.n, message.kind, message.body))
         return target

@@ -1,5 +1,6 @@
 """Stores the device list that each user signed, and reads users' keys. The writer runs each change in a transaction."""
 
+import secrets
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -36,6 +37,11 @@ _USERS_KEYS = """
     FROM json_each(?) AS wanted JOIN device_lists ON user_id = wanted.value
 """
 """In one query, so that list and devices are of the same state of the database."""
+_ADD_LOST = """
+    INSERT OR IGNORE INTO devices
+        (user_id, username, device_id, sid, keys, state, dehydrated, generation, inbox_epoch, created_ms, seen_ms)
+    VALUES (?, ?, ?, '', ?, ?, ?, 0, ?, ?, ?)
+"""
 _IS_RESTORED = "SELECT 1 FROM meta WHERE name = 'restored'"
 _ROOMS = "SELECT room_id FROM memberships WHERE user_id = ? AND direct >= 2"
 
@@ -57,8 +63,10 @@ async def store(transaction: WriteTransaction, user: UserInfo, upload: DeviceLis
     stored = await find(transaction, user.user_id)
     if device_list_rules.is_same(stored, upload):
         return
-    is_restored = stored is None and bool(await transaction.rows(_IS_RESTORED))
+    is_restored = stored.is_restored if stored is not None else bool(await transaction.rows(_IS_RESTORED))
     device_list_rules.check_succession(stored, upload, is_restored=is_restored)
+    if is_restored:
+        await _add_lost(transaction, user, upload)
     devices = await device_table.of_user(transaction, user.user_id)
     moves = device_list_rules.moves([_uploaded(device) for device in devices], upload.list)
     parts = [_text(part) for part in (upload.master, upload.self_signing, upload.list)]
@@ -74,6 +82,15 @@ async def store(transaction: WriteTransaction, user: UserInfo, upload: DeviceLis
     lost = any(move.loses_access for move in moves)
     await recipient_versions.note_change(transaction, user.user_id, lost=lost)
     await _tell(transaction, user, upload.list.version)
+
+
+async def _add_lost(transaction: WriteTransaction, user: UserInfo, upload: DeviceListUpload) -> None:
+    """Add the devices of the list that a restored backup does not have: they come back when their owner uses them."""
+    for device_id, keys in upload.device_keys.items():
+        is_dehydrated = device_id == upload.list.dehydrated
+        state = DeviceState.LISTED if is_dehydrated else DeviceState.ENDED
+        identity = (user.user_id, user.username, device_id, _text(keys), state, is_dehydrated)
+        await transaction.rows(_ADD_LOST, (*identity, secrets.token_hex(4), transaction.now_ms, transaction.now_ms))
 
 
 async def _tell(transaction: WriteTransaction, user: UserInfo, version: int) -> None:

@@ -25,7 +25,8 @@ def stored(upload: DeviceListUpload, *, is_restored: bool = False) -> StoredList
 
 def succession(before: StoredList | None, upload: DeviceListUpload) -> Code | None:
     try:
-        device_list_rules.check_succession(before, upload)
+        is_restored = before is not None and before.is_restored
+        device_list_rules.check_succession(before, upload, is_restored=is_restored)
     except ChatError as refused:
         return refused.code
     return None
