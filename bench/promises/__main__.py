@@ -17,6 +17,7 @@ from bench.processes import Cores, allow_open_files
 from bench.promises import (
     changes,
     deafness,
+    encrypted,
     flood,
     people,
     read_positions,
@@ -28,7 +29,8 @@ from bench.promises import (
 )
 from bench.promises.bars import Part, as_data, as_markdown, cells
 
-PARTS = ("slow-readers", "flood", "storm", "changes", "rooms", "reading", "people", "uploads", "sessions", "deafness")
+PARTS = ("slow-readers", "flood", "storm", "changes", "rooms", "reading", "people", "uploads", "encryption",
+         "sessions", "deafness")  # fmt: skip
 OPEN_FILES = 16_000
 
 
@@ -44,6 +46,7 @@ class Wanted(NamedTuple):
     reading: read_positions.Plan
     people: people.Plan
     uploads: uploads.Plan
+    encrypted: encrypted.Plan
     tries: int
     """Ended sessions, with Redis and without, spread evenly over the methods."""
     deafenings: int
@@ -106,11 +109,13 @@ def _wanted() -> Wanted:
     )  # fmt: skip
     crowd = small_crowd if options.quick else people.Plan()
     uploaded = uploads.Plan(rounds=1, run_s=4, tries=1) if options.quick else uploads.Plan()
+    few = encrypted.Plan(batches=10, members=8, messages=200, rounds=2)
+    encrypting = few if options.quick else encrypted.Plan()
     tries, deafenings = (8, 1) if options.quick else (200, 10)
     output = options.output or (BUILD if options.quick or options.only else HERE)
     return Wanted(
-        frozenset(options.only or PARTS), plan, floods, storms, changed, many, reading, crowd, uploaded, tries,
-        deafenings, output,
+        frozenset(options.only or PARTS), plan, floods, storms, changed, many, reading, crowd, uploaded, encrypting,
+        tries, deafenings, output,
     )  # fmt: skip
 
 
@@ -167,6 +172,10 @@ async def _uploads(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return uploads.part(wanted.uploads, measured), measured.troubles
 
 
+async def _encrypted(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    return encrypted.part(wanted.encrypted, await encrypted.measure(folder, wanted.encrypted)), []
+
+
 async def _rooms(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return rooms.part(wanted.rooms, await rooms.measure(folder, wanted.rooms)), []
 
@@ -190,6 +199,7 @@ _MEASUREMENTS = {
     "reading": _reading,
     "people": _people,
     "uploads": _uploads,
+    "encryption": _encrypted,
     "sessions": _sessions,
     "deafness": _deafness,
 }

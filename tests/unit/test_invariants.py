@@ -61,6 +61,8 @@ PROOFS = {
     22: "tests/unit/history/encryption/test_readable_messages.py::"
     "test_the_recipients_of_a_room_can_read_its_messages_and_no_other_device_can",
     23: "tests/contract/test_inbox_store.py::test_messages_are_kept_in_order_until_they_are_taken",
+    24: "tests/simulation/encryption/test_encrypted_schedules.py::"
+    "test_exactly_the_recipients_of_each_message_read_it_in_the_end",
 }
 """By the number of an invariant in ARCHITECTURE.md: a test about it."""
 

@@ -186,7 +186,7 @@ class TestKeys:
         code, said = await site.send(f"{CANARY} 2")
         assert code != ExitCode.OK
         assert "bob has new keys" in said
-        assert len(site.sent("send")) == 2  # both with the keys from before; the second one was refused
+        assert len({command["content"] for command in site.sent("send")}) == 2  # both with the keys from before
         site.assert_nothing_in_clear()
 
     @pytest.mark.parametrize("lie", [with_other_curve, with_ghost, with_other_self_signing_key])
@@ -287,7 +287,7 @@ class TestOrder:
             lambda found: kept.update({m["at"]["offset"]: m["content"] for m in found}) or found
         )
         site.lies.to_client = as_it_is
-        contents = [command["content"] for command in site.sent("send")]
+        contents = list({command["key"]: command["content"] for command in site.sent("send")}.values())
         exchanged = {1: contents[0], 2: contents[2], 3: contents[1]}
 
         def swap(found: list[Json]) -> list[Json]:
