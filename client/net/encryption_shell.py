@@ -74,7 +74,7 @@ class EncryptionShell:
         self._replies: PendingReplies | None = None
         self._welcome: frames.Welcome | None = None
         self._start: asyncio.Task[None] | None = None
-        self._waiting: deque[frames.ServerFrame] = deque()
+        self._waiting: deque[frames.ServerFrame] = deque()  # bounded: at `MAX_WAITING`, the socket is not read
         self._has_room = asyncio.Event()
         self._decrypting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()

@@ -50,7 +50,7 @@ class DehydratedInbox:
         self._account = vodozemac.Account.from_pickle(account.pickle, PICKLE_KEY)
         self._me = OlmParty(account.identity.matrix_user, self._account.ed25519_key.to_base64())
         self._users = users
-        self._pushes: asyncio.Queue[ToDevice] = asyncio.Queue()
+        self._pushes: asyncio.Queue[ToDevice] = asyncio.Queue()  # bounded: the server keeps `inbox_messages` at most
         self._sessions: dict[str, list[vodozemac.Session]] = {}
 
     def take(self, push: ToDevice) -> None:

@@ -17,6 +17,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Topology]:
     """Direct conversations are not encrypted here, unless they are begun so."""
-    settings = {"CHATTERBOX_HEADS_INTERVAL_S": str(HEADS_S), "CHATTERBOX_ENCRYPTION": "allowed"}
-    async with topology(tmp_path_factory.mktemp("apart"), **settings) as whole:
+    heads_s, encryption = str(HEADS_S), "allowed"
+    folder = tmp_path_factory.mktemp("apart")
+    async with topology(folder, CHATTERBOX_HEADS_INTERVAL_S=heads_s, CHATTERBOX_ENCRYPTION=encryption) as whole:
         yield whole

@@ -112,6 +112,7 @@ class Account:
     def __init__(self, device: "Device") -> None:
         self._device = device
         self.result: DeviceSetupResult | None = None
+        self.is_postponed = False
 
     async def set_up(self, welcome: frames.Welcome) -> bool:
         self.result = await self._device.in_thread(lambda keys: keys.set_up())

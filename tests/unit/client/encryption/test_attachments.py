@@ -50,7 +50,9 @@ def test_downloaded_file_is_the_one_that_was_sent() -> None:
     assert PLAIN not in stored
 
 
-@pytest.mark.parametrize("change", [lambda stored: stored[:-1], lambda stored: bytes([stored[0] ^ 1]) + stored[1:], lambda _: b""])
+@pytest.mark.parametrize(
+    "change", [lambda stored: stored[:-1], lambda stored: bytes([stored[0] ^ 1]) + stored[1:], lambda _: b""]
+)
 def test_damaged_file_is_refused_and_nothing_is_written(change: object) -> None:
     secret = attachments.with_hash(attachments.new_secret(), [PLAIN])
     stored = b"".join(attachments.encrypted(secret, [PLAIN]))
