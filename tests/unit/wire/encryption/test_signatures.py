@@ -59,7 +59,7 @@ def test_keys_as_a_client_makes_them_are_accepted() -> None:
     signatures.verify_user(OF_EVE, EVE.name)
 
 
-@pytest.mark.parametrize("path", SIGNED, ids=lambda path: "/".join(map(str, path))[:60])
+@pytest.mark.parametrize("path", SIGNED, ids=map(str, range(len(SIGNED))))  # names with keys differ in each process
 def test_no_text_or_number_of_the_chain_can_be_changed(path: tuple[Any, ...]) -> None:
     changed = msgspec.json.decode(msgspec.json.encode(RIGHT))
     place = changed
