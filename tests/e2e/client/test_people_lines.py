@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "data", settings={"CHATTERBOX_PRESENCE_GRACE_S": "0.2"})
+    server = Server(tmp_path / "data", settings={"CHATTERBOX_PRESENCE_GRACE_S": "0.2", "CHATTERBOX_ENCRYPTION": "off"})
     server.start()
     yield server
     server.kill()

@@ -20,7 +20,7 @@ def a_terminal_that_can_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "data", settings={"CHATTERBOX_PRESENCE_GRACE_S": "0.2"})
+    server = Server(tmp_path / "data", settings={"CHATTERBOX_PRESENCE_GRACE_S": "0.2", "CHATTERBOX_ENCRYPTION": "off"})
     server.start()
     yield server
     server.kill()

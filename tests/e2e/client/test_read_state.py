@@ -14,6 +14,15 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Direct conversations are not encrypted here, so that scripts write to users who never connected."""
+    server = Server(tmp_path / "data", settings={"CHATTERBOX_ENCRYPTION": "off"})
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
 def laptop(alice_and_bob: list[Person]) -> Person:
     alice, bob = alice_and_bob
     alice.run("create", "ops")
