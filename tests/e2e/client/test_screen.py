@@ -1,12 +1,13 @@
 """The full screen in a terminal: two users, an outage, and the notices at each step."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server
+from tests.e2e.client.people import Person, Server, people
 from tests.e2e.client.test_terminal import terminal
 from tests.support.server import PASSWORD
 from tests.support.waiting import wait_until
@@ -305,10 +306,20 @@ def test_two_users_edit_react_and_reply_across_a_server_restart(server: Server, 
     assert alice.history("general") == ["typo", "offline"]
 
 
+@pytest.fixture
+def without_keys(tmp_path: Path) -> Iterator[list[Person]]:
+    """Alice and bob on a server that encrypts nothing: the files of their clients are not encrypted either."""
+    server = Server(tmp_path / "plain", settings={"CHATTERBOX_ENCRYPTION": "off"})
+    server.start()
+    with people(tmp_path, server.url, "alice", "bob") as persons:
+        yield persons
+    server.kill()
+
+
 def test_text_deleted_while_the_screen_was_closed_leaves_its_files_and_is_not_drawn_again(
-    alice_and_bob: list[Person],
+    without_keys: list[Person],
 ) -> None:
-    alice, bob = alice_and_bob
+    alice, bob = without_keys
     secret = "correct-horse-battery"
     with terminal(alice) as screen:
         screen.shows("connected")
