@@ -171,6 +171,8 @@ class _Planner:
         self._next_id = last_id + 1
         self._limits = limits
         self._appended: dict[tuple[int, int, str], tuple[Append, Appended]] = {}
+        self._writers: dict[tuple[int, int, str], bool] = {}
+        """Answers of `may_write`, which do not change within a transaction."""
 
     def decide(self, message: Append, context: MessageContext) -> Outcome:
         """Retries are recognised first, because the sender may have left the room since."""
@@ -196,8 +198,15 @@ class _Planner:
     def _refusal(self, message: Append, member: int | None) -> Code | None:
         """Why this user may not write in the room, or not so."""
         author = (message.room_id, message.user_id, message.username)
-        code = None if member == MEMBER else direct_refusal(member, self._may_write, *author)
+        code = None if member == MEMBER else direct_refusal(member, self._takes, *author)
         return code or encryption_refusal(member, message.recipients, self._policy)
+
+    def _takes(self, room_id: int, user_id: int, username: str) -> bool:
+        """Whether the other member of a direct conversation takes messages of this one; asked once."""
+        author = (room_id, user_id, username)
+        if author not in self._writers:
+            self._writers[author] = self._may_write(*author)
+        return self._writers[author]
 
     def _earlier(self, message: Append, context: MessageContext) -> Outcome | None:
         """The outcome for a key that has a message already; an edited or deleted one can't be compared."""
