@@ -356,7 +356,7 @@ class EncryptContent:
     key: str
     room: EncryptedRoom
     content: PlainContent
-    anew: bool = False
+    again: bool = False
     adds_reaction: bool | None = None
 
 

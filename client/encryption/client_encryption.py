@@ -197,16 +197,16 @@ class Encryption:
             case _:
                 assert_never(push)
 
-    async def encrypt(self, key: str, room: EncryptedRoom, content: PlainContent, *, anew: bool) -> EncryptedContent:
+    async def encrypt(self, key: str, room: EncryptedRoom, content: PlainContent, *, again: bool) -> EncryptedContent:
         """Encrypt for all who can read `room`: see `MessageEncryption.encrypt`."""
         self._names[room.uid] = room.name
-        if anew:
+        if again:
             self._refusals[key] = self._refusals.get(key, 0) + 1
             if (over := self._refusals[key] - REFUSALS) > 0:
                 self._wait(min(2.0 ** (over - 1), LONGEST_WAIT_S), key)
                 raise EncryptionWaits(WaitReason.RECIPIENTS_CHANGING)
         try:
-            encrypted = await self._sender.encrypt(key, room, content, anew=anew)
+            encrypted = await self._sender.encrypt(key, room, content, again=again)
         except EncryptionWaits as waits:
             if waits.reason is WaitReason.RECIPIENTS_CHANGING:
                 self._wait(1.0, key)

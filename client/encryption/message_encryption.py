@@ -124,7 +124,7 @@ class MessageEncryption(Protocol):
     def take(self, push: EncryptionPush) -> None:
         """Take a push, at once."""
 
-    async def encrypt(self, key: str, room: EncryptedRoom, content: PlainContent, *, anew: bool) -> EncryptedContent:
+    async def encrypt(self, key: str, room: EncryptedRoom, content: PlainContent, *, again: bool) -> EncryptedContent:
         """Encrypt for all who can read `room`; share the keys first if needed.
 
         `key`: names what is encrypted, in the outbox. The same key gives the same bytes, unless the last argument is

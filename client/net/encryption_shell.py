@@ -267,7 +267,7 @@ class EncryptionShell:
         try:
             encryption = await self.ready()
             content = await self._completed(encryption, effect)
-            encrypted = await encryption.encrypt(effect.key, effect.room, content, anew=effect.anew)
+            encrypted = await encryption.encrypt(effect.key, effect.room, content, again=effect.again)
         except EncryptionWaits as waits:
             detail = waiting_line(waits.reason, waits.usernames, waits.detail)
             self._feed(events.EncryptionRefused(effect.job, waits, detail))

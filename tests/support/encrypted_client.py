@@ -133,16 +133,16 @@ class EncryptedClient:
 
     async def say(self, room: EncryptedRoom, text: str, **options: Any) -> Any:
         """Send as the outbox does; returns the position."""
-        key, anew = f"{self.username}-{id(self)}-{next(self._keys)}", False
+        key, again = f"{self.username}-{id(self)}-{next(self._keys)}", False
         while True:
-            found = await self.encryption.encrypt(key, room, PlainContent(text, **options), anew=anew)
+            found = await self.encryption.encrypt(key, room, PlainContent(text, **options), again=again)
             send = frames.Send(id=0, room=room.name, content=found.envelope, key=key, recipients=found.recipients)
             try:
                 sent = await self.ask(send)
             except ChatError as refusal:
                 if refusal.code is not Code.RECIPIENTS_STALE:
                     raise
-                anew = True
+                again = True
                 continue
             self.encryption.forget(key)
             return sent.at

@@ -520,15 +520,15 @@ class ModelDevice:
     async def say(self, text: str, *, reply_to: int = 0, key: str = "") -> Message:
         """Encrypt and send a message as the outbox does: again after a stale refusal."""
         key = key or f"{self.id}-{next(self.keys)}"
-        content, anew = PlainContent(text, reply_to=reply_to), False
+        content, again = PlainContent(text, reply_to=reply_to), False
         while True:
-            encrypted = await self.encryption.encrypt(key, self.server.room, content, anew=anew)
+            encrypted = await self.encryption.encrypt(key, self.server.room, content, again=again)
             try:
                 stored = self.server.store(self.address, key, encrypted, reply_to)
             except ChatError as refusal:
                 if refusal.code is not Code.RECIPIENTS_STALE:
                     raise
-                anew = True
+                again = True
                 continue
             self.encryption.forget(key)
             return stored
@@ -537,14 +537,14 @@ class ModelDevice:
         key = f"{self.id}-{next(self.keys)}"
         content = PlainContent(text, offset=offset)
         return self.server.edit(
-            self.address, offset, await self.encryption.encrypt(key, self.server.room, content, anew=False)
+            self.address, offset, await self.encryption.encrypt(key, self.server.room, content, again=False)
         )
 
     async def react(self, offset: int, *emoji: str) -> Message:
         key = f"{self.id}-{next(self.keys)}"
         content = PlainContent(offset=offset, reactions=emoji)
         return self.server.react(
-            self.address, offset, await self.encryption.encrypt(key, self.server.room, content, anew=False)
+            self.address, offset, await self.encryption.encrypt(key, self.server.room, content, again=False)
         )
 
     async def read(self, *messages: Message) -> list[DecryptedMessage]:

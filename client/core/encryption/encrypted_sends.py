@@ -60,8 +60,8 @@ def encrypt_entry(step: ReducerStep, entry: OutboxEntry) -> None:
         return  # a room that is no conversation is named, with its uid, when the user becomes a member
     send = Send(id=0, room=entry.room, content=entry.content, key=entry.key)
     content = PlainContent(entry.content, entry.reply_to, entry.files)
-    anew = entry.room in state.encryption.outdated
-    _begin(step, EncryptionJob(send, entry), room, entry.key, content, anew=anew)
+    again = entry.room in state.encryption.outdated
+    _begin(step, EncryptionJob(send, entry), room, entry.key, content, again=again)
 
 
 def encrypt_edit(step: ReducerStep, entry: OutboxEntry, offset: int, tries: int = 1) -> None:
@@ -69,7 +69,7 @@ def encrypt_edit(step: ReducerStep, entry: OutboxEntry, offset: int, tries: int 
     if (room := step.state.encrypted_room(entry.room)) is not None:
         edit = Edit(id=0, room=entry.room, offset=offset, content=entry.text)
         content = PlainContent(entry.text, entry.reply_to, entry.files, offset=offset)
-        _begin(step, EncryptionJob(edit, entry, tries), room, f"{entry.key}.edit", content, anew=True)
+        _begin(step, EncryptionJob(edit, entry, tries), room, f"{entry.key}.edit", content, again=True)
 
 
 def encrypt_command(step: ReducerStep, command: Edit | React, tries: int = 1) -> None:
@@ -80,10 +80,10 @@ def encrypt_command(step: ReducerStep, command: Edit | React, tries: int = 1) ->
     job = EncryptionJob(command, tries=tries)
     key = f"{type(command).__name__}.{step.state.encryption.next_job}"
     if isinstance(command, Edit):
-        _begin(step, job, room, key, PlainContent(command.content, offset=command.offset), anew=True)
+        _begin(step, job, room, key, PlainContent(command.content, offset=command.offset), again=True)
     else:
         content = PlainContent(offset=command.offset, reactions=(command.emoji,))
-        _begin(step, job, room, key, content, anew=True, adds_reaction=not command.remove)
+        _begin(step, job, room, key, content, again=True, adds_reaction=not command.remove)
 
 
 def _begin(
@@ -93,12 +93,12 @@ def _begin(
     key: str,
     content: PlainContent,
     *,
-    anew: bool,
+    again: bool,
     adds_reaction: bool | None = None,
 ) -> None:
     number = step.state.encryption.next_job
     step.set_state(replace(step.state, encryption=step.state.encryption.begin(job)))
-    step.emit(EncryptContent(number, key, room, content, anew, adds_reaction))
+    step.emit(EncryptContent(number, key, room, content, again, adds_reaction))
 
 
 def is_stale(error: ErrorFrame) -> bool:

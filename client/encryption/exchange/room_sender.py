@@ -103,16 +103,16 @@ class RoomSender:
         """The server said that who can read a room has changed."""
         self._versions[room] = max(recipients, self._versions.get(room, 0))
 
-    async def encrypt(self, key: str, room: EncryptedRoom, content: PlainContent, *, anew: bool) -> EncryptedContent:
+    async def encrypt(self, key: str, room: EncryptedRoom, content: PlainContent, *, again: bool) -> EncryptedContent:
         """As `MessageEncryption.encrypt`."""
-        if not anew and (stored := await self._store.run(partial(_stored, key=key))) is not None:
+        if not again and (stored := await self._store.run(partial(_stored, key=key))) is not None:
             return EncryptedContent(stored.envelope, stored.recipients)
         async with self._locks.setdefault(room.uid, asyncio.Lock()):
             await self._sender_locks.acquire(room.uid, key)
-            if anew:
+            if again:
                 await self._store.run(partial(_give_back, key=key))
             for attempt in range(TRIES + 1):
-                must_ask = anew and attempt == 0
+                must_ask = again and attempt == 0
                 if not must_ask:
                     done = await self._store.run(partial(self._encrypted, key=key, room=room, content=content))
                     if done is not None:

@@ -81,7 +81,7 @@ class TestDirectConversation:
         room = await ada.direct("bob")
         at = await ada.say(room, "helo")
         await ada.texts(room)
-        edit = await ada.encryption.encrypt("e", room, PlainContent("hello", offset=at.offset), anew=False)
+        edit = await ada.encryption.encrypt("e", room, PlainContent("hello", offset=at.offset), again=False)
         await ada.ask(
             frames.Edit(id=0, room=room.name, offset=at.offset, content=edit.envelope, recipients=edit.recipients)
         )
@@ -107,7 +107,7 @@ class TestDirectConversation:
 
 async def react(client: EncryptedClient, room: EncryptedRoom, content: PlainContent) -> None:
     await client.texts(room)
-    made = await client.encryption.encrypt(f"r-{client.username}", room, content, anew=True)
+    made = await client.encryption.encrypt(f"r-{client.username}", room, content, again=True)
     await client.ask(
         frames.React(id=0, room=room.name, offset=content.offset, envelope=made.envelope, recipients=made.recipients)
     )

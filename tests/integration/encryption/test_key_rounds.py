@@ -67,7 +67,7 @@ async def test_a_message_from_when_no_device_was_there_is_read_after_recovery(
     async with server.talker(bob.token) as talker, connected(bob) as writer:
         opened = await talker.ask("direct", username="ada", encrypted=True)
         room = EncryptedRoom(opened["room"], opened["uid"])
-        encrypted = await writer.encrypt("k1", room, PlainContent("it is Friday"), anew=False)
+        encrypted = await writer.encrypt("k1", room, PlainContent("it is Friday"), again=False)
         ack = await talker.send(encrypted.envelope, room=room.name, recipients=encrypted.recipients, key="k1")
     new = await laptop("ada", tmp_path / "new")
     await new.run(new.keys.recovery.recover, new.identity, key)

@@ -138,7 +138,7 @@ class OutboxText:
     def __init__(self, key: str, text: str) -> None:
         self.key = key
         self.text = text
-        self.anew = False
+        self.again = False
 
 
 class Device:
@@ -375,9 +375,9 @@ class Device:
         for _ in range(TRIES):
             try:
                 encrypted = await self.encryption.encrypt(
-                    entry.key, self.room, PlainContent(text=entry.text), anew=entry.anew
+                    entry.key, self.room, PlainContent(text=entry.text), again=entry.again
                 )
-                entry.anew = False  # after no answer, the same bytes are sent again
+                entry.again = False  # after no answer, the same bytes are sent again
                 await self._beside()
                 if self.is_dead:
                     raise Killed
@@ -392,7 +392,7 @@ class Device:
             except ChatError as refusal:
                 if refusal.code is not Code.RECIPIENTS_STALE:
                     return False
-                entry.anew = True
+                entry.again = True
                 continue
             if self.rng.random() < self.loss:
                 self.link.cut()  # the ack did not arrive

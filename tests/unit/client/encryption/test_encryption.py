@@ -95,7 +95,7 @@ class TestChangingRecipients:
         await ada.say("before")
         await server.log_in("bob")
         push_recipients(ada)
-        content = await ada.encryption.encrypt("k", server.room, PlainContent("after"), anew=False)
+        content = await ada.encryption.encrypt("k", server.room, PlainContent("after"), again=False)
         assert content.recipients == server.recipients
 
     async def test_refused_message_leaves_no_gap_for_readers(self, server: ModelServer) -> None:
@@ -115,13 +115,13 @@ class TestChangingRecipients:
         ready = asyncio.Event()
         ada.encryption.on_readiness = ready.set
         for _ in range(REFUSALS):
-            await ada.encryption.encrypt("k", server.room, PlainContent("x"), anew=True)
+            await ada.encryption.encrypt("k", server.room, PlainContent("x"), again=True)
             server.changed()
         with pytest.raises(EncryptionWaits) as waits:
-            await ada.encryption.encrypt("k", server.room, PlainContent("x"), anew=True)
+            await ada.encryption.encrypt("k", server.room, PlainContent("x"), again=True)
         assert waits.value.reason is WaitReason.RECIPIENTS_CHANGING
         await asyncio.wait_for(ready.wait(), 5)
-        await ada.encryption.encrypt("k", server.room, PlainContent("x"), anew=True)
+        await ada.encryption.encrypt("k", server.room, PlainContent("x"), again=True)
 
     async def test_session_is_replaced_after_fifty_messages_or_a_day(self, server: ModelServer) -> None:
         ada, bob = await two(server)
@@ -138,21 +138,21 @@ class TestChangingRecipients:
 class TestSameBytes:
     async def test_same_key_gives_the_same_envelope_also_after_a_restart(self, server: ModelServer) -> None:
         ada, _ = await two(server)
-        first = await ada.encryption.encrypt("k", server.room, PlainContent("x"), anew=False)
+        first = await ada.encryption.encrypt("k", server.room, PlainContent("x"), again=False)
         await ada.restart()
-        assert await ada.encryption.encrypt("k", server.room, PlainContent("x"), anew=False) == first
+        assert await ada.encryption.encrypt("k", server.room, PlainContent("x"), again=False) == first
 
     async def test_forgotten_envelope_is_encrypted_again(self, server: ModelServer) -> None:
         ada, _ = await two(server)
-        first = await ada.encryption.encrypt("k", server.room, PlainContent("x"), anew=False)
+        first = await ada.encryption.encrypt("k", server.room, PlainContent("x"), again=False)
         ada.encryption.forget("k")
         await settled()
-        assert await ada.encryption.encrypt("k", server.room, PlainContent("x"), anew=False) != first
+        assert await ada.encryption.encrypt("k", server.room, PlainContent("x"), again=False) != first
 
     async def test_message_taken_back_leaves_no_gap_for_readers(self, server: ModelServer) -> None:
         ada, bob = await two(server)
         await ada.say("one")
-        await ada.encryption.encrypt("k", server.room, PlainContent("x"), anew=False)
+        await ada.encryption.encrypt("k", server.room, PlainContent("x"), again=False)
         ada.encryption.forget("k", stored=False)
         await settled()
         await ada.say("two")
@@ -268,7 +268,7 @@ class TestLimits:
         ada, bob = await two(server)
         await ada.say("one")
         with pytest.raises(ChatError) as refused:
-            await ada.encryption.encrypt("k", server.room, PlainContent("x" * 30_000), anew=False)
+            await ada.encryption.encrypt("k", server.room, PlainContent("x" * 30_000), again=False)
         assert refused.value.code is Code.CONTENT_TOO_LONG
         await ada.say("two")
         assert [(each.content, each.irregularity) for each in await bob.read()] == [("one", None), ("two", None)]

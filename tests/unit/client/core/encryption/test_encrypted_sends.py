@@ -76,7 +76,7 @@ class TestSending:
         effects = write(core)
         assert transmitted(effects) == []
         [job] = wanted(effects)
-        assert (job.key, job.room, job.content.text, job.anew) == ("k1", EncryptedRoom(WIRE, UID), SECRET, False)
+        assert (job.key, job.room, job.content.text, job.again) == ("k1", EncryptedRoom(WIRE, UID), SECRET, False)
         send = sent_encrypted(core, effects)
         assert (send.room, send.content, send.recipients, send.key) == (WIRE, envelope().envelope, 4, "k1")
 
@@ -106,7 +106,7 @@ class TestSending:
         core = live(state_of())
         sent_encrypted(core, write(core))
         [job] = wanted(again(core, state_of()))
-        assert (job.key, job.anew) == ("k1", False)
+        assert (job.key, job.again) == ("k1", False)
 
     def test_text_that_changes_while_it_is_encrypted_is_encrypted_once_more(self) -> None:
         core = live(state_of())
@@ -114,7 +114,7 @@ class TestSending:
         core.feed(events.EntryEdited("k1", "another text"))
         effects = core.feed(events.ContentEncrypted(job.job, envelope()))
         assert transmitted(effects) == []
-        assert [(each.content.text, each.anew) for each in wanted(effects)] == [("another text", True)]
+        assert [(each.content.text, each.again) for each in wanted(effects)] == [("another text", True)]
 
     def test_message_that_is_taken_back_while_it_is_encrypted_is_not_sent(self) -> None:
         core = live(state_of())
@@ -146,7 +146,7 @@ class TestStaleRecipients:
         core = live(state_of())
         send = sent_encrypted(core, write(core))
         effects = core.came(self.stale(send))
-        assert [(job.key, job.anew) for job in wanted(effects)] == [("k1", True)]
+        assert [(job.key, job.again) for job in wanted(effects)] == [("k1", True)]
         second = sent_encrypted(core, effects, "YmFy")
         assert (second.key, second.content) == ("k1", envelope("YmFy").envelope)
 
@@ -154,7 +154,7 @@ class TestStaleRecipients:
         core = live(state_of())
         send = sent_encrypted(core, write(core))
         sent_encrypted(core, core.came(self.stale(send)), "YmFy")
-        assert [job.anew for job in wanted(again(core, state_of()))] == [False]
+        assert [job.again for job in wanted(again(core, state_of()))] == [False]
 
     def test_after_five_refusals_in_a_row_it_waits_and_says_why(self) -> None:
         core = live(state_of())
@@ -167,7 +167,7 @@ class TestStaleRecipients:
         assert isinstance(note, notes.SendDelayed)
         assert (note.detail, note.retry_s) == (CHANGING, 1.0)
         [timer] = [effect.timer for effect in effects if isinstance(effect, events.StartTimer)]
-        assert [job.anew for job in wanted(core.feed(timer))] == [True]
+        assert [job.again for job in wanted(core.feed(timer))] == [True]
 
     def test_count_of_refusals_begins_anew_with_each_stored_message(self) -> None:
         core = live(state_of())
@@ -281,7 +281,7 @@ class TestEditsAndReactions:
         core.feed(events.EntryEdited("k1", "a later text"))
         core.came(stored(send))
         [job] = wanted(again(core, state_of(head=1)))
-        assert (job.key, job.anew, core.state.unsent_count) == ("k1", False, 1)
+        assert (job.key, job.again, core.state.unsent_count) == ("k1", False, 1)
 
 
 class TestNames:
