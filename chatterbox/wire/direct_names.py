@@ -9,11 +9,11 @@ from typing import Any
 
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.limits import Limits
 
 KIND = "direct"
 """The `kind` of a direct conversation in frames."""
-_MARK, _AND, _AND_ENCRYPTED = "@", "+", "~"
+MARK, _AND, AND_ENCRYPTED = "@", "+", "~"
+"""How such a name begins, and what is between the usernames: `AND_ENCRYPTED` if it is encrypted."""
 
 
 def direct_name(one: str, other: str, *, encrypted: bool = False) -> str:
@@ -22,8 +22,8 @@ def direct_name(one: str, other: str, *, encrypted: bool = False) -> str:
     >>> direct_name("bob", "Ada"), direct_name("ada", "ada", encrypted=True)
     ('@Ada+bob', '@ada~ada')
     """
-    between = _AND_ENCRYPTED if encrypted else _AND
-    return f"{_MARK}{between.join(sorted((one, other), key=text_rules.folded))}"
+    between = AND_ENCRYPTED if encrypted else _AND
+    return f"{MARK}{between.join(sorted((one, other), key=text_rules.folded))}"
 
 
 def is_encrypted(room: str) -> bool:
@@ -32,7 +32,7 @@ def is_encrypted(room: str) -> bool:
     >>> is_encrypted("@ada~bob"), is_encrypted("@ada+bob"), is_encrypted("general")
     (True, False, False)
     """
-    return room.startswith(_MARK) and _AND_ENCRYPTED in room
+    return room.startswith(MARK) and AND_ENCRYPTED in room
 
 
 def people(room: str) -> tuple[str, ...]:
@@ -41,9 +41,9 @@ def people(room: str) -> tuple[str, ...]:
     >>> people("@Ada+bob"), people("@ada~ada"), people("general")
     (('Ada', 'bob'), ('ada',), ())
     """
-    if not room.startswith(_MARK):
+    if not room.startswith(MARK):
         return ()
-    low, _, high = room.removeprefix(_MARK).partition(_AND_ENCRYPTED if is_encrypted(room) else _AND)
+    low, _, high = room.removeprefix(MARK).partition(AND_ENCRYPTED if is_encrypted(room) else _AND)
     return (low, high) if low != high else (low,)
 
 
@@ -66,19 +66,14 @@ def peer(room: str, username: str) -> str:
     return next((name for name in both if text_rules.folded(name) != mine), both[0])
 
 
-def address(text: str, limits: Limits) -> str:
-    """The form in which `text`, the name of a room or of a direct conversation, is compared.
+def address(text: str) -> str:
+    """The form in which the name of a direct conversation is compared; see `room_names.address`.
 
-    Two spellings of the same name have the same. A space counts as `+`, which is how the query of an address (URL)
-    means it. Raises `room_name_invalid`.
-
-    >>> address("@BOB~Ada", Limits()), address("General", Limits())
-    ('@ada~bob', 'general')
+    >>> address("@BOB~Ada")
+    '@ada~bob'
     """
-    if not text.startswith(_MARK):
-        return text_rules.room_name(text, limits)
     encrypted = is_encrypted(text)
-    names = text.removeprefix(_MARK).replace(" ", _AND).split(_AND_ENCRYPTED if encrypted else _AND)
+    names = text.removeprefix(MARK).replace(" ", _AND).split(AND_ENCRYPTED if encrypted else _AND)
     try:
         one, other = map(text_rules.username, names)
     except (ChatError, ValueError):

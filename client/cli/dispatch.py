@@ -70,7 +70,7 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
     import asyncio
 
     from client.commands import account, room_commands
-    from client.text.room_names import room_name
+    from client.text.room_text import room_name
 
     match arguments.command:
         case "register":
@@ -178,7 +178,7 @@ def _change_password(context: "ClientContext", username: str | None, *, with_cod
 async def _run_connected(context: "ClientContext", arguments: argparse.Namespace) -> ExitCode:
     """Run a command that opens a WebSocket."""
     from client.commands import chat_commands
-    from client.text.room_names import room_name
+    from client.text.room_text import room_name
 
     match arguments.command:
         case None:
@@ -224,7 +224,7 @@ def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
     from chatterbox.wire import frames
     from client.core.direct_rooms import is_direct, opening
     from client.faces.slash.slash_parser import are_swapped
-    from client.text.room_names import room_name
+    from client.text.room_text import room_name
 
     if arguments.command in {"invite", "remove"} and are_swapped(arguments.room, arguments.person):
         arguments.room, arguments.person = arguments.person, arguments.room

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from chatterbox.wire import text_rules
+from chatterbox.wire import room_names
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
 from client.core.direct_rooms import checked_room, is_direct
@@ -149,7 +149,7 @@ def _room(value: object) -> str:
     try:
         if is_direct(text):
             return checked_room(text)
-        return text_rules.room_name(text.removeprefix("#"), Limits())
+        return room_names.room_name(text.removeprefix("#"), Limits())
     except ChatError:
         raise _must_be("the name of a room, or @USERNAME", value) from None
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from chatterbox.wire import direct_names
+from chatterbox.wire import room_names
 from chatterbox.wire.errors import Code
 from chatterbox.wire.frames import Command, Edit, ErrorFrame, RoomSummary
 from chatterbox.wire.limits import Limits
@@ -139,7 +139,7 @@ class ClientState:
 
     def is_encrypted(self, room: str) -> bool:
         """Whether a room takes encrypted messages only. Of a direct conversation, its name alone tells."""
-        return room in self.encryption.uids or direct_names.is_encrypted(self.wire_name(room))
+        return room in self.encryption.uids or room_names.is_encrypted(self.wire_name(room))
 
     def encrypted_room(self, room: str) -> EncryptedRoom | None:
         """An encrypted room as encryption names it; None if the room is not encrypted, or not opened yet."""

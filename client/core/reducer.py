@@ -11,7 +11,7 @@ from typing import assert_never
 
 import msgspec
 
-from chatterbox.wire import close_codes, direct_names, frames
+from chatterbox.wire import close_codes, frames, room_names
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import Code
 from client.core import (
@@ -60,7 +60,7 @@ def reduce(state: ClientState, event: events.Event) -> tuple[ClientState, list[e
 def _require_encrypted(state: ClientState, command: frames.Command) -> None:
     """Raise `UnencryptedSendError` instead of sending text to an encrypted room, whatever the rules decided."""
     if isinstance(command, frames.Send | frames.Edit | frames.React):
-        is_encrypted = direct_names.is_encrypted(command.room) or command.room in state.encryption.uids
+        is_encrypted = room_names.is_encrypted(command.room) or command.room in state.encryption.uids
         encrypted_sends.require_encrypted(command, is_encrypted=is_encrypted)
 
 

@@ -45,7 +45,7 @@ from client.text.encryption.encrypted_message_text import encryption_words
 from client.text.encryption.encryption_text import UnreadableRun, with_unreadable_runs
 from client.text.file_text import summary
 from client.text.people_text import unknown_person, whois_lines
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert
 from client.text.suggestions import RoomCommand, how_to_confirm, unknown_room, unknown_user
 from client.text.unread_text import UnreadRoom, unread_summary_line

@@ -10,7 +10,7 @@ from client.text.encryption.encrypted_message_text import notices_of
 from client.text.file_text import file_lines, save_command
 from client.text.line_wrap import NOTICE, hang
 from client.text.local_time import time_of
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert_lines, inert_name
 
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"

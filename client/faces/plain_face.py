@@ -15,7 +15,7 @@ from client.faces.line_output import LineOutput, LoopClock
 from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 
 
 class PlainFace(LineFace):

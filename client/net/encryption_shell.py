@@ -13,7 +13,7 @@ from typing import assert_never
 
 import msgspec
 
-from chatterbox.wire import direct_names, frames, text_rules
+from chatterbox.wire import frames, room_names, text_rules
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError
 from client.core import events, notes
@@ -179,7 +179,7 @@ class EncryptionShell:
         """An encrypted room by the server's name; None if it is not encrypted. Its uid may not be known yet."""
         state = self._state()
         uid = state.encryption.uids.get(state.local_name(name), "")
-        return EncryptedRoom(name, uid) if uid or direct_names.is_encrypted(name) else None
+        return EncryptedRoom(name, uid) if uid or room_names.is_encrypted(name) else None
 
     def _has_encrypted(self, frame: frames.ServerFrame) -> bool:
         match frame:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from chatterbox.wire import direct_names
+from chatterbox.wire import room_names
 from chatterbox.wire.errors import Code
 from chatterbox.wire.frames import AttachedFile
 from client.failures import Failure, ServerRefused, Unreachable
@@ -90,7 +90,7 @@ class FileTransfers:
         `Failure`; then the next call continues, or for an encrypted one begins again: its key is on no disk.
         """
         what = f"{room}\n{source.path}\n{source.size}\n{source.modified_ns}"
-        if not direct_names.is_encrypted(room):
+        if not room_names.is_encrypted(room):
             return self._upload(
                 source, uploads, what, lambda api: api.begin_upload(room, source.path.name, source.size)
             )

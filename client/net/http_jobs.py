@@ -11,7 +11,7 @@ from client.net.http_api import HttpApi, ReadStateInfo, SessionInfo
 from client.store.name_cache import NameCache
 from client.store.session_file import OTHERS
 from client.text.local_time import time_of
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert, inert_name
 from client.text.suggestions import unlisted_room
 

@@ -11,7 +11,7 @@ import msgspec
 from chatterbox.wire.frames import Message
 from client.core.direct_rooms import is_direct
 from client.text.file_text import summary
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert
 
 TITLE_CHARS = 80

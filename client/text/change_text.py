@@ -7,7 +7,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.frames import Message, Reaction
 from client.core.notes import MessageChanged
 from client.text.local_time import time_of
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert, inert_name
 
 

@@ -11,7 +11,7 @@ from client.core.direct_rooms import is_direct
 from client.text.file_text import summary
 from client.text.local_time import time_of
 from client.text.people_text import OLDER_SERVER, unknown_person, who_line, whois_lines
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert, inert_name
 
 RETRY_NOW_S = 0.1

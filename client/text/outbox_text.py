@@ -5,7 +5,7 @@ from datetime import datetime
 
 from client.core.outbox_entry import OutboxEntry
 from client.text.file_text import summary
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert
 
 BEING_SENT = "This message is being sent; it can't be taken back any more."

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import TypeAlias
 
 from chatterbox.wire import frames
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert, inert_name
 
 RoomCommand: TypeAlias = (

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from chatterbox.wire.read_state import MOST_TOLD
 from client.core.direct_rooms import is_direct
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 
 SUMMARY_ROOMS = 5
 """Rooms that the summary of one line names."""

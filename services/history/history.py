@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chatterbox.chassis.token_verifier import AuthClient
-from chatterbox.wire import direct_names, history_api, text_rules
+from chatterbox.wire import direct_names, history_api, room_names, text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import OwnReadState
 from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
@@ -158,7 +158,7 @@ class HistoryService:
             if problem.code is not Code.ROOM_UNKNOWN or not (other := direct_names.peer(room, user.username)):
                 raise
         check()
-        encrypted = direct_names.is_encrypted(room)
+        encrypted = room_names.is_encrypted(room)
         if encrypted and recipients == 0:
             raise ChatError(Code.ROOM_ENCRYPTED)
         return await self.open_direct(user, other, encrypted=encrypted)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from chatterbox.wire import direct_names
+from chatterbox.wire import room_names
 from chatterbox.wire.encryption.envelope import parse
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.frames import Message
@@ -103,7 +103,7 @@ class PageDecrypter:
             order = sorted(range(len(page)), key=lambda index: as_message(page[index]).at.offset)
             for index in order:
                 message = as_message(page[index])
-                if direct_names.is_encrypted(message.room):
+                if room_names.is_encrypted(message.room):
                     read[index] = self._read(transaction, message)
         return [_shown(fields, read.get(index)) for index, fields in enumerate(page)]
 

@@ -5,7 +5,7 @@ from typing import TypeVar, assert_never
 
 import msgspec
 
-from chatterbox.wire import codec, direct_names, frames
+from chatterbox.wire import codec, frames, room_names
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import Code
 from client.core import direct_rooms, outbox_rules
@@ -75,7 +75,7 @@ def _set_directs(step: ReducerStep, directs: direct_rooms.EncryptedDirects, me: 
     rooms |= {
         direct_rooms.local_name(room, me, before)
         for room in named
-        if direct_rooms.is_direct(room) and not direct_names.is_encrypted(room)
+        if direct_rooms.is_direct(room) and not room_names.is_encrypted(room)
     }
     renamed = [
         room

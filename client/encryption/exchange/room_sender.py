@@ -151,7 +151,7 @@ class RoomSender:
 
     def _is_worn_out(self, record: OutboundRecord, room: EncryptedRoom) -> bool:
         age_s = (self._now_ms() - record.began_ms) / 1000
-        return is_worn_out(record.messages, age_s, direct=direct_names.is_encrypted(room.name))
+        return is_worn_out(record.messages, age_s, direct=bool(direct_names.people(room.name)))
 
     def _inner(
         self,

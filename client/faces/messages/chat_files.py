@@ -9,7 +9,7 @@ from contextvars import copy_context
 from datetime import datetime
 from pathlib import Path
 
-from chatterbox.wire import direct_names
+from chatterbox.wire import room_names
 from chatterbox.wire.frames import AttachedFile, Message
 from client.context import ClientContext
 from client.core.events import SendRequested
@@ -20,7 +20,7 @@ from client.net.file_transfers import FileTransfers, LocalFile, Progress
 from client.store.memory_folder import memory_folder
 from client.store.private_files import on_disk, private_folder
 from client.text.file_text import saved_name, size_text
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert
 
 PROGRESS_S = 10.0
@@ -78,7 +78,7 @@ class ChatFiles:
         For an encrypted conversation, it is in memory only.
         """
         folder = self._context.home / "pasted"
-        if direct_names.is_encrypted(self._wire_name(room)):
+        if room_names.is_encrypted(self._wire_name(room)):
             memory = memory_folder()
             if memory is None:
                 self._notice("The text is too long for one message. Send it in parts, or as a file with /upload.")

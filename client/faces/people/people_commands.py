@@ -18,7 +18,7 @@ from client.net.http_api import UserSettings
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.people_text import OLDER_SERVER, typing_line
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert, inert_name
 
 

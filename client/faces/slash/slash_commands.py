@@ -31,7 +31,7 @@ from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.local_time import duration_s, rfc3339
 from client.text.outbox_text import BEING_SENT, dropped_line, edited_line, outbox_lines
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert, inert_name
 from client.text.unread_text import UnreadRoom, unread_lines
 

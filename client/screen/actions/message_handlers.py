@@ -13,7 +13,7 @@ from client.screen.model.messages import message_actions
 from client.screen.model.messages.compose_mode import Replying
 from client.screen.model.messages.message_list import MessageList
 from client.text.note_text import clock
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert
 
 TURN_S = 0.1

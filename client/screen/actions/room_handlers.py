@@ -11,7 +11,7 @@ from client.screen.actions.action_table import ROOM_NUMBERS
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.layout import picker_items
 from client.screen.model import submit
-from client.text.room_names import room_name, shown_room
+from client.text.room_text import room_name, shown_room
 from client.text.sanitize import inert
 
 

@@ -18,7 +18,7 @@ from client.screen.actions.room_handlers import show_profile
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.layout.picker_items import PickerItem, filtered, member_item
 from client.store.session_file import OTHERS
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.compose_mode import ComposeMode, Editing, EditingUnsent, Replying
 from client.text.line_wrap import width_of
 from client.text.note_text import clock
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert
 
 

@@ -10,7 +10,7 @@ from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.thread_model import ThreadModel
 from client.text.encryption.encryption_text import header_words
 from client.text.line_wrap import width_of
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert
 from client.text.unread_text import shown_count
 

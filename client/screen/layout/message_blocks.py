@@ -13,7 +13,7 @@ from client.screen.model.rooms.room_model import RoomModel
 from client.screen.model.scroll_position import TOP, BlockKey, BlockKind, message_key
 from client.text.local_time import time_of
 from client.text.note_text import NOT_SENT
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 
 CACHE_LIMIT = 4_000
 """Laid-out messages kept."""

@@ -24,7 +24,7 @@ from client.text.file_text import summary
 from client.text.local_time import time_of
 from client.text.note_text import clock, messages
 from client.text.outbox_text import queued_at
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert
 
 LIMIT = 500

@@ -8,7 +8,7 @@ from client.screen.layout.spans import Row, Span, SpanRole, text_of
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.rooms.room_model import RoomModel
 from client.text.line_wrap import width_of
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert
 from client.text.unread_text import shown_count
 

@@ -10,7 +10,7 @@ from client.faces.slash.slash_parser import LocalCommand, UsageMistake, parse, r
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.compose_mode import Editing, Replying
 from client.screen.model.messages.message_actions import list_requested, send_edit
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert
 
 

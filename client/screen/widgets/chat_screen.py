@@ -41,7 +41,7 @@ from client.screen.widgets.sheet_opener import SheetOpener
 from client.screen.widgets.themed_app import ThemedApp
 from client.screen.widgets.timeline import Timeline
 from client.text.line_wrap import width_of
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 
 DRAW_S = 1 / 30
 """Shortest time between two draws (seconds). Keys are handled between them, however much arrives."""

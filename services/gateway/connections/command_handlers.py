@@ -6,7 +6,7 @@ from typing import NoReturn, assert_never
 import msgspec
 
 from chatterbox.chassis.core.rate_limiter import RateLimiter
-from chatterbox.wire import direct_names, frames, history_api, text_rules
+from chatterbox.wire import direct_names, frames, history_api, room_names
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -133,7 +133,7 @@ class CommandHandlers:
                 assert_never(command)
 
     def _room(self, member: Member, name: str) -> Room | None:
-        return member.rooms.get(name) or member.find_room(direct_names.address(name, self._limits))
+        return member.rooms.get(name) or member.find_room(room_names.address(name, self._limits))
 
     async def _room_of(self, member: Member, name: str) -> Room:
         room = self._room(member, name)
@@ -143,7 +143,7 @@ class CommandHandlers:
 
     async def _refuse_room(self, member: Member, name: str) -> NoReturn:
         """Raise `not_a_member` for a room visible to `member`, `room_unknown` for any other, existing or not."""
-        await self._history.find(direct_names.address(name, self._limits), member)
+        await self._history.find(room_names.address(name, self._limits), member)
         raise ChatError(Code.NOT_A_MEMBER)
 
     async def _join(self, connection: Connection, member: Member, command: frames.Join) -> None:
@@ -154,7 +154,7 @@ class CommandHandlers:
             version = member.rooms_version
             room = self._room(member, command.room)
             if room is None:
-                name = direct_names.address(command.room, self._limits)
+                name = room_names.address(command.room, self._limits)
                 info = await self._history.join(name, member)
                 room, read = await self._feed.open(info), info.head
             if command.since is not None and not room.covers(command.since):
@@ -222,7 +222,7 @@ class CommandHandlers:
         connection.send(frames.RoomList(id=command.id, rooms=rooms, next=page.next))
 
     async def _create(self, connection: Connection, member: Member, command: frames.CreateRoom) -> None:
-        name = text_rules.room_name(command.room, self._limits)
+        name = room_names.room_name(command.room, self._limits)
         room = await self._feed.open(await self._history.create(name, member, private=command.private))
         self._memberships.enter(member, room, requester=connection)
         room.flush()

@@ -7,7 +7,7 @@ from typing import Any, NoReturn, Protocol, TypeAlias, assert_never
 
 import msgspec
 
-from chatterbox.wire import direct_names, frames, history_api, text_rules
+from chatterbox.wire import direct_names, frames, history_api, room_names, text_rules
 from chatterbox.wire.encryption import envelope
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -125,7 +125,7 @@ class SendHandlers:
         """
         if command.recipients is not msgspec.UNSET:
             raise ChatError(Code.ROOM_UNKNOWN, "Open this conversation with `direct`, then get its recipients.")
-        if direct_names.is_encrypted(command.room):
+        if room_names.is_encrypted(command.room):
             raise ChatError(Code.ROOM_ENCRYPTED)
         return self._open_and_send(connection, member, command, key, other)
 

@@ -6,7 +6,7 @@ Two users may have two: an encrypted one, and one that is not.
 import secrets
 
 from chatterbox.chassis.sqlite.reader_pool import RowSource
-from chatterbox.wire import direct_names
+from chatterbox.wire import direct_names, room_names
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
@@ -45,7 +45,7 @@ async def open_direct(
     both = {user.user_id: user, other.user_id: other}
     await _check(transaction, user, other, limits)
     info = await _create(transaction, direct_names.direct_name(user.username, other.username, encrypted=encrypted))
-    await transaction.rows(_ADD_PAIR, (*pair, encrypted, info.room_id, direct_names.address(info.room, limits)))
+    await transaction.rows(_ADD_PAIR, (*pair, encrypted, info.room_id, room_names.address(info.room, limits)))
     kind = DIRECT_ROOM | (ENCRYPTED_ROOM if encrypted else 0)
     for member in both.values():
         await transaction.rows(_ADD_MEMBER, (info.room_id, member.user_id, member.username, transaction.now_ms, kind))
@@ -54,7 +54,7 @@ async def open_direct(
 
 
 async def _create(transaction: WriteTransaction, name: str) -> RoomInfo:
-    encrypted = direct_names.is_encrypted(name)
+    encrypted = room_names.is_encrypted(name)
     uid = secrets.token_urlsafe(UID_BYTES) if encrypted else ""
     epoch = membership_changes.new_epoch()
     columns = {"name": name, "epoch": epoch, "now": transaction.now_ms, "encrypted": encrypted, "uid": uid}

@@ -9,7 +9,7 @@ import secrets
 import msgspec
 
 from chatterbox.chassis.sqlite.reader_pool import RowSource
-from chatterbox.wire import direct_names, text_rules
+from chatterbox.wire import direct_names, room_names
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import LeftRoom, RoomInfo
@@ -53,7 +53,7 @@ async def join(transaction: WriteTransaction, room: str, user: UserInfo, limits:
     """Make `user` a member of a public room, or of one that they are invited to; raises `removed_from_room`."""
     if direct_names.people(room):
         return (await room_queries.find(transaction, room, user.user_id, limits)).info
-    is_invited = await room_invitations.accept(transaction, text_rules.room_name(room, limits), user)
+    is_invited = await room_invitations.accept(transaction, room_names.room_name(room, limits), user)
     info = (await room_queries.find(transaction, room, user.user_id, limits, is_invited=is_invited)).info
     if is_invited:
         await transaction.rows(_FORGIVE, (info.room_id, user.user_id))
@@ -105,7 +105,7 @@ async def create(
     transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits, *, private: bool
 ) -> RoomInfo:
     """Create a room with `user` as its first member; raises `room_exists`."""
-    name = text_rules.room_name(room, limits)
+    name = room_names.room_name(room, limits)
     epoch = new_epoch()
     created = await transaction.rows(_CREATE, (name, epoch, private, transaction.now_ms, user.user_id))
     if not created:

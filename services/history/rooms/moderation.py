@@ -1,6 +1,6 @@
 """What a room's creator may do, and the operator: remove a member, delete a room. Each runs inside a transaction."""
 
-from chatterbox.wire import direct_names
+from chatterbox.wire import direct_names, room_names
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
@@ -60,7 +60,7 @@ async def delete_room(transaction: WriteTransaction, room: str, creator: UserInf
 
 async def delete_any(transaction: WriteTransaction, room: str, limits: Limits) -> RoomInfo:
     """Delete any room for the operator; raises `room_unknown`, or `room_for_all` for `general`."""
-    name = direct_names.address(room, limits)
+    name = room_names.address(room, limits)
     found = await transaction.rows(_ANY_DIRECT if direct_names.people(name) else _ANY, (name,))
     if not found:
         raise ChatError(Code.ROOM_UNKNOWN, f"No room #{room}.")

@@ -7,7 +7,7 @@ takes, depends on the inviter and the room only: it does not tell whether a user
 import msgspec
 
 from chatterbox.chassis.sqlite.reader_pool import RowSource
-from chatterbox.wire import text_rules
+from chatterbox.wire import room_names, text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo, StoredInvitation
@@ -95,7 +95,7 @@ async def accept(transaction: WriteTransaction, name: str, user: UserInfo) -> bo
 
 async def decline(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> str:
     """End an invitation; returns the name of the room. Raises `room_unknown` if there is none."""
-    name = text_rules.room_name(room, limits)
+    name = room_names.room_name(room, limits)
     taken = await transaction.rows(_TAKE, (user.user_id, name))
     if not taken:
         raise ChatError(Code.ROOM_UNKNOWN, f"You have no invitation to #{name}.")

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from chatterbox.chassis.sqlite.reader_pool import Row, RowSource
-from chatterbox.wire import direct_names
+from chatterbox.wire import direct_names, room_names
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomHead, RoomInfo, RoomListing, VisibleRoom
 from chatterbox.wire.limits import Limits
@@ -60,7 +60,7 @@ _MEMBERSHIPS = f"""
 
 async def find(source: RowSource, room: str, user_id: int, limits: Limits, *, is_invited: bool = False) -> RoomView:
     """The room of this name, which is normalized first; raises `room_unknown` if the user may not see it."""
-    name = direct_names.address(room, limits)
+    name = room_names.address(room, limits)
     query = _FIND_DIRECT if direct_names.people(name) else _FIND
     [row] = await source.rows(query, {"name": name, "user": user_id})
     room_id, _, is_private, *_, is_member, _, _, _ = row

@@ -11,7 +11,7 @@ from client.screen.model.chat_model import ChatModel
 from client.text.line_wrap import hang
 from client.text.local_time import time_of
 from client.text.people_text import OLDER_SERVER, presence_words, status_words, unknown_person
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert, inert_name
 
 LABEL_COLUMNS = 12

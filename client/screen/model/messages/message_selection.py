@@ -3,7 +3,7 @@
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.scroll_position import BlockKey, message_key
 from client.text.file_text import summary
-from client.text.room_names import shown_room
+from client.text.room_text import shown_room
 from client.text.sanitize import inert, inert_lines
 
 

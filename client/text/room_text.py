@@ -3,7 +3,7 @@
 To the client, the direct conversation with bob is `@bob` (see `client.core.direct_rooms`).
 """
 
-from chatterbox.wire import text_rules
+from chatterbox.wire import room_names
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
 from client.core import direct_rooms
@@ -25,6 +25,6 @@ def room_name(name: str) -> str:
     try:
         if direct_rooms.is_direct(name):
             return direct_rooms.checked_room(name)
-        return text_rules.room_name(name.removeprefix("#"), Limits())
+        return room_names.room_name(name.removeprefix("#"), Limits())
     except ChatError as refusal:
         raise UsageError(refusal.detail) from None

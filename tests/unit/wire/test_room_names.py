@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatterbox.wire import direct_names, text_rules
+from chatterbox.wire import direct_names, room_names, text_rules
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from services.auth.rules import username_policy
@@ -38,7 +38,7 @@ def folded_pair(pair: tuple[str, ...]) -> frozenset[str]:
 def test_two_pairs_have_the_same_address_exactly_if_they_are_the_same_users(
     one: tuple[str, str], other: tuple[str, str]
 ) -> None:
-    addresses = [direct_names.address(direct_names.direct_name(*pair), LIMITS) for pair in (one, other)]
+    addresses = [room_names.address(direct_names.direct_name(*pair), LIMITS) for pair in (one, other)]
     assert (addresses[0] == addresses[1]) == (folded_pair(one) == folded_pair(other))
 
 
@@ -52,10 +52,10 @@ def test_a_name_tells_who_the_two_are_in_their_spelling(pair: tuple[str, str]) -
 @given(pairs)
 def test_order_and_case_make_no_difference(pair: tuple[str, str]) -> None:
     one, other = pair
-    address = direct_names.address(direct_names.direct_name(one, other), LIMITS)
+    address = room_names.address(direct_names.direct_name(one, other), LIMITS)
     for low, high in ((other, one), (one.upper(), other.lower()), (other.swapcase(), one.casefold())):
         try:
-            assert direct_names.address(f"@{low}+{high}", LIMITS) == address
+            assert room_names.address(f"@{low}+{high}", LIMITS) == address
         except ChatError as problem:  # a letter that folds to several may make the name too long
             assert max(map(len, (low, high))) > text_rules.USERNAME_MAX, problem  # noqa: PT017
 
@@ -71,17 +71,17 @@ def test_each_of_the_two_finds_the_other(pair: tuple[str, str]) -> None:
 @given(st.text(max_size=40))
 def test_no_room_name_is_the_name_of_a_direct_conversation(text: str) -> None:
     try:
-        name = text_rules.room_name(text, LIMITS)
+        name = room_names.room_name(text, LIMITS)
     except ChatError:
         return
     assert direct_names.people(name) == ()
-    assert direct_names.address(text, LIMITS) == name
+    assert room_names.address(text, LIMITS) == name
 
 
 @given(st.text(max_size=80).map(lambda text: f"@{text}"))
 def test_any_text_has_an_address_or_is_refused(text: str) -> None:
     try:
-        address = direct_names.address(text, LIMITS)
+        address = room_names.address(text, LIMITS)
     except ChatError as problem:
         assert problem.code is Code.ROOM_NAME_INVALID  # noqa: PT017
     else:
@@ -89,7 +89,7 @@ def test_any_text_has_an_address_or_is_refused(text: str) -> None:
 
 
 def test_the_plus_of_a_name_may_come_as_a_space_from_the_query_of_an_url() -> None:
-    assert direct_names.address("@ada bob", LIMITS) == "@ada+bob"
+    assert room_names.address("@ada bob", LIMITS) == "@ada+bob"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_plus_of_a_name_may_come_as_a_space_from_the_query_of_an_url() -> No
 )
 def test_names_that_are_no_pair_of_usernames_are_refused(name: str) -> None:
     with pytest.raises(ChatError) as refused:
-        direct_names.address(name, LIMITS)
+        room_names.address(name, LIMITS)
     assert refused.value.code is Code.ROOM_NAME_INVALID
 
 
@@ -107,14 +107,14 @@ def test_an_encrypted_conversation_has_a_name_of_its_own_of_the_same_two(pair: t
     assert name != plain
     assert (direct_names.is_encrypted(name), direct_names.is_encrypted(plain)) == (True, False)
     assert direct_names.people(name) == direct_names.people(plain)
-    address = direct_names.address(name, LIMITS)
+    address = room_names.address(name, LIMITS)
     assert direct_names.is_encrypted(address)
-    assert address.replace("~", "+") == direct_names.address(plain, LIMITS)
+    assert address.replace("~", "+") == room_names.address(plain, LIMITS)
     assert [direct_names.peer(name, each) for each in pair] == [direct_names.peer(plain, each) for each in pair]
 
 
 @pytest.mark.parametrize("name", ["@ada~bob+eve", "@ada+bob~eve", "@ada~", "@~bob", "@ada~bob~eve", "@~", "ada~bob"])
 def test_what_is_no_name_of_an_encrypted_conversation_is_refused(name: str) -> None:
     with pytest.raises(ChatError) as refused:
-        direct_names.address(name, LIMITS)
+        room_names.address(name, LIMITS)
     assert refused.value.code is Code.ROOM_NAME_INVALID
