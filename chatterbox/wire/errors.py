@@ -58,6 +58,9 @@ class Code(StrEnum):
     LAST_MEMBER = "last_member"
     LIST_INVALID = "list_invalid"
     LIST_STALE = "list_stale"
+    MEMBER_ENTRY_INVALID = "member_entry_invalid"
+    MEMBER_ENTRY_MISSING = "member_entry_missing"
+    MEMBER_LOG_STALE = "member_log_stale"
     MESSAGE_DELETED = "message_deleted"
     MESSAGE_UNKNOWN = "message_unknown"
     NOT_ALLOWED = "not_allowed"
@@ -82,6 +85,7 @@ class Code(StrEnum):
     TOO_MANY_DEVICES = "too_many_devices"
     TOO_MANY_FILES = "too_many_files"
     TOO_MANY_PINS = "too_many_pins"
+    TOO_MANY_RECIPIENTS = "too_many_recipients"
     TOO_MANY_REACTIONS = "too_many_reactions"
     TOO_MANY_ROOMS = "too_many_rooms"
     TO_DEVICE_GAP = "to_device_gap"
@@ -158,6 +162,13 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.LIST_INVALID: Meaning(422, "The device list is not valid; the detail names the signature or the field."),
     Code.LIST_STALE: Meaning(409, "Another device changed the device list. Read it, and try again."),
+    Code.MEMBER_ENTRY_INVALID: Meaning(422, "The entry of the room's member log is not valid; the detail says why."),
+    Code.MEMBER_ENTRY_MISSING: Meaning(
+        409, "The member log of this encrypted room needs a signed entry for that; the program `chatterbox` makes them."
+    ),
+    Code.MEMBER_LOG_STALE: Meaning(
+        409, "Another member changed the room's member log. Get its new entries, and sign again."
+    ),
     Code.MESSAGE_DELETED: Meaning(409, "That message was deleted."),
     Code.MESSAGE_UNKNOWN: Meaning(404, "There is no message at this offset of the room."),
     Code.NOT_ALLOWED: Meaning(403, "You may not do that in this room; the detail says who may."),
@@ -188,6 +199,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.TOO_MANY_DEVICES: Meaning(409, "You have the maximum number of devices. Remove one first."),
     Code.TOO_MANY_FILES: Meaning(409, "Too many files; the detail names the limit."),
     Code.TOO_MANY_PINS: Meaning(409, "The room has the maximum number of pinned messages. Unpin one first."),
+    Code.TOO_MANY_RECIPIENTS: Meaning(409, "More devices would read this room than an encrypted room can have."),
     Code.TOO_MANY_REACTIONS: Meaning(409, "The message has the maximum number of different reactions."),
     Code.TOO_MANY_ROOMS: Meaning(409, "You are in the maximum number of rooms. Leave one first."),
     Code.TO_DEVICE_GAP: Meaning(409, "A to-device message before this one is missing. Send that one first."),

@@ -108,6 +108,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes in one encrypted message."""
     reaction_envelope_bytes: Whole = 1024
     """Bytes in one user's encrypted reactions to a message."""
+    topic_envelope_bytes: Whole = 2048
+    """Bytes in the encrypted topic of a room."""
     devices_per_user: Whole = 20
     """Devices of one user that have keys, besides removed ones."""
     recipients_per_room: Whole = 1000

@@ -6,10 +6,22 @@ All of it may be called in the event loop only. The work on the key store happen
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from chatterbox.wire.encryption.device_keys import DeviceKeys
-from chatterbox.wire.frames import AttachedFile, EncryptionPush, Message, Reaction, Welcome
+from chatterbox.wire.encryption.member_log import NewcomerHistory
+from chatterbox.wire.frames import (
+    AttachedFile,
+    CreateRoom,
+    EncryptionPush,
+    Invite,
+    Leave,
+    Message,
+    Reaction,
+    Remove,
+    SetTopic,
+    Welcome,
+)
 from client.encryption.command_link import CommandLink
 from client.encryption.core.trust import DecryptedMessage, Trust
 from client.encryption.core.verification.verification_state import VerificationNews
@@ -43,6 +55,10 @@ class EncryptedContent:
     recipients: int
 
 
+SignedCommand: TypeAlias = CreateRoom | Invite | Remove | Leave | SetTopic
+"""Commands that need something from the keys when they are about an encrypted room."""
+
+
 class WaitReason(StrEnum):
     """Why a message can't be encrypted now. `client.text.encryption` has a sentence for each."""
 
@@ -58,6 +74,10 @@ class WaitReason(StrEnum):
     """The user has not seen the recovery key yet: it is shown before the first message."""
     STORE_SUPERSEDED = "store_superseded"
     """The key store is an old copy, or in use on another computer."""
+    MEMBER_LOG_INVALID = "member_log_invalid"
+    """The server shows members of a room that no member invited, or withholds who was."""
+    ROOM_REPLACED = "room_replaced"
+    """Another room has the name now; sending again accepts it."""
     RECIPIENTS_CHANGING = "recipients_changing"
     """Who can read changed several times while the message was encrypted."""
     FAILED = "failed"
@@ -130,6 +150,19 @@ class MessageEncryption(Protocol):
         `key`: names what is encrypted, in the outbox. The same key gives the same bytes, unless the last argument is
         true: the server refused them with `recipients_stale`. Raises `EncryptionWaits`, `ChatError` and `LinkBroken`.
         """
+
+    async def sign(
+        self, command: SignedCommand, room: EncryptedRoom | None, *, history: NewcomerHistory | None = None
+    ) -> SignedCommand:
+        """The command with the signed entry of the member log that it needs, or with the topic encrypted.
+
+        The member log is read to its end first, so that after `member_log_stale` the same call makes a new entry.
+        `room` is None for `create`, and `history` is for `create` only. Raises as `encrypt` does; `ChatError` with
+        `user_unknown` if the user who is to be invited has no keys.
+        """
+
+    async def decrypt_topic(self, room: EncryptedRoom, topic: str) -> str | None:
+        """The topic of a room, which the server has as an envelope; None: it can't be read here."""
 
     def forget(self, key: str, *, stored: bool = True) -> None:
         """What `key` names was stored, or given up: its envelope is not needed any more."""

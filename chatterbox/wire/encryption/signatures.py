@@ -13,9 +13,11 @@ from chatterbox.wire.encryption.device_keys import (
     DeviceList,
     SignedKey,
     UserKeys,
+    matrix_user,
     signed_part,
 )
 from chatterbox.wire.encryption.envelope import to_base64url
+from chatterbox.wire.encryption.member_log import MemberEntry
 
 
 class SignatureError(ValueError):
@@ -23,7 +25,11 @@ class SignatureError(ValueError):
 
 
 def verify(
-    item: DeviceKeys | SignedKey | CrossSigningKey | DeviceList, user: str, key_id: str, public_key: str, what: str
+    item: DeviceKeys | SignedKey | CrossSigningKey | DeviceList | MemberEntry,
+    user: str,
+    key_id: str,
+    public_key: str,
+    what: str,
 ) -> None:
     """Raise `SignatureError` unless `item` has the signature of `public_key` under `user` and `ed25519:key_id`.
 
@@ -60,7 +66,7 @@ def verify_user(keys: UserKeys, user: str) -> None:
     """
     master, self_signing = keys.master, keys.self_signing
     for key, usage in ((master, "master"), (self_signing, "self_signing")):
-        if key.user_id != user or key.usage != (usage,) or key.keys != {f"ed25519:{key.public_key}": key.public_key}:
+        if not _is_key_of(key, user, usage):
             raise SignatureError(f"the {usage} key is not one of this user")
     verify(self_signing, user, master.public_key, master.public_key, "the self-signing key")
     if keys.list.user_id != user:
@@ -77,6 +83,24 @@ def verify_user(keys: UserKeys, user: str) -> None:
         verify(device, user, self_signing.public_key, self_signing.public_key, f"the device {device_id}")
         if device_hash(device) != keys.list.devices[device_id]:
             raise SignatureError(f"the device {device_id} has other keys than those in the list")
+
+
+def verify_member_entry(entry: MemberEntry) -> None:
+    """Raise `SignatureError` unless the user whom an entry names as its author signed it.
+
+    Whether the master key in it is the one of that user, and whether the user may do that, are other questions.
+    """
+    user, key = matrix_user(entry.by.user_id), entry.self_signing
+    what = f"entry {entry.seq} of the member log"
+    if not _is_key_of(key, user, "self_signing"):
+        raise SignatureError(f"the self-signing key of {what} is not one of its author")
+    verify(key, user, entry.by.master, entry.by.master, f"the self-signing key of {what}")
+    verify(entry, user, key.public_key, key.public_key, what)
+
+
+def _is_key_of(key: CrossSigningKey, user: str, usage: str) -> bool:
+    is_named = key.user_id == user and key.usage == (usage,)
+    return is_named and key.keys == {f"ed25519:{key.public_key}": key.public_key}
 
 
 def device_hash(keys: DeviceKeys) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames.encryption import EncryptionCommand
 from chatterbox.wire.frames.exchange import CommandId, Exchange
 from chatterbox.wire.limits import DEFAULT_ROOM
@@ -33,6 +34,8 @@ class Leave(Exchange, frozen=True, kw_only=True):
 
     room: str
     delete: bool = False
+    entry: MemberEntry | msgspec.UnsetType = msgspec.UNSET
+    """In an encrypted room: the signed entry that you left, so that nobody can make you a member again."""
 
 
 class Send(Exchange, frozen=True, kw_only=True):
@@ -175,10 +178,12 @@ class ListRooms(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="ro
 
 
 class CreateRoom(Exchange, frozen=True, kw_only=True, tag="create"):
-    """Create a room and become its first member."""
+    """Create a room and become its first member. A private room whose name ends in `~` is encrypted."""
 
     room: str
     private: bool = False
+    entry: MemberEntry | msgspec.UnsetType = msgspec.UNSET
+    """Of an encrypted room: the signed first entry of its member log."""
 
 
 class Direct(Exchange, frozen=True, kw_only=True, omit_defaults=True):
@@ -194,6 +199,8 @@ class Invite(Exchange, frozen=True, kw_only=True):
 
     room: str
     username: str
+    entry: MemberEntry | msgspec.UnsetType = msgspec.UNSET
+    """To an encrypted room: the signed entry of its member log that names the user and their keys."""
 
 
 class Remove(Exchange, frozen=True, kw_only=True):
@@ -201,6 +208,8 @@ class Remove(Exchange, frozen=True, kw_only=True):
 
     room: str
     username: str
+    entry: MemberEntry | msgspec.UnsetType = msgspec.UNSET
+    """From an encrypted room: the signed entry of its member log that says so."""
 
 
 class DeleteRoom(Exchange, frozen=True, kw_only=True, tag="delete_room"):
@@ -214,6 +223,9 @@ class SetTopic(Exchange, frozen=True, kw_only=True, tag="topic"):
 
     room: str = DEFAULT_ROOM
     topic: str
+    """In an encrypted room: an envelope, or empty."""
+    recipients: Whole | msgspec.UnsetType = msgspec.UNSET
+    """As in `send`."""
 
 
 class Ping(Exchange, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from chatterbox.wire.encryption.device_keys import SignedKey, UserKeys
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames.exchange import Exchange
 from chatterbox.wire.position import Position, Whole
 
@@ -71,6 +72,8 @@ class ReadRecipients(Exchange, frozen=True, kw_only=True, omit_defaults=True, ta
 
     room: str
     known: dict[str, Whole] = msgspec.field(default_factory=dict)
+    after: Whole = 0
+    """How many entries of the room's member log you hold; in a direct conversation, which has none: 0."""
 
 
 class Claim(Exchange, frozen=True, kw_only=True):
@@ -115,7 +118,7 @@ class Take(Exchange, frozen=True, kw_only=True, tag="taken"):
 EncryptionCommand: TypeAlias = ReadRecipients | Claim | ShareKeys | SendToDevice | OpenInbox | Take
 
 
-class Recipients(Exchange, frozen=True, kw_only=True, tag="recipients"):
+class Recipients(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="recipients"):
     """The reply to `recipients`: the version, the devices, and the keys of users whose list is newer than `known`."""
 
     room: str
@@ -127,6 +130,10 @@ class Recipients(Exchange, frozen=True, kw_only=True, tag="recipients"):
     later may be used."""
     without: tuple[str, ...] = ()
     """Members who have no device that can read; an encrypted message can't be sent to them yet."""
+    entries: tuple[MemberEntry, ...] = ()
+    """Of the room's member log, those after `after`, at most `MAX_MEMBER_ENTRIES`."""
+    log: Whole = 0
+    """How many entries the member log has; with fewer than that, ask again."""
 
 
 class ClaimedKey(msgspec.Struct, frozen=True, kw_only=True):

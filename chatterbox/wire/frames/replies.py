@@ -144,6 +144,8 @@ class Created(Exchange, frozen=True, kw_only=True):
     room: str
     private: bool
     at: Position
+    uid: str | msgspec.UnsetType = msgspec.UNSET
+    """The name of an encrypted room inside encrypted messages: the hash of its first entry."""
 
 
 class DirectOpened(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="direct_opened"):

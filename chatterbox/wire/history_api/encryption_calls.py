@@ -3,6 +3,7 @@
 import msgspec
 
 from chatterbox.wire.encryption.device_keys import UserKeys
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames.encryption import (
     ClaimedKey,
     DeviceAddress,
@@ -19,6 +20,8 @@ class RecipientsCall(msgspec.Struct, frozen=True, kw_only=True):
     room_id: int
     user_id: int
     known: dict[str, int] = {}
+    after: int = 0
+    """As in `frames.ReadRecipients`."""
 
 
 class RoomRecipients(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,8 @@ class RoomRecipients(msgspec.Struct, frozen=True, kw_only=True):
     lists: list[UserKeys]
     closed_at: int = 0
     without: list[str] = []
+    entries: list[MemberEntry] = []
+    log: int = 0
 
 
 class ClaimCall(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.history_api.membership_calls import RoomInfo
 
 
@@ -28,6 +29,8 @@ class LeaveRoomCall(msgspec.Struct, frozen=True):
     user_id: int
     username: str
     delete: bool = False
+    entry: MemberEntry | None = None
+    """As in `frames.Leave`."""
 
 
 class LeftRoom(RoomInfo, frozen=True, kw_only=True):
@@ -43,6 +46,8 @@ class CreateRoomCall(msgspec.Struct, frozen=True):
     private: bool
     user_id: int
     username: str
+    entry: MemberEntry | None = None
+    """As in `frames.CreateRoom`."""
 
 
 class OpenDirectCall(msgspec.Struct, frozen=True):
@@ -62,6 +67,8 @@ class RemoveMemberCall(msgspec.Struct, frozen=True):
     user_id: int
     username: str
     member: str
+    entry: MemberEntry | None = None
+    """As in `frames.Remove`."""
 
 
 class RemovedMember(msgspec.Struct, frozen=True):
@@ -85,6 +92,8 @@ class InviteUserCall(msgspec.Struct, frozen=True):
     user_id: int
     username: str
     invitee: str
+    entry: MemberEntry | None = None
+    """As in `frames.Invite`."""
 
 
 class Invitee(msgspec.Struct, frozen=True):
@@ -100,6 +109,8 @@ class ChangeTopicCall(msgspec.Struct, frozen=True):
     user_id: int
     username: str
     topic: str
+    recipients: int = 0
+    """As in `frames.SetTopic`."""
 
 
 class StoredTopic(msgspec.Struct, frozen=True):

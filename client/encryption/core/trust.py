@@ -35,6 +35,8 @@ class Unreadable(StrEnum):
     WRONG_ROOM = "wrong_room"
     PLAIN = "plain"
     """It is not encrypted, though the room is: the server says it, not the user whose name it bears."""
+    UNINVITED = "uninvited"
+    """It is of a user whom no member of the room invited."""
     NEWER = "newer"
     STORE_DAMAGED = "store_damaged"
     LOST = "lost"
@@ -57,3 +59,5 @@ class DecryptedMessage(frames.Message, frozen=True, kw_only=True, omit_defaults=
     trust: Trust | None = None
     unreadable: Unreadable | None = None
     irregularity: Irregularity | None = None
+    key_from: str = ""
+    """Who gave this device the key, if it was not the author: this member vouches for who wrote it."""

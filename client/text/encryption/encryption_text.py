@@ -108,6 +108,10 @@ _UNREADABLE: dict[Unreadable, _Sentence] = {
         "{count} that is not encrypted: it may be by the server, not by {name}. Ask {name} whether it was sent.",
         "{count} that are not encrypted: they may be by the server, not by {name}. Ask {name} whether they were sent.",
     ),
+    Unreadable.UNINVITED: _Sentence(
+        "{count} of {name}, whom no member of the room invited: the server added {name}. It is not shown.",
+        "{count} of {name}, whom no member of the room invited: the server added {name}. They are not shown.",
+    ),
     Unreadable.NEWER: _Sentence(
         "{count} from a newer chatterbox. Update this program to read it.",
         "{count} from a newer chatterbox. Update this program to read them.",
@@ -285,6 +289,16 @@ def waiting_line(reason: WaitReason, names: Sequence[str] = (), detail: str = ""
             return "Your message waits until you have seen your recovery key: /keys code"
         case WaitReason.STORE_SUPERSEDED:
             return STORE_IN_USE
+        case WaitReason.MEMBER_LOG_INVALID:
+            return (
+                "Your message waits: the server shows other members of this room than its members signed. Ask the "
+                "operator of the server why."
+            )
+        case WaitReason.ROOM_REPLACED:
+            return (
+                "Your message waits: this room was deleted, and another one has its name. Look at its members "
+                "(/who); Enter again sends the message to them."
+            )
         case WaitReason.RECIPIENTS_CHANGING:
             return RECIPIENTS_CHANGING
         case WaitReason.FAILED:

@@ -67,6 +67,13 @@ class Window(NamedTuple):
     epoch: Annotated[str, Meta(max_length=64)]
 
 
+class LogPlace(NamedTuple):
+    """Up to where the sender knows the member log of the room: a log that is being withheld, or another one, shows."""
+
+    seq: Whole
+    hash: Annotated[str, Meta(max_length=64)]
+
+
 class TextContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The content of a `cb.text`."""
 
@@ -77,6 +84,8 @@ class TextContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     before: Place | None = None
     """Of the first text of a session: the last text of this device before it."""
     window: Window | None = msgspec.field(default=None, name="w")
+    log: LogPlace | None = msgspec.field(default=None, name="g")
+    """In a room that has a member log."""
     reply_to: Whole = 0
     files: Annotated[tuple[EncryptedFile, ...], Meta(max_length=_MAX_FILES)] = ()
 
