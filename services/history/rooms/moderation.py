@@ -2,12 +2,16 @@
 
 from chatterbox.wire import direct_names, room_names
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.encryption.member_log import MemberEntry, MemberEntryKind, SignedMember
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.core import room_view
+from services.history.encryption import member_log_store
+from services.history.encryption.core import member_entry_rules
 from services.history.messages.write_transaction import WriteTransaction
-from services.history.rooms import membership_changes, room_deletion, room_queries
+from services.history.people import user_lookup
+from services.history.rooms import membership_changes, room_deletion, room_invitations, room_queries
 
 OPERATOR = "the operator"
 """Who deleted a room, in events and to its members; no username has a space."""
@@ -15,20 +19,58 @@ OPERATOR = "the operator"
 _MEMBERS = "SELECT user_id, username FROM memberships WHERE room_id = ?"
 _ANY = f"SELECT {room_queries.INFO} FROM rooms WHERE name = ? AND deleted_ms IS NULL"  # noqa: S608 - constants
 _ANY_DIRECT = _ANY.replace("name = ?", "id = (SELECT room_id FROM directs WHERE folded = ?)")
+_IS_MEMBER = "SELECT 1 FROM memberships WHERE room_id = ? AND user_id = ?"
 _REMOVE = "INSERT OR IGNORE INTO removals VALUES (?, ?)"
 
 
 async def remove_member(
-    transaction: WriteTransaction, room: str, creator: UserInfo, username: str, limits: Limits
+    transaction: WriteTransaction,
+    room: str,
+    creator: UserInfo,
+    username: str,
+    limits: Limits,
+    entry: MemberEntry | None = None,
 ) -> UserInfo:
-    """End a member's membership; they can join again only when a member invites them. Raises `user_unknown`."""
+    """End a member's membership; they can join again only when a member invites them. Raises `user_unknown`.
+
+    In an encrypted room, `entry` is appended to the member log; its signatures were checked. A member by the log alone,
+    who has not joined, loses the invitation; one whom the log does not name is removed without an entry.
+    """
     info = await _created_by(transaction, room, creator, limits)
-    member = await _member(transaction, info, username)
+    if not member_entry_rules.has_log(info.room):
+        member_entry_rules.require_none(entry)
+        member = await _member(transaction, info, username)
+        _require_other(creator, member)
+        await _end(transaction, info, member, creator)
+        return member
+    member = await _member_or_logged(transaction, info, username)
+    _require_other(creator, member)
+    await _log_removal(transaction, info, creator, member, entry)
+    await room_invitations.withdraw(transaction, info, member)
+    if await transaction.rows(_IS_MEMBER, (info.room_id, member.user_id)):
+        await _end(transaction, info, member, creator)
+    return member
+
+
+def _require_other(creator: UserInfo, member: UserInfo) -> None:
     if member.user_id == creator.user_id:
         raise ChatError(Code.BAD_REQUEST, "You can't remove yourself. To go, leave the room.")
+
+
+async def _log_removal(
+    transaction: WriteTransaction, info: RoomInfo, creator: UserInfo, member: UserInfo, entry: MemberEntry | None
+) -> None:
+    logged = await member_log_store.logged_member(transaction, info.room_id, member.user_id)
+    if logged is None and entry is None:
+        return
+    named = logged or SignedMember(user_id=member.user_id, username=member.username, master="")
+    signed = member_entry_rules.required(entry)
+    await member_log_store.append(transaction, info, MemberEntryKind.REMOVE, creator, named, signed)
+
+
+async def _end(transaction: WriteTransaction, info: RoomInfo, member: UserInfo, creator: UserInfo) -> None:
     await transaction.rows(_REMOVE, (info.room_id, member.user_id))
     await membership_changes.end_membership(transaction, info, member, by=creator.username)
-    return member
 
 
 async def _created_by(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
@@ -41,6 +83,14 @@ async def _created_by(transaction: WriteTransaction, room: str, user: UserInfo, 
         detail = f"Only the creator of #{info.room} can do that. {who} the operator of the server."
         raise ChatError(Code.NOT_THE_CREATOR, detail)
     return info
+
+
+async def _member_or_logged(transaction: WriteTransaction, info: RoomInfo, username: str) -> UserInfo:
+    """A member of an encrypted room, or a user whom its member log names or named."""
+    for user in await user_lookup.by_name(transaction, [username]):
+        if await member_log_store.is_named(transaction, info.room_id, user.user_id):
+            return user
+    return await _member(transaction, info, username)
 
 
 async def _member(transaction: WriteTransaction, info: RoomInfo, username: str) -> UserInfo:
