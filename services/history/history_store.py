@@ -121,6 +121,12 @@ class RoomStore(Protocol):
     async def member_log(self, room_id: int, after: int, limit: int) -> LogPage:
         """The first `limit` entries of a room's member log after number `after`."""
 
+    async def restore_entries(self, room: str, user: UserInfo, entries: Sequence[MemberEntry]) -> int:
+        """Append those of these entries that a restored member log lacks, and repeat their effects.
+
+        Returns how many entries it has then. Raises `not_allowed` if the store was never restored.
+        """
+
     async def invitations(self, user_id: int) -> list[history_api.StoredInvitation]:
         """The pending invitations of a user, oldest first."""
 

@@ -33,6 +33,7 @@ from services.history.rooms import (
     direct_conversations,
     membership_changes,
     moderation,
+    restored_entries,
     room_invitations,
     room_queries,
     topic_changes,
@@ -209,6 +210,11 @@ class SqliteStore:
 
     async def member_log(self, room_id: int, after: int, limit: int) -> LogPage:
         return await member_log_store.page(self._readers, room_id, after, limit)
+
+    async def restore_entries(self, room: str, user: UserInfo, entries: Sequence[MemberEntry]) -> int:
+        return await self._writer.change(
+            lambda transaction: restored_entries.append_again(transaction, room, user, entries, self._limits)
+        )
 
     async def invitations(self, user_id: int) -> list[history_api.StoredInvitation]:
         return (await room_invitations.pending(self._readers, [user_id])).get(user_id, [])

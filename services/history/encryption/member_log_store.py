@@ -3,7 +3,7 @@
 To check an entry, only the log's last one and those about two users are read: the same for each length of the log.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -18,6 +18,7 @@ from chatterbox.wire.encryption.member_log import (
     SignedMember,
     entry_hash,
 )
+from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
 from services.history.encryption import recipient_versions
 from services.history.encryption.core import member_entry_rules
@@ -28,6 +29,7 @@ _END = "SELECT seq, hash FROM member_log WHERE room_id = ? ORDER BY seq DESC LIM
 _CREATOR = "SELECT user_id FROM member_log WHERE room_id = ? AND seq = 1"
 _LAST_ABOUT = "SELECT seq, hash, entry FROM member_log WHERE room_id = ? AND user_id = ? ORDER BY seq DESC LIMIT 1"
 _APPEND = "INSERT INTO member_log (room_id, seq, user_id, hash, entry) VALUES (?, ?, ?, ?, ?)"
+_HASHES = "SELECT seq, hash FROM member_log WHERE room_id = ? AND seq IN (SELECT value FROM json_each(?))"
 _PAGE = """
     SELECT (SELECT coalesce(max(seq), 0) FROM member_log WHERE room_id = :room), entry
     FROM (SELECT 1) LEFT JOIN (
@@ -69,6 +71,26 @@ async def append(
     await _store(transaction, info, entry, log)
     if kind is MemberEntryKind.INVITE and await transaction.rows(_IS_MEMBER, (info.room_id, member.user_id)):
         await recipient_versions.note_change_of_room(transaction, info.room_id, lost=False)
+
+
+async def append_any(transaction: WriteTransaction, info: RoomInfo, entry: MemberEntry) -> None:
+    """Append an entry of any author; raises `member_log_stale` or `member_entry_invalid`. The signatures were checked.
+
+    The log says with which keys its author signs. Those of who is invited are not compared with the stored ones, which
+    may be older or newer.
+    """
+    about = (entry.member or entry.by).user_id
+    log = member_entry_rules.appended(await _log(transaction, info, entry.by.user_id, about), entry)
+    await _store(transaction, info, entry, log)
+
+
+async def missing(source: RowSource, room_id: int, entries: Sequence[MemberEntry]) -> list[MemberEntry]:
+    """Those of these entries that are not stored; raises `member_log_stale` if another one is in the place of one."""
+    stored = dict(await source.rows(_HASHES, (room_id, msgspec.json.encode([entry.seq for entry in entries]).decode())))
+    for entry in entries:
+        if stored.get(entry.seq, entry_hash(entry)) != entry_hash(entry):
+            raise ChatError(Code.MEMBER_LOG_STALE, f"The member log has another entry {entry.seq}.")
+    return [entry for entry in entries if entry.seq not in stored]
 
 
 async def _signed_member(source: RowSource, user: UserInfo) -> SignedMember:

@@ -27,6 +27,7 @@ DIRECT_ROOM, ENCRYPTED_ROOM = 1, 2
 _JOIN = """
     INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms, direct) VALUES (?, ?, ?, ?, ?) RETURNING 1
 """
+_IS_MEMBER = "SELECT 1 FROM memberships WHERE room_id = ? AND user_id = ?"
 _IS_REMOVED = "SELECT 1 FROM removals WHERE room_id = ? AND user_id = ?"
 _FORGIVE = "DELETE FROM removals WHERE room_id = ? AND user_id = ?"
 _NOT_EMPTY = "UPDATE rooms SET empty_since_ms = NULL WHERE id = ? AND empty_since_ms IS NOT NULL"
@@ -106,6 +107,11 @@ async def _log_leaving(transaction: WriteTransaction, info: RoomInfo, user: User
     own = await member_log_store.logged_member(transaction, info.room_id, user.user_id)
     if own is not None:
         await member_log_store.append(transaction, info, MemberEntryKind.REMOVE, user, own, entry)
+
+
+async def is_member(source: RowSource, info: RoomInfo, user: UserInfo) -> bool:
+    """Whether a user is a member of a room."""
+    return bool(await source.rows(_IS_MEMBER, (info.room_id, user.user_id)))
 
 
 async def end_membership(transaction: WriteTransaction, info: RoomInfo, user: UserInfo, *, by: str) -> None:

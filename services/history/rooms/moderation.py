@@ -19,7 +19,6 @@ OPERATOR = "the operator"
 _MEMBERS = "SELECT user_id, username FROM memberships WHERE room_id = ?"
 _ANY = f"SELECT {room_queries.INFO} FROM rooms WHERE name = ? AND deleted_ms IS NULL"  # noqa: S608 - constants
 _ANY_DIRECT = _ANY.replace("name = ?", "id = (SELECT room_id FROM directs WHERE folded = ?)")
-_IS_MEMBER = "SELECT 1 FROM memberships WHERE room_id = ? AND user_id = ?"
 _REMOVE = "INSERT OR IGNORE INTO removals VALUES (?, ?)"
 
 
@@ -41,14 +40,14 @@ async def remove_member(
         member_entry_rules.require_none(entry)
         member = await _member(transaction, info, username)
         _require_other(creator, member)
-        await _end(transaction, info, member, creator)
+        await end(transaction, info, member, by=creator)
         return member
     member = await _member_or_logged(transaction, info, username)
     _require_other(creator, member)
     await _log_removal(transaction, info, creator, member, entry)
     await room_invitations.withdraw(transaction, info, member)
-    if await transaction.rows(_IS_MEMBER, (info.room_id, member.user_id)):
-        await _end(transaction, info, member, creator)
+    if await membership_changes.is_member(transaction, info, member):
+        await end(transaction, info, member, by=creator)
     return member
 
 
@@ -68,9 +67,11 @@ async def _log_removal(
     await member_log_store.append(transaction, info, MemberEntryKind.REMOVE, creator, named, signed)
 
 
-async def _end(transaction: WriteTransaction, info: RoomInfo, member: UserInfo, creator: UserInfo) -> None:
-    await transaction.rows(_REMOVE, (info.room_id, member.user_id))
-    await membership_changes.end_membership(transaction, info, member, by=creator.username)
+async def end(transaction: WriteTransaction, info: RoomInfo, member: UserInfo, *, by: UserInfo) -> None:
+    """End a membership; one that another user ends can begin again only with an invitation."""
+    if by.user_id != member.user_id:
+        await transaction.rows(_REMOVE, (info.room_id, member.user_id))
+    await membership_changes.end_membership(transaction, info, member, by=by.username)
 
 
 async def _created_by(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:

@@ -111,7 +111,7 @@ class SignedLog:
     def leave(self, by: EntrySigner) -> MemberEntry:
         return self.remove(by, by)
 
-    def next(self, by: EntrySigner, **fields: Any) -> MemberEntry:
+    def next(self, by: EntrySigner, /, **fields: Any) -> MemberEntry:
         """The next entry, signed, which is not appended; `fields` replace what it would have."""
         entry = MemberEntry(
             **{

@@ -3,6 +3,8 @@
 Clients check all of it again. What the server refuses protects them from a log that none of them would accept.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from chatterbox.wire import direct_names, room_names
@@ -23,8 +25,13 @@ def has_log(room: str) -> bool:
     return room_names.is_encrypted(room) and not direct_names.people(room)
 
 
-def check_signatures(entry: MemberEntry) -> None:
-    """Raise `member_entry_invalid` unless the author signed this entry. It takes 0.3 ms."""
+def check_signatures(entries: Sequence[MemberEntry]) -> None:
+    """Raise `member_entry_invalid` unless the author of each entry signed it. It takes 0.3 ms for each."""
+    for entry in entries:
+        _check_signatures(entry)
+
+
+def _check_signatures(entry: MemberEntry) -> None:
     if len(msgspec.json.encode(entry)) > MAX_ENTRY_BYTES:
         raise _invalid(f"It has more than {MAX_ENTRY_BYTES} bytes.")
     try:
