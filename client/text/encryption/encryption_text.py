@@ -190,6 +190,8 @@ def irregularity_line(irregularity: Irregularity, name: str) -> str:
             return (
                 f"The server shows you and {who} different messages before this one. Ask {who} what you have both read."
             )
+        case Irregularity.TWO_MEMBER_LOGS:
+            return f"The server shows you and {who} different members of this room. Compare with {who} who was invited."
         case _:
             assert_never(irregularity)
 
