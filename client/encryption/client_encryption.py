@@ -107,6 +107,10 @@ class Encryption:
         """Names of rooms, by uid."""
         self._sought: set[tuple[str, str]] = set()
         """Sessions for which the inbox was read in vain."""
+        self._newer_lists: dict[str, int] = {}
+        """Versions of users' device lists that messages named, and that are not held yet."""
+        self._asked_lists: dict[str, int] = {}
+        """Those that the server was asked for."""
         self._refusals: dict[str, int] = {}
         self._dehydrated: DehydratedInbox | None = None
         self._dehydrated_id = ""
@@ -246,6 +250,7 @@ class Encryption:
         read = await self.store.run(partial(self._read, room=room, messages=messages, final=False))
         if isinstance(read, list):
             self._tell_trust_of(message.username for message in read)
+            self._spawn(self._fetch_newer_lists())
             return read
         is_read = self._link is not None and await self._reader.read_to_head()
         if is_read:
@@ -255,6 +260,7 @@ class Encryption:
         missing = Unreadable.LOST if is_read else Unreadable.AWAITING
         done = await self.store.run(partial(self._read, room=room, messages=messages, final=True, missing=missing))
         assert isinstance(done, list)  # noqa: S101 - it is the final try
+        self._spawn(self._fetch_newer_lists())
         if is_read and any(message.unreadable is Unreadable.LOST for message in done):
             self._spawn(self._reader.ask_again(matrix_room(room.uid), read))
         return done
@@ -281,8 +287,18 @@ class Encryption:
             reasons.update(_reasons(messages, began_ms, missing, limits))
         read = [reader.read(message) for message in messages]
         reader.save()
+        self._newer_lists |= reader.newer_lists
         self._keep_unreadable(room.uid, messages, read)
         return read
+
+    async def _fetch_newer_lists(self) -> None:
+        """Get the device lists that messages named, each version once; tell of those that the server withholds."""
+        named, self._newer_lists = self._newer_lists, {}
+        newer = {name: version for name, version in named.items() if version > self._asked_lists.get(name, 0)}
+        if newer and self._link is not None:
+            self._asked_lists |= newer
+            with suppress(LinkBroken, ChatError, Failure):
+                await self._reader.fetch_newer(newer)
 
     def _window(self, uid: str, messages: Sequence[Message]) -> RoomWindow:
         """What was shown of a room; a new epoch of it begins with nothing."""
