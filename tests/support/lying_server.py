@@ -48,6 +48,8 @@ class Lies:
     """Frames that are sent in answer to a command, besides what the server answers."""
     sent_by_clients: list[Json] = field(default_factory=list)
     """Every command that any client sent, as it was sent."""
+    uids: dict[str, str] = field(default_factory=dict)
+    """The uids of rooms, as the real server told them."""
     requested: list[tuple[str, str, Json]] = field(default_factory=list)
     """Every request of any client that had a JSON object as its body: method, path and body."""
 
@@ -112,7 +114,11 @@ class LyingServer:
     async def _down(self, socket: WebSocket, server: ClientConnection) -> None:
         try:
             async for text in server:
-                for frame in self._lies.to_client(json.loads(text)):
+                told = json.loads(text)
+                for room in (told, *told.get("rooms", ())):
+                    if isinstance(room, dict) and "uid" in room and "room" in room:
+                        self._lies.uids[room["room"]] = room["uid"]
+                for frame in self._lies.to_client(told):
                     await socket.send_text(json.dumps(frame))
         except ConnectionClosed:
             pass

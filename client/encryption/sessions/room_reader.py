@@ -6,7 +6,7 @@ from typing import NamedTuple, assert_never
 import msgspec
 import vodozemac
 
-from chatterbox.wire import frames, text_rules
+from chatterbox.wire import direct_names, frames, text_rules
 from chatterbox.wire.encryption import envelope
 from chatterbox.wire.encryption.device_keys import matrix_room
 from chatterbox.wire.encryption.envelope import Envelope, from_base64url
@@ -246,6 +246,9 @@ class RoomReader:
             raise _NotReadable(_why_not(problem, self._reasons.get((found.session, found.device)))) from None
         if text_rules.folded(opened.record.username) != text_rules.folded(username):
             raise _NotReadable(Unreadable.FORGED)
+        people = direct_names.people(self._room.name)
+        if people and text_rules.folded(username) not in map(text_rules.folded, people):
+            raise _NotReadable(Unreadable.UNINVITED)
         try:
             content = message_payload.parse(decrypted.plaintext, matrix_room(self._room.uid))
         except WrongRoomError:

@@ -12,6 +12,7 @@ from client.failures import ExitCode
 from client.net.http_api import HttpApi
 from client.store.session_file import SessionFile
 from tests.e2e.client.people import Person
+from tests.e2e.client.test_terminal import terminal
 from tests.support.encryption.model_device import ModelUser
 from tests.support.lying_server import Json, Lies
 from tests.support.server import PASSWORD
@@ -69,6 +70,11 @@ class Site:
         status = await asyncio.to_thread(person.run, "keys", "status", "--json")
         return str(json.loads(status.stdout)["device"])
 
+    @property
+    def uid(self) -> str:
+        """The uid of the conversation, as the server told it."""
+        return self.lies.uids["@alice~bob"]
+
     def stop(self) -> None:
         for person in self.others:
             person.stop()
@@ -94,6 +100,13 @@ def make_keys(person: Person) -> None:
     """Make a person's keys, and a recovery key in the file `recovery`."""
     made = person.run("keys", "init", "--recovery-to", str(person.home / "recovery"))
     assert made.returncode == ExitCode.OK, made.stderr
+
+
+def chat_shows(person: Person, room: str, *texts: str) -> None:
+    """A person opens a room in a chat, and waits until it shows texts."""
+    with terminal(person, "chat", room, "--plain") as screen:
+        for text in texts:
+            screen.shows(text)
 
 
 def lists_of_bob(change: Callable[[Json], Json]) -> Callable[[Json], list[Json]]:

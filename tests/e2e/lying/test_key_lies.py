@@ -4,9 +4,7 @@ import asyncio
 import copy
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person
-from tests.e2e.client.test_terminal import terminal
-from tests.e2e.lying.site import CANARY, Site, keys_of, plain, refuse_once
+from tests.e2e.lying.site import CANARY, Site, chat_shows, keys_of, plain, refuse_once
 from tests.support.encryption.model_device import ModelDevice, ModelUser
 from tests.support.lying_server import Json
 
@@ -53,13 +51,6 @@ def claimed_key(name: str, device: ModelDevice) -> Json:
 def given_keys(site: Site) -> set[str]:
     """The devices to which room keys were sent."""
     return {message["to"][1] for share in site.sent("share_keys") for message in share.get("messages", [])}
-
-
-def chat_shows(person: Person, room: str, *texts: str) -> None:
-    """A person opens a room in a chat, and waits until it shows texts."""
-    with terminal(person, "chat", room, "--plain") as screen:
-        for text in texts:
-            screen.shows(text)
 
 
 class TestOldList:
