@@ -40,6 +40,7 @@ ROUTES = (
     "PUT /keys/device",
     "POST /keys/one-time",
     "GET /keys/users?name=alice",
+    "GET /keys/withheld?room=general&session=x",
     "PUT /keys/list",
     "GET /keys/devices",
     "DELETE /keys/devices/D4F7K2M9QX",
