@@ -1,7 +1,7 @@
 """Client of the HTTP routes below `/keys`: devices, one-time keys, device lists and the key backup."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -23,6 +23,7 @@ from chatterbox.wire.encryption.key_api import (
     OwnDevice,
     OwnDevices,
     UsersKeys,
+    WithheldKeys,
 )
 from chatterbox.wire.errors import Code
 from chatterbox.wire.text_rules import http_date_s
@@ -67,6 +68,11 @@ class KeysApi(HttpApi):
             params = [("name", name) for name in wanted[first : first + MAX_KEY_USERS]]
             found += self._parsed(UsersKeys, self._call("GET", "/keys/users", params=params)).users
         return found
+
+    def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
+        """Why this device lacks keys of sessions of a room; at most `MAX_WITHHELD_SESSIONS`."""
+        params = [("room", room), *(("session", session) for session in sessions)]
+        return self._parsed(WithheldKeys, self._call("GET", "/keys/withheld", params=params))
 
     def put_list(self, upload: DeviceListUpload) -> DeviceListStored:
         """Replace the user's device list; refused with `list_stale` if another device was faster."""
