@@ -11,6 +11,7 @@ from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.encryption.key_api import (
     MAX_BACKUP_ITEMS,
     MAX_KEY_USERS,
+    MAX_RESTORED_ENTRIES,
     BackupItem,
     BackupItemsPage,
     BackupItemsUpload,
@@ -18,6 +19,7 @@ from chatterbox.wire.encryption.key_api import (
     DeviceListUpload,
     DeviceUpload,
     KeyBackupHeader,
+    MemberEntriesUpload,
     OneTimeKeysStored,
     OneTimeKeysUpload,
     OwnDevice,
@@ -25,6 +27,7 @@ from chatterbox.wire.encryption.key_api import (
     UsersKeys,
     WithheldKeys,
 )
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.errors import Code
 from chatterbox.wire.text_rules import http_date_s
 from client.failures import ServerRefused
@@ -73,6 +76,13 @@ class KeysApi(HttpApi):
         """Why this device lacks keys of sessions of a room; at most `MAX_WITHHELD_SESSIONS`."""
         params = [("room", room), *(("session", session) for session in sessions)]
         return self._parsed(WithheldKeys, self._call("GET", "/keys/withheld", params=params))
+
+    def add_member_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
+        """Give a restored server entries of a room's member log that it lost; those that it has do no harm."""
+        path = f"/rooms/{quote(room, safe='')}/member-log"
+        for first in range(0, len(entries), MAX_RESTORED_ENTRIES):
+            upload = MemberEntriesUpload(list(entries[first : first + MAX_RESTORED_ENTRIES]))
+            self._call("POST", path, content=msgspec.json.encode(upload), headers=_JSON)
 
     def put_list(self, upload: DeviceListUpload) -> DeviceListStored:
         """Replace the user's device list; refused with `list_stale` if another device was faster."""

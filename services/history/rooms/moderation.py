@@ -7,7 +7,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.core import room_view
-from services.history.encryption import member_log_store
+from services.history.encryption import member_log_store, recipient_versions
 from services.history.encryption.core import member_entry_rules
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.people import user_lookup
@@ -45,9 +45,7 @@ async def remove_member(
     member = await _member_or_logged(transaction, info, username)
     _require_other(creator, member)
     await _log_removal(transaction, info, creator, member, entry)
-    await room_invitations.withdraw(transaction, info, member)
-    if await membership_changes.is_member(transaction, info, member):
-        await end(transaction, info, member, by=creator)
+    await end_logged(transaction, info, member, by=creator)
     return member
 
 
@@ -65,6 +63,18 @@ async def _log_removal(
     named = logged or SignedMember(user_id=member.user_id, username=member.username, master="")
     signed = member_entry_rules.required(entry)
     await member_log_store.append(transaction, info, MemberEntryKind.REMOVE, creator, named, signed)
+
+
+async def end_logged(transaction: WriteTransaction, info: RoomInfo, member: UserInfo, *, by: UserInfo) -> None:
+    """End the membership or the invitation of a user whom a member log does not name any more.
+
+    One who was invited may have been given keys of messages from before they joined: so the sessions end in any case.
+    """
+    await room_invitations.withdraw(transaction, info, member)
+    if await membership_changes.is_member(transaction, info, member):
+        await end(transaction, info, member, by=by)
+    else:
+        await recipient_versions.note_change_of_room(transaction, info.room_id, lost=True)
 
 
 async def end(transaction: WriteTransaction, info: RoomInfo, member: UserInfo, *, by: UserInfo) -> None:

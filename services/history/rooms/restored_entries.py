@@ -47,12 +47,9 @@ async def _repeat(transaction: WriteTransaction, info: RoomInfo, entry: MemberEn
     if entry.member is None:
         return
     author, member = _user(entry.by), _user(entry.member)
-    is_member = await membership_changes.is_member(transaction, info, member)
     if entry.kind is MemberEntryKind.REMOVE:
-        await room_invitations.withdraw(transaction, info, member)
-        if is_member:
-            await moderation.end(transaction, info, member, by=author)
-    elif is_member:
+        await moderation.end_logged(transaction, info, member, by=author)
+    elif await membership_changes.is_member(transaction, info, member):
         await recipient_versions.note_change_of_room(transaction, info.room_id, lost=False)
     elif member in await user_lookup.by_id(transaction, [member.user_id]):
         await room_invitations.add(transaction, info, author, member)

@@ -8,106 +8,22 @@ import pytest
 
 from chatterbox.wire import history_api
 from chatterbox.wire.encryption.key_api import MemberLogPage
-from chatterbox.wire.encryption.member_log import MemberEntry, MemberEntryKind
+from chatterbox.wire.encryption.member_log import MemberEntryKind
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import Limits
 from tests.support.device_rows import envelope, session_id
+from tests.support.encryption.member_log_site import ROOM, MemberLogSite
 from tests.support.encryption.signed_entries import EntrySigner, SignedLog
 from tests.support.history import Clock, Start, code, until
-from tests.support.inbox_site import SESSION, InboxSite
-
-ROOM = "plans~"
-
-
-class RoomSite(InboxSite):
-    """A history whose users have master keys; `log` is the member log of `plans~`, which ada creates."""
-
-    async def begin(self) -> None:
-        await super().begin()
-        people = (self.ada, self.bob, self.eve, self.zoe)
-        self.signers = {user.username: EntrySigner(user.user_id, user.username) for user in people}
-        self.log = SignedLog(ROOM)
-        for signer in self.signers.values():
-            await self.upload(signer)
-
-    async def upload(self, signer: EntrySigner) -> None:
-        """Make these the keys that the server has of a user."""
-        upload = signer.device_list()
-        keys = [msgspec.json.encode(part).decode() for part in (upload.master, upload.self_signing, upload.list)]
-        columns = "(user_id, username, generation, version, master, self_signing, list)"
-        sql = f"INSERT OR REPLACE INTO device_lists {columns} VALUES (?, ?, 1, 1, ?, ?, ?)"
-        await self.write(sql, signer.user_id, signer.username, *keys)
-        self.signers[signer.username] = signer
-
-    def signer(self, user: str) -> EntrySigner:
-        return self.signers[user]
-
-    async def create(self, user: str = "ada") -> RoomInfo:
-        return await self.try_to_create(self.log.create(self.signer(user)), user)
-
-    async def try_to_create(
-        self, entry: MemberEntry | None, user: str = "ada", *, room: str = ROOM, private: bool = True
-    ) -> RoomInfo:
-        call = history_api.CreateRoomCall(room, private, *self._ids(user), entry)
-        return await self.history.ask("create", call, RoomInfo)
-
-    async def invite(self, member: str, by: str = "ada") -> None:
-        await self.try_to_invite(member, self.log.invite(self.signer(by), self.signer(member)), by)
-
-    async def try_to_invite(self, member: str, entry: MemberEntry | None, by: str = "ada") -> None:
-        call = history_api.InviteUserCall(ROOM, *self._ids(by), member, entry)
-        await self.history.ask("invite", call, history_api.Invitee)
-
-    async def join(self, user: str) -> RoomInfo:
-        return await self.history.ask("join", history_api.JoinRoomCall(ROOM, *self._ids(user)), RoomInfo)
-
-    async def enter(self, user: str, by: str = "ada") -> None:
-        await self.invite(user, by)
-        await self.join(user)
-
-    async def remove(self, member: str, entry: MemberEntry | None, by: str = "ada") -> None:
-        call = history_api.RemoveMemberCall(ROOM, *self._ids(by), member, entry)
-        await self.history.ask("remove", call, history_api.RemovedMember)
-
-    async def leave(self, user: str, entry: MemberEntry | None = None) -> None:
-        call = history_api.LeaveRoomCall(ROOM, *self._ids(user), False, entry)
-        await self.history.ask("leave", call, history_api.LeftRoom)
-
-    async def recipients(self, user: str = "ada", after: int = 0) -> history_api.RoomRecipients:
-        room = await self.history.ask("find", history_api.FindRoomCall(ROOM, *self._ids(user)), RoomInfo)
-        call = history_api.RecipientsCall(room_id=room.room_id, user_id=self._ids(user)[0], after=after)
-        return await self.store.recipients(call)
-
-    async def set_topic(self, topic: str, recipients: int, *, room: str = ROOM) -> str:
-        call = history_api.ChangeTopicCall(room, *self._ids("ada"), topic, recipients)
-        return (await self.history.ask("topic", call, history_api.StoredTopic)).topic
-
-    async def send(self, *, recipients: int) -> str:
-        """How sending a message of ada's session ended."""
-        content = envelope(self.a1.device, SESSION)
-        body = {"room": ROOM, "content": content, "recipients": recipients}
-        answer = await self.history.do("POST", "/messages", "ada", body)
-        return "stored" if answer.status_code == 201 else code(answer)[1]
-
-    async def members(self) -> list[str]:
-        found: list[str] = (await self.history.get(f"/rooms/{ROOM}/members", "ada")).json()
-        return found
-
-    def stored(self) -> list[MemberEntry]:
-        """The entries that are stored."""
-        rows = self.rows("SELECT entry FROM member_log ORDER BY room_id, seq")
-        return [msgspec.json.decode(text, type=MemberEntry) for (text,) in rows]
-
-    def _ids(self, user: str) -> tuple[int, str]:
-        return self.history.auth.names[user], user
+from tests.support.inbox_site import SESSION
 
 
 @pytest.fixture
-async def site(start: Start, clock: Clock) -> AsyncIterator[RoomSite]:
+async def site(start: Start, clock: Clock) -> AsyncIterator[MemberLogSite]:
     async with start() as history:
-        site = RoomSite(history, history.app.context.device_messages._store, clock)
+        site = MemberLogSite(history, history.app.context.device_messages._store, clock)
         await site.begin()
         yield site
 
@@ -119,19 +35,19 @@ async def refusal(call: Any) -> tuple[Code, str]:
 
 
 class TestCreating:
-    async def test_an_encrypted_room_begins_with_the_entry_of_its_creator(self, site: RoomSite) -> None:
+    async def test_an_encrypted_room_begins_with_the_entry_of_its_creator(self, site: MemberLogSite) -> None:
         room = await site.create()
         assert (room.room, room.private, room.encrypted, room.uid) == (ROOM, True, True, site.log.uid)
         found = await site.recipients()
         assert (found.entries, found.log, found.recipients) == (site.log.entries, 1, 2)
 
-    async def test_the_same_entry_again_is_the_same_room(self, site: RoomSite) -> None:
+    async def test_the_same_entry_again_is_the_same_room(self, site: MemberLogSite) -> None:
         room = await site.create()
         assert await site.try_to_create(site.log.entries[0]) == room
         assert (await refusal(site.try_to_create(SignedLog(ROOM).create(site.signer("ada")))))[0] is Code.ROOM_EXISTS
         assert (await refusal(site.try_to_create(site.log.entries[0], "bob")))[0] is Code.ROOM_EXISTS
 
-    async def test_it_takes_an_entry_that_is_right(self, site: RoomSite) -> None:
+    async def test_it_takes_an_entry_that_is_right(self, site: MemberLogSite) -> None:
         ada, bob = site.signer("ada"), site.signer("bob")
         log = SignedLog(ROOM)
         assert (await refusal(site.try_to_create(None)))[0] is Code.MEMBER_ENTRY_MISSING
@@ -149,7 +65,7 @@ class TestCreating:
 
 
 class TestInviting:
-    async def test_an_invitation_is_an_entry_and_joining_is_none(self, site: RoomSite) -> None:
+    async def test_an_invitation_is_an_entry_and_joining_is_none(self, site: MemberLogSite) -> None:
         await site.create()
         await site.invite("bob")
         assert (await site.history.get("/invitations", "bob")).json()[0]["room"] == ROOM
@@ -160,7 +76,7 @@ class TestInviting:
         assert found.recipients == before + 1
         assert {device.username for device in found.devices} == {"ada", "bob"}
 
-    async def test_an_entry_must_follow_the_last_one(self, site: RoomSite) -> None:
+    async def test_an_entry_must_follow_the_last_one(self, site: MemberLogSite) -> None:
         await site.create()
         stale = site.log.copy().invite(site.signer("ada"), site.signer("eve"))
         await site.enter("bob")
@@ -168,7 +84,7 @@ class TestInviting:
         await site.invite("eve", by="bob")
         assert site.stored() == site.log.entries
 
-    async def test_the_same_invitation_again_changes_nothing(self, site: RoomSite) -> None:
+    async def test_the_same_invitation_again_changes_nothing(self, site: MemberLogSite) -> None:
         await site.create()
         await site.invite("bob")
         await site.try_to_invite("bob", site.log.entries[-1])
@@ -177,7 +93,7 @@ class TestInviting:
         await site.remove("bob", site.log.remove(site.signer("ada"), site.signer("bob")))
         assert (await refusal(site.try_to_invite("bob", site.log.entries[1])))[0] is Code.MEMBER_LOG_STALE
 
-    async def test_it_takes_an_entry_of_the_caller_with_the_keys_that_are_stored(self, site: RoomSite) -> None:
+    async def test_it_takes_an_entry_of_the_caller_with_the_keys_that_are_stored(self, site: MemberLogSite) -> None:
         await site.create()
         await site.enter("bob")
         ada, bob, eve, zoe = (site.signer(name) for name in ("ada", "bob", "eve", "zoe"))
@@ -200,7 +116,9 @@ class TestInviting:
         assert site.stored() == site.log.entries
         assert (await site.history.get("/invitations", "eve")).json() == []
 
-    async def test_a_user_without_keys_can_not_be_invited_whether_there_is_one_or_not(self, site: RoomSite) -> None:
+    async def test_a_user_without_keys_can_not_be_invited_whether_there_is_one_or_not(
+        self, site: MemberLogSite
+    ) -> None:
         await site.create()
         await site.history.greet("yan")
         ids = site.history.auth.names
@@ -213,14 +131,14 @@ class TestInviting:
             texts.add(detail.replace(name, "NAME"))
         assert len(texts) == 1
 
-    async def test_a_user_who_blocked_the_inviter_is_in_the_log_and_not_invited(self, site: RoomSite) -> None:
+    async def test_a_user_who_blocked_the_inviter_is_in_the_log_and_not_invited(self, site: MemberLogSite) -> None:
         await site.create()
         await site.history.do("PUT", "/blocks/ada", "bob")
         await site.invite("bob")
         assert site.stored() == site.log.entries
         assert (await site.history.get("/invitations", "bob")).json() == []
 
-    async def test_a_member_with_new_keys_is_invited_again_and_stays_a_member(self, site: RoomSite) -> None:
+    async def test_a_member_with_new_keys_is_invited_again_and_stays_a_member(self, site: MemberLogSite) -> None:
         await site.create()
         await site.enter("bob")
         await site.upload(site.signer("bob").reset())
@@ -235,7 +153,7 @@ class TestInviting:
         assert (await site.history.get("/invitations", "bob")).json() == []
         await site.invite("eve", by="bob")
 
-    async def test_who_left_comes_back_only_with_a_new_entry(self, site: RoomSite) -> None:
+    async def test_who_left_comes_back_only_with_a_new_entry(self, site: MemberLogSite) -> None:
         await site.create()
         await site.enter("bob")
         await site.leave("bob", site.log.leave(site.signer("bob")))
@@ -245,7 +163,7 @@ class TestInviting:
 
 
 class TestRemoving:
-    async def test_the_creator_signs_that_a_member_is_removed(self, site: RoomSite) -> None:
+    async def test_the_creator_signs_that_a_member_is_removed(self, site: MemberLogSite) -> None:
         await site.create()
         await site.enter("bob")
         await site.enter("eve")
@@ -265,7 +183,7 @@ class TestRemoving:
         await site.remove("bob", site.log.entries[-1])  # the answer was lost
         assert len(site.stored()) == 4
 
-    async def test_a_member_with_new_keys_is_removed_under_those_of_the_log(self, site: RoomSite) -> None:
+    async def test_a_member_with_new_keys_is_removed_under_those_of_the_log(self, site: MemberLogSite) -> None:
         await site.create()
         await site.enter("bob")
         entry = site.log.remove(site.signer("ada"), site.signer("bob"))
@@ -273,15 +191,17 @@ class TestRemoving:
         await site.remove("bob", entry)
         assert await site.members() == ["ada"]
 
-    async def test_who_was_invited_and_has_not_joined_is_removed_from_the_log(self, site: RoomSite) -> None:
+    async def test_who_was_invited_and_has_not_joined_is_removed_from_the_log(self, site: MemberLogSite) -> None:
         await site.create()
         await site.invite("bob")
+        before = (await site.recipients()).recipients
         await site.remove("bob", site.log.remove(site.signer("ada"), site.signer("bob")))
+        assert (await site.recipients()).closed_at == before + 1
         assert (await site.history.get("/invitations", "bob")).json() == []
         assert (await refusal(site.join("bob")))[0] is Code.ROOM_UNKNOWN
         assert site.stored() == site.log.entries
 
-    async def test_a_member_whom_the_log_does_not_name_needs_no_entry(self, site: RoomSite) -> None:
+    async def test_a_member_whom_the_log_does_not_name_needs_no_entry(self, site: MemberLogSite) -> None:
         await site.create()
         await site.write(
             "INSERT INTO memberships VALUES ((SELECT id FROM rooms WHERE name = ?), ?, 'eve', 1, 2)",
@@ -292,14 +212,14 @@ class TestRemoving:
         assert await site.members() == ["ada"]
         assert (await refusal(site.remove("eve", None)))[0] is Code.USER_UNKNOWN
 
-    async def test_others_can_not_remove_anybody(self, site: RoomSite) -> None:
+    async def test_others_can_not_remove_anybody(self, site: MemberLogSite) -> None:
         await site.create()
         await site.enter("bob")
         await site.enter("eve")
         entry = site.log.next(site.signer("bob"), kind=MemberEntryKind.REMOVE, member=site.signer("eve").member)
         assert (await refusal(site.remove("eve", entry, by="bob")))[0] is Code.NOT_THE_CREATOR
 
-    async def test_leaving_may_be_signed_and_need_not(self, site: RoomSite) -> None:
+    async def test_leaving_may_be_signed_and_need_not(self, site: MemberLogSite) -> None:
         await site.create()
         await site.enter("bob")
         await site.enter("eve")
@@ -312,20 +232,20 @@ class TestRemoving:
 
 
 class TestRules:
-    async def test_a_public_room_is_never_encrypted(self, site: RoomSite) -> None:
+    async def test_a_public_room_is_never_encrypted(self, site: MemberLogSite) -> None:
         entry = SignedLog(ROOM).create(site.signer("ada"))
         refused, detail = await refusal(site.try_to_create(entry, private=False))
         assert refused is Code.ROOM_NAME_INVALID
         assert detail.startswith("A public room can't be encrypted.")
 
-    async def test_a_room_that_is_not_encrypted_takes_no_entries(self, site: RoomSite) -> None:
+    async def test_a_room_that_is_not_encrypted_takes_no_entries(self, site: MemberLogSite) -> None:
         entry = SignedLog("plans").create(site.signer("ada"))
         refused, detail = await refusal(site.try_to_create(entry, room="plans"))
         assert (refused, "end in ~" in detail) == (Code.MEMBER_ENTRY_INVALID, True)
 
     async def test_the_policy_private_refuses_plain_private_rooms(self, start: Start, clock: Clock) -> None:
         async with start(encryption=EncryptionPolicy.PRIVATE) as history:
-            site = RoomSite(history, history.app.context.device_messages._store, clock)
+            site = MemberLogSite(history, history.app.context.device_messages._store, clock)
             await site.begin()
             refused, detail = await refusal(site.try_to_create(None, room="Plans"))
             assert refused is Code.ENCRYPTION_REQUIRED
@@ -335,7 +255,7 @@ class TestRules:
 
     async def test_without_encryption_no_encrypted_room_is_created(self, start: Start, clock: Clock) -> None:
         async with start(encryption=EncryptionPolicy.ALLOWED) as history:
-            site = RoomSite(history, history.app.context.device_messages._store, clock)
+            site = MemberLogSite(history, history.app.context.device_messages._store, clock)
             await site.begin()
             await site.create()
         async with start(encryption=EncryptionPolicy.OFF) as history:
@@ -346,7 +266,7 @@ class TestRules:
 
     async def test_a_room_has_a_maximum_number_of_devices(self, start: Start, clock: Clock) -> None:
         async with start(limits=Limits(recipients_per_room=3)) as history:
-            site = RoomSite(history, history.app.context.device_messages._store, clock)
+            site = MemberLogSite(history, history.app.context.device_messages._store, clock)
             await site.begin()
             await site.create()
             await site.device(site.eve, "EEEEEEEEE2")
@@ -361,7 +281,7 @@ class TestRules:
             assert await site.members() == ["ada", "bob"]
             await site.try_to_invite("bob", site.log.invite(site.signer("ada"), site.signer("bob")))
 
-    async def test_a_member_without_devices_does_not_block_the_room(self, site: RoomSite) -> None:
+    async def test_a_member_without_devices_does_not_block_the_room(self, site: MemberLogSite) -> None:
         await site.create()
         await site.enter("eve")
         room = await site.history.ask("find", history_api.FindRoomCall(ROOM, site.ada.user_id, "ada"), RoomInfo)
@@ -373,7 +293,7 @@ class TestRules:
 
 
 class TestTopic:
-    async def test_the_topic_is_an_envelope_for_all_who_can_read_the_room(self, site: RoomSite) -> None:
+    async def test_the_topic_is_an_envelope_for_all_who_can_read_the_room(self, site: MemberLogSite) -> None:
         site.room = await site.create()
         await site.share()
         topic = envelope(site.a1.device, SESSION)
@@ -396,7 +316,7 @@ class TestTopic:
 
 
 class TestRoutes:
-    async def test_a_room_is_created_and_a_user_invited_over_http(self, site: RoomSite) -> None:
+    async def test_a_room_is_created_and_a_user_invited_over_http(self, site: MemberLogSite) -> None:
         entry = msgspec.to_builtins(site.log.create(site.signer("ada")))
         created = await site.history.do("POST", "/rooms", "ada", {"room": ROOM, "private": True, "entry": entry})
         assert (created.status_code, created.json()["uid"]) == (201, site.log.uid)
@@ -414,7 +334,7 @@ class TestRoutes:
         ):
             assert code(await site.history.do(method, path, "ada", body)) == refused
 
-    async def test_members_read_the_log_in_pages(self, site: RoomSite) -> None:
+    async def test_members_read_the_log_in_pages(self, site: MemberLogSite) -> None:
         await site.create()
         await site.enter("bob")
         await site.invite("eve")
@@ -427,7 +347,7 @@ class TestRoutes:
 
 
 class TestDeletedRooms:
-    async def test_the_log_is_deleted_with_its_room(self, site: RoomSite) -> None:
+    async def test_the_log_is_deleted_with_its_room(self, site: MemberLogSite) -> None:
         await site.create()
         await site.enter("bob")
         await site.history.do("DELETE", f"/rooms/{ROOM}", "ada")
