@@ -44,11 +44,13 @@ from client.encryption.message_encryption import (
     EncryptedRoom,
     EncryptionWaits,
     PlainContent,
+    RoomMembers,
     SignedCommand,
     WaitReason,
 )
 from client.encryption.ports import DeviceAccount, ToDeviceHandler
 from client.encryption.rooms.member_log_keeper import MemberLogKeeper
+from client.encryption.rooms.room_people import members_of
 from client.encryption.sessions import to_device_queue
 from client.encryption.sessions.olm_sessions import OlmSessions
 from client.encryption.sessions.user_directory import UserDirectory
@@ -108,17 +110,18 @@ class Encryption:
             InboxEvents(self.keys_arrived, self._worked_off, self._tell_key_news, self._queue.flush),
             now_ms,
         )
-        self.members = MemberLogKeeper(store, account, self.users, self._current_link)
+        self.logs = MemberLogKeeper(store, account, self.users, self._current_link)
         """The member logs of encrypted rooms."""
-        sharer = KeySharer(store, self.users, self._reader, self._queue, self.members, self._current_link, now_ms)
-        self._messages = MessageReader(store, self.users, self._reader, sharer, self.members, self._spawn)
+        sharer = KeySharer(store, self.users, self._reader, self._queue, self.logs, self._current_link, now_ms)
+        self._messages = MessageReader(store, self.users, self._reader, sharer, self.logs, self._spawn)
         self._sender = RoomSender(
-            store, account, self.users, sharer, self.members.rows, self._locks, self._messages.window, now_ms
+            store, account, self.users, sharer, self.logs.rows, self._locks, self._messages.window, now_ms
         )
-        self._signer = CommandSigner(
-            store, account, trusted, self._reader, sharer, self._sender, self.members, lambda: self._sender.limits
+        self.signer = CommandSigner(
+            store, account, trusted, self._reader, sharer, self._sender, self.logs, lambda: self._sender.limits
         )
 
+        self.logs.after_entries.append(self._log_grew)
         self.verification = VerificationRunner(self, now_ms)
 
     @property
@@ -235,12 +238,25 @@ class Encryption:
         except Failure:
             return None
 
+    async def members(self, room: EncryptedRoom) -> RoomMembers | None:
+        """The members of a room by its member log, as far as that is held: see `MessageEncryption.members`."""
+
+        def found(transaction: StoreTransaction) -> RoomMembers | None:
+            identity = DeviceIdentity.load(transaction)
+            held = self.logs.rows.held(transaction, room.uid)
+            return members_of(transaction, self.users, held, identity.user_id if identity else 0)
+
+        try:
+            return await self.store.run(found)
+        except Failure:
+            return None
+
     async def sign(
         self, command: SignedCommand, room: EncryptedRoom | None, *, history: NewcomerHistory | None = None
     ) -> SignedCommand:
         """The command with what it needs of the keys: see `MessageEncryption.sign`."""
         try:
-            return await self._signer.sign(command, room, history)
+            return await self.signer.sign(command, room, history)
         except Failure as problem:
             raise EncryptionWaits(WaitReason.FAILED, detail=str(problem)) from problem
 
@@ -249,7 +265,11 @@ class Encryption:
         for room, arrived in self._messages.readable_by(sessions):
             self._spawn(self._show(room, arrived))
 
-    async def _show(self, room: EncryptedRoom, arrived: set[str]) -> None:
+    async def _log_grew(self, room: EncryptedRoom) -> None:
+        """Members are known now whose messages waited for that."""
+        self._spawn(self._show(room, None))
+
+    async def _show(self, room: EncryptedRoom, arrived: set[str] | None) -> None:
         if shown := await self._messages.read_arrived(room, arrived):
             self.on_messages(room.name, shown)
 
@@ -279,11 +299,12 @@ class Encryption:
 
     async def _accept(self, room: EncryptedRoom) -> None:
         await self.store.run(partial(self._accepted, room=room))
+        await self._log_grew(room)
         self.on_readiness()
 
     def _accepted(self, transaction: StoreTransaction, room: EncryptedRoom) -> None:
-        self.members.accept(transaction, room)
-        self._signer.accept(transaction, room)
+        self.logs.accept(transaction, room)
+        self.signer.accept(transaction, room)
         for name in direct_names.people(room.name):
             user = self.users.user(transaction, name)
             if user is not None and not user.was_verified:

@@ -23,16 +23,16 @@ from chatterbox.wire.frames.encryption import (
 )
 from chatterbox.wire.text_rules import folded
 from client.encryption.command_link import CommandLink
-from client.encryption.core.member_log_rules import HeldLog, member_trust
+from client.encryption.core.member_log_rules import HeldLog
 from client.encryption.core.messages.recipient_decision import Decision, OutboundFacts, RecipientMember, decide
 from client.encryption.core.trust import Trust
 from client.encryption.device.device_identity import DeviceIdentity
-from client.encryption.device.trusted_users import TrustedUser
 from client.encryption.exchange.inbox_reader import DeviceInboxReader
 from client.encryption.exchange.to_device_sender import ToDeviceSender
 from client.encryption.message_encryption import EncryptedRoom, EncryptionWaits, WaitReason
 from client.encryption.rooms.member_log_keeper import MemberLogKeeper, Reading
 from client.encryption.rooms.member_news import MemberNews, MemberNewsKind
+from client.encryption.rooms.room_people import trust_in_room
 from client.encryption.sessions import room_sessions, to_device_queue
 from client.encryption.sessions.olm_sessions import OlmSessions
 from client.encryption.sessions.room_sessions import ROOM_KEY
@@ -134,15 +134,13 @@ class KeySharer:
             user_id = user.user_id if user else names.get(folded(username))
             if user_id not in held.log.members:
                 ghosts.append(username)
-            elif user is not None and user_id != own and self._trust_in_room(transaction, user, held) is Trust.CHANGED:
+            elif (
+                user is not None
+                and user_id != own
+                and trust_in_room(transaction, self._users, held, user.user_id, own) is Trust.CHANGED
+            ):
                 changed[user.username] = user.master
         return ghosts, changed
-
-    def _trust_in_room(self, transaction: StoreTransaction, user: TrustedUser, held: HeldLog) -> Trust | None:
-        """How a user's devices count in a room; None: no member invited the user."""
-        member = held.log.members.get(user.user_id)
-        known = self._users.known(transaction, user.user_id)
-        return None if member is None or known is None else member_trust(member.master, known)
 
     async def _missing(self, room: EncryptedRoom, session: str, version: int) -> int:
         identity = await self._store.run(_identity)
@@ -182,8 +180,9 @@ class KeySharer:
             user = self._users.user(transaction, username)
             if user is None or (people and folded(username) not in people):
                 continue
-            is_own = user.user_id == identity.user_id
-            trust = user.trust if held is None or is_own else self._trust_in_room(transaction, user, held)
+            trust: Trust | None = user.trust
+            if held is not None:
+                trust = trust_in_room(transaction, self._users, held, user.user_id, identity.user_id)
             if trust is None:
                 continue
             members[username] = RecipientMember(trust, frozenset(user.devices), frozenset(user.removed))
