@@ -102,9 +102,7 @@ class KeyDirectory:
         self._require_encryption()
         self._rates.spend(READS, login.user.user_id)
         if len(sessions) > key_api.MAX_WITHHELD_SESSIONS:
-            raise ChatError(
-                Code.BAD_REQUEST, f"One request names at most {key_api.MAX_WITHHELD_SESSIONS} sessions."
-            )
+            raise ChatError(Code.BAD_REQUEST, f"One request names at most {key_api.MAX_WITHHELD_SESSIONS} sessions.")
         return await self._store.withheld(login, room, list(dict.fromkeys(sessions)))
 
     async def claim(self, call: ClaimCall) -> ClaimedKeys:

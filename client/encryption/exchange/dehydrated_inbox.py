@@ -13,8 +13,8 @@ from chatterbox.wire.encryption.device_keys import matrix_user
 from chatterbox.wire.frames import EncryptionCommand, EncryptionReply, ToDevice
 from chatterbox.wire.frames.encryption import DeviceAddress, Inbox, OpenInbox, Take, ToDeviceKind
 from client.encryption.core.messages import olm_payload
-from client.encryption.core.messages.room_history import ROOM_HISTORY
 from client.encryption.core.messages.olm_payload import OlmParty, OlmPayload, OlmPayloadError
+from client.encryption.core.messages.room_history import ROOM_HISTORY
 from client.encryption.device.dehydrated_device import DehydratedAccount
 from client.encryption.device.device_identity import PICKLE_KEY
 from client.encryption.device.trusted_users import TrustedDevice

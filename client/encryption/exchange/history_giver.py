@@ -144,9 +144,7 @@ class HistoryGiver:
         most = self.limits.inbox_messages_of_device // INBOX_SHARE - owed.messages
         if not devices or not missing or most <= 0:
             return _Progress(0, len(missing))
-        exported = {
-            row: room_sessions.export_session(transaction, row) for row in islice(missing, SESSIONS_AT_ONCE)
-        }
+        exported = {row: room_sessions.export_session(transaction, row) for row in islice(missing, SESSIONS_AT_ONCE)}
         sessions = [each for each in exported.values() if each is not None]
         contents = room_history.contents(matrix_room(room.uid), sessions)[:most]
         keys = {key for content in contents for author in content.authors for key in author.keys}

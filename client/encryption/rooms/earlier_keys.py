@@ -14,7 +14,7 @@ import vodozemac
 
 from chatterbox.wire.encryption.device_keys import matrix_room
 from chatterbox.wire.encryption.envelope import is_device_id
-from chatterbox.wire.encryption.member_log import MemberEntry, MemberEntryKind, MemberLog, NewcomerHistory
+from chatterbox.wire.encryption.member_log import MemberEntry, MemberEntryKind, MemberLog, NewcomerHistory, entry_hash
 from client.encryption.core.backup_items import BackupSession
 from client.encryption.core.messages import room_history
 from client.encryption.core.messages.room_history import KeysOfAuthor, RoomHistory, RoomHistoryError
@@ -78,14 +78,14 @@ class _Standing(Enum):
 # Giving
 
 
-def owe(transaction: StoreTransaction, room: EncryptedRoom, entry: MemberEntry, entry_hash: str) -> None:
-    """This device signed an entry: if it is an invitation, what it holds of the room is owed to who is invited."""
+def owe(transaction: StoreTransaction, room: EncryptedRoom, entry: MemberEntry) -> None:
+    """An entry was signed here: if it is an invitation, what it holds of the room is owed to who is invited."""
     if entry.kind is not MemberEntryKind.INVITE or entry.member is None:
         return
     owed = OwedHistory(
         room=room.name,
         seq=entry.seq,
-        entry=entry_hash,
+        entry=entry_hash(entry),
         user_id=entry.member.user_id,
         username=entry.member.username,
         master=entry.member.master,
@@ -166,9 +166,7 @@ def receive(transaction: StoreTransaction, content: dict[str, Any], device: Trus
     except RoomHistoryError:
         return set()
     uid = room_sessions.room_uid(history.room_id)
-    waiting = _WaitingHistory(
-        user_id=device.user_id, username=device.username, master=device.master, content=history
-    )
+    waiting = _WaitingHistory(user_id=device.user_id, username=device.username, master=device.master, content=history)
     if not uid:
         return set()
     entries = MemberLogRows().entries(transaction, uid)
@@ -205,9 +203,7 @@ def has_waiting(transaction: StoreTransaction, uid: str) -> bool:
     return bool(transaction.names(Table.SHARED_HISTORY, f"{_WAITING}{uid}/"))
 
 
-def _standing(
-    transaction: StoreTransaction, entries: Sequence[MemberEntry], waiting: _WaitingHistory
-) -> _Standing:
+def _standing(transaction: StoreTransaction, entries: Sequence[MemberEntry], waiting: _WaitingHistory) -> _Standing:
     identity = DeviceIdentity.load(transaction)
     if entries and entries[0].history is not NewcomerHistory.ALL:
         return _Standing.NOT_SHARED
