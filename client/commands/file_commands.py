@@ -33,7 +33,8 @@ async def upload(context: ClientContext, room: str, paths: Sequence[Path]) -> tu
     def job(source: LocalFile) -> AttachedFile:
         with TransferLine(inert(source.path.name)) as progress:
             folder = context.uploads_path(session)
-            return FileTransfers(lambda: _api(context), progress, stop).upload(source, context.wire_name(room), folder)
+            transfers = FileTransfers(lambda: _api(context), progress, stop, context.text_cipher(session))
+            return transfers.upload(source, context.wire_name(room), folder)
 
     try:
         return tuple([await asyncio.to_thread(job, source) for source in sources])
