@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -17,11 +18,13 @@ from typing import NamedTuple
 from chatterbox.wire.errors import ChatError
 from client.encryption.command_link import LinkBroken
 from client.encryption.message_encryption import EncryptionWaits
+from client.encryption.device.recovery import new_recovery_key
 from client.failures import Failure
 from services.history.app import HistoryApp, create_app
 from tests.simulation.encryption import judge
 from tests.simulation.encryption.device import Device
-from tests.simulation.encryption.kept_keys import Killed, copy_store
+from tests.simulation.encryption.kept_keys import Killed, copy_store, recorded_inboxes
+from tests.simulation.encryption.lies import GhostDevice, list_a_thief
 from tests.simulation.encryption.site import HistoryProcess, Login, StoredText
 
 USERS = ("ada", "bob")
@@ -61,6 +64,15 @@ class World:
     logins: int = 0
     texts: int = 0
     with_restores: bool = False
+    with_lies: bool = False
+    ghost: GhostDevice | None = None
+    """The one that the server shows now."""
+    found: list[str] = field(default_factory=list)
+    """What is wrong already."""
+    recovery_keys: dict[str, bytes] = field(default_factory=dict)
+    """Of each user who wrote one down."""
+    forked: set[str] = field(default_factory=set)
+    """Sessions that two clones of a key store had when they could not know of each other."""
 
 
 async def simulate(seed: int, *, create: Callable[..., HistoryApp] = create_app, steps: int = STEPS) -> list[str]:
@@ -68,9 +80,10 @@ async def simulate(seed: int, *, create: Callable[..., HistoryApp] = create_app,
     with tempfile.TemporaryDirectory(prefix="chatterbox-encrypted-", dir=_fast_folder()) as folder:
         (Path(folder) / "history").mkdir()
         world = World(Random(seed), Path(folder), HistoryProcess(Path(folder) / "history", create))
-        world.with_restores = world.rng.random() < 0.2
+        chance = world.rng.random()
+        world.with_restores, world.with_lies = chance < 0.2, chance > 0.75
         records: list[str] = []
-        with _all_logs(records):
+        with _all_logs(records), recorded_inboxes():
             await world.history.start()
             try:
                 await _run(world, steps)
@@ -307,8 +320,25 @@ async def _set_back(world: World) -> None:
     copy_store(copy.path, device.path)
     device.read_to, device.lost_before = copy.read_to, max(len(world.history.texts), device.lost_before)
     device.was_set_back = True
+    device.worked_off.append([])
     device.lost_sessions |= world.history.sessions_of(device.address)
     await _do(world, device, "is set back to an earlier copy", device.start)
+
+
+async def _clone(world: World) -> None:
+    """A key store comes into use on a second computer while it is in use on the first."""
+    device = _chosen(world)
+    if device is None or world.forked or device.was_set_back:
+        return
+    path = world.folder / f"{device.name}-clone" / "keys.sqlite3"
+    copy_store(device.path, path)
+    clone = _new_device(world, device.login.username, path, f"{device.name}-clone")
+    clone.login, clone.read_to, clone.has_backup = device.login, device.read_to, device.has_backup
+    clone.room, clone.room_id, clone.loss = device.room, device.room_id, LOSS
+    world.forked = {await device.outbound_session(), ""}
+    for each in (device, clone):
+        each.is_cloned = each.was_set_back = True
+    await _do(world, clone, f"is a clone of {device.name}", clone.start)
 
 
 async def _restart_history(world: World) -> None:
@@ -343,6 +373,61 @@ async def _back_up_or_restore(world: World) -> None:
     await _reconnect_all(world)
 
 
+async def _make_recovery_key(world: World) -> None:
+    """A user writes a recovery key down."""
+    device = _chosen(world)
+    if device is None or device.login.username in world.recovery_keys:
+        return
+    user, recovery_key = device.login.username, new_recovery_key()
+
+    async def make() -> None:
+        world.recovery_keys[user] = recovery_key  # it may be made although the answer is lost
+        try:
+            await device.make_recovery_key(recovery_key)
+        except Failure:
+            del world.recovery_keys[user]
+            raise
+
+    await _do(world, device, "makes a recovery key", make)
+
+
+async def _keep_up(world: World) -> None:
+    if (device := _chosen(world)) is not None:
+        await _do(world, device, "fills the backup", device.keep_up)
+
+
+async def _lie(world: World) -> None:
+    """The server shows a device that no user listed, or takes it back."""
+    if not world.with_lies:
+        return
+    if world.ghost is not None:
+        await end_lie(world)
+    elif world.devices:
+        login = world.rng.choice(world.devices).login
+        appear = partial(GhostDevice.appear, world.history.database, login, world.history.clock())
+        world.ghost = await asyncio.to_thread(appear)
+        world.happened.append(f"the server shows a ghost device of {login.username}")
+
+
+async def end_lie(world: World) -> None:
+    """The server tells the truth again."""
+    if world.ghost is not None:
+        if world.ghost.was_given():
+            world.found.append(f"E2: a device that {world.ghost.address.username} did not list was given keys")
+        await asyncio.to_thread(world.ghost.disappear)
+        world.ghost = None
+        world.happened.append("the server shows no ghost device any more")
+
+
+async def _steal_password(world: World) -> None:
+    """Somebody logs in with a user's password, and tries to list a device without any of the user's keys."""
+    if not world.devices or world.ghost is not None:
+        return
+    login = world.rng.choice(world.devices).login._replace(sid=f"thief-{world.texts}-{len(world.history.thieves)}")
+    world.history.thieves.add(await list_a_thief(world.history, login))
+    world.happened.append(f"somebody has the password of {login.username}")
+
+
 async def _wait(world: World) -> None:
     world.history.clock.now += world.rng.choice([1_000, 60_000, 3_600_000, 25 * 3_600_000])
 
@@ -350,6 +435,7 @@ async def _wait(world: World) -> None:
 _STEPS: dict[Callable[[World], Awaitable[None]], float] = {
     _write: 34, _read: 16, _deliver: 6, _reconnect: 4, _log_in: 4, _approve: 4, _log_out: 3, _come_back: 3, _remove: 2,
     _kill: 8, _restart: 8, _copy: 2, _set_back: 2, _restart_history: 1, _back_up_or_restore: 3, _wait: 3,
+    _make_recovery_key: 2, _keep_up: 3, _lie: 4, _steal_password: 0.5, _clone: 0.4,
 }  # fmt: skip
 """What may happen, and how often."""
 
@@ -360,6 +446,7 @@ _STEPS: dict[Callable[[World], Awaitable[None]], float] = {
 async def heal(world: World) -> None:
     """Nothing fails any more: everything runs, connects, is let in, sends what waits, and reads."""
     world.depth = 9
+    await end_lie(world)
     for device in world.devices:
         device.loss = 0.0
         device.commits_left = None
@@ -373,11 +460,34 @@ async def heal(world: World) -> None:
     for device in world.devices:
         if not device.is_dead:
             await _do(world, device, "sends what waits", device.send)
-    for _ in range(2):
+    for _ in range(3):
         for device in world.devices:
             if not device.is_dead:
                 with suppress(TimeoutError):
-                    await _do(world, device, "is pushed its inbox", device.deliver)
+                    await _do(world, device, "reads", partial(_catch_up, device))
+    for _ in range(2):
+        for device in world.devices:
+            if not device.is_dead and not device.is_out:
+                await _do(world, device, "fills the backup", device.keep_up)
+
+
+async def _catch_up(device: Device) -> None:
+    """Read the inbox, and all messages: who lacks a key asks for it again."""
+    await device.deliver()
+    await device.read(again=True)
+
+
+async def recover(world: World, user: str) -> Device:
+    """A new device of a user who has lost all others, and has the recovery key."""
+    device = _new_device(world, user)
+
+    async def begin() -> None:
+        await device.start()
+        await device.recover(world.recovery_keys[user])
+        await device.open_room(_other(user))
+
+    await _do(world, device, "is let in by the recovery key", begin)
+    return device
 
 
 def run(seed: int, *, create: Callable[..., HistoryApp] = create_app, steps: int = STEPS) -> list[str]:
