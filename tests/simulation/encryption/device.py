@@ -93,10 +93,14 @@ class Link:
         return reply
 
     def cut(self) -> None:
-        """The connection is lost; the engine is told."""
+        """The connection is lost; the engine is told, unless it has another one by then."""
         if not self.is_cut:
             self.is_cut = True
-            asyncio.get_running_loop().call_soon(self._device.encryption.stop)
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        if self._device.link is self:
+            self._device.encryption.stop()
 
     async def _pause(self) -> None:
         if asyncio.current_task() is self._device.foreground:
