@@ -190,6 +190,9 @@ class Device:
         """How often it told the server that its key store is in use: an older copy is noticed then."""
         self.lost_before = 0
         """Keys of messages up to this offset may be lost: it, or the server, was set back."""
+        self.emptied_at = 0
+        """Up to which message its inbox was deleted with its login session: keys that it had not taken are asked for
+        again, of devices that are still there."""
         self.lost_sessions: set[str] = set()
         """Sessions whose keys it took before it was set back; nothing but a key backup brings them again."""
         self.worked_off: list[list[ToDevice]] = [[]]

@@ -249,7 +249,7 @@ async def _log_out(world: World) -> None:
     device = _chosen(world)
     if device is None or sum(not each.is_out for each in world.devices) < 3:
         return
-    device.is_out = True
+    device.is_out, device.emptied_at = True, len(world.history.texts)
     world.happened.append(f"{device.name} is logged out")
     await device.end()
     await world.history.end_session(device.login.sid)
