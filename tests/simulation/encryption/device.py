@@ -197,6 +197,8 @@ class Device:
         """Sessions whose keys it took before it was set back; nothing but a key backup brings them again."""
         self.worked_off: list[list[ToDevice]] = [[]]
         """To-device messages that it worked off, one list for each time that it was set back."""
+        self.fills_backup = False
+        """It put all its keys into the key backup when it kept up last."""
         self.has_backup = False
         """It took keys from the key backup."""
         self._beside = beside
@@ -390,7 +392,8 @@ class Device:
         result = self._account.result
         if result is None or not result.may_encrypt:
             return
-        self.has_backup = True
+        await self.deliver()
+        self.has_backup, self.fills_backup = True, await self._has_backup_key()
         upkeep = await self.in_thread(lambda keys: keys.keep_up(result))
         self.encryption.keys_arrived(upkeep.restored.arrived)
 
@@ -406,7 +409,7 @@ class Device:
         record = await self.encryption.store.run(lambda each: room_sessions.outbound(each, self.room.uid))
         return record.session if record else ""
 
-    async def backs_up(self) -> bool:
+    async def _has_backup_key(self) -> bool:
         """Whether it has the key of the backup's items: another device of the user may have made them."""
         identity = await self.identity()
         secrets = await self.encryption.store.run(identity.secrets)

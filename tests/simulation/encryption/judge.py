@@ -64,13 +64,13 @@ async def _unreadable_or_leaked(world: "World", device: Device, by_user: set[int
     removed = {each.address for each in world.devices if each.was_removed}
     gone = {each.address for each in world.devices if each.is_out}
     found = await _shown_lies(world, device, shown)
-    if not device.is_out and await device.backs_up():
+    if not device.is_out and device.fills_backup:
         by_user |= {offset for offset, message in shown.items() if message.unreadable is None}
     for text in world.history.texts:
         read = shown.get(text.offset)
         is_entitled = device.address in text.entitled
         is_lost = text.offset <= device.lost_before or text.session in device.lost_sessions or text.sender in removed
-        is_lost |= device.is_cloned or text.session in world.forked
+        is_lost |= world.lied or device.is_cloned or text.session in world.forked
         is_lost |= text.offset <= device.emptied_at and text.sender in gone
         if is_entitled and not device.is_out and not is_lost:
             if read is None or read.unreadable is not None:

@@ -65,6 +65,8 @@ class World:
     texts: int = 0
     with_restores: bool = False
     with_lies: bool = False
+    lied: bool = False
+    """The server showed a false list: who knew no true one took no keys of that user's devices."""
     ghost: GhostDevice | None = None
     """The one that the server shows now."""
     found: list[str] = field(default_factory=list)
@@ -406,6 +408,7 @@ async def _lie(world: World) -> None:
         login = world.rng.choice(world.devices).login
         appear = partial(GhostDevice.appear, world.history.database, login, world.history.clock())
         world.ghost = await asyncio.to_thread(appear)
+        world.lied |= world.ghost is not None
         world.happened.append(f"the server shows a ghost device of {login.username}")
 
 
