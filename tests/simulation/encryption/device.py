@@ -13,6 +13,7 @@ import httpx
 from chatterbox.wire import frames
 from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import ToDevice
 from chatterbox.wire.frames.encryption import DeviceAddress
@@ -138,6 +139,9 @@ class Account:
 
     async def upload_one_time_keys(self, upload: OneTimeKeysUpload) -> None:
         await self._device.in_thread(lambda keys: keys.api.add_one_time_keys(upload))
+
+    async def give_back_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
+        await self._device.in_thread(lambda keys: keys.api.add_member_entries(room, entries))
 
     async def user_keys(self, usernames: Sequence[str]) -> list[UserKeys]:
         return await self._device.in_thread(lambda keys: keys.api.users(usernames))
@@ -424,6 +428,12 @@ class Device:
         await self.encryption.read_dehydrated()
         await self.settle()
 
+    async def pause(self) -> None:
+        """Something else may happen now."""
+        await self._beside()
+        if self.is_dead:
+            raise Killed
+
     def write(self, text: str) -> None:
         self._sent += 1
         self.outbox.append(OutboxText(f"{self.name}-{self._sent}", text))
@@ -444,9 +454,7 @@ class Device:
                     entry.key, self.room, PlainContent(text=entry.text), again=entry.again
                 )
                 entry.again = False  # after no answer, the same bytes are sent again
-                await self._beside()
-                if self.is_dead:
-                    raise Killed
+                await self.pause()
                 if self.rng.random() < self.loss:
                     self.link.cut()  # it did not arrive
                     return False

@@ -26,6 +26,7 @@ from tests.simulation.encryption import schedule
 from tests.simulation.encryption.device import Device
 from tests.simulation.encryption.kept_keys import Killed
 from tests.simulation.encryption.lies import PlantedSession
+from tests.simulation.encryption.rooms import GHOST
 
 if TYPE_CHECKING:
     from tests.simulation.encryption.schedule import World
@@ -37,18 +38,52 @@ async def problems(world: "World", logged: list[str]) -> list[str]:
     found = [*_stored_twice(world), *_indexes_used_twice(world), *_words_in_clear(world, logged)]
     found += [*world.found, *_not_sent(world), *_given_twice(world), *_worked_off_wrongly(world), *_unlisted(world)]
     found += _withheld(world)
-    read = {user: set[int]() for user in schedule.USERS}
+    read = {user: set[int]() for user in (*world.users, GHOST)}
     for device in list(world.devices):
         found += await _unreadable_or_leaked(world, device, read[device.login.username])
-    for user in world.recovery_keys.keys() & _with_backup(world):
+    found += await _topic(world)
+    for user in sorted(world.recovery_keys.keys() & _with_backup(world) & _members(world)):
         found += await _lost_for_good(world, user, read[user])
     return found
 
 
+def _members(world: "World") -> set[str]:
+    """Who may write, and is expected to read."""
+    return set(world.users) if world.room is None else world.room.members()
+
+
+async def _topic(world: "World") -> list[str]:
+    """Who could read the room when its topic was set reads it, and nobody else."""
+    if world.room is None or (topic := world.room.topic) is None or world.with_restores:
+        return []
+    found = []
+    for device in world.devices:
+        if device.is_dead or device.is_out or not device.device_id:
+            continue
+        read = await device.encryption.decrypt_topic(world.room.room, topic.envelope)
+        is_entitled = device.address in topic.entitled
+        if read is not None and read != topic.text:
+            found.append(f"E3: {device.name} reads another topic")
+        if read is not None and not is_entitled and not device.has_backup:
+            found.append(f"E2: {device.name} reads the topic, which was not for it")
+        if read is None and is_entitled and device.login.username in _members(world) and not _may_lack(world, device):
+            found.append(f"E1: {device.name} can't read the topic")
+    return found
+
+
+def _may_lack(world: "World", device: Device) -> bool:
+    """Keys were taken from it: by a copy of its store, by the end of its session, or by a server that lied."""
+    return device.was_set_back or bool(device.emptied_at) or world.lied
+
+
 def _not_sent(world: "World") -> list[str]:
     """What waits although both users have devices that read."""
-    able = [each for each in world.devices if not each.is_dead and not each.is_out and each.may_encrypt]
-    if len({each.login.username for each in able}) < len(schedule.USERS):
+    members = _members(world)
+    able = [
+        each for each in world.devices
+        if not each.is_dead and not each.is_out and each.may_encrypt and each.login.username in members
+    ]  # fmt: skip
+    if {each.login.username for each in able} != members:
         return []
     return [f"E1: {each.name} can't send {len(each.outbox)} texts" for each in able if each.outbox]
 
@@ -62,6 +97,7 @@ async def _unreadable_or_leaked(world: "World", device: Device, by_user: set[int
     except Killed:
         return [f"E1: {device.name} does not read at all"]
     removed = {each.address for each in world.devices if each.was_removed}
+    members = _members(world)
     gone = {each.address for each in world.devices if each.is_out}
     found = await _shown_lies(world, device, shown)
     if not device.is_out and device.fills_backup:
@@ -69,10 +105,11 @@ async def _unreadable_or_leaked(world: "World", device: Device, by_user: set[int
     for text in world.history.texts:
         read = shown.get(text.offset)
         is_entitled = device.address in text.entitled
+        is_expected = is_entitled and device.login.username in members
         is_lost = text.offset <= device.lost_before or text.session in device.lost_sessions or text.sender in removed
         is_lost |= world.lied or device.is_cloned or text.session in world.forked
         is_lost |= text.offset <= device.emptied_at and text.sender in gone
-        if is_entitled and not device.is_out and not is_lost:
+        if is_expected and not device.is_out and not is_lost:
             if read is None or read.unreadable is not None:
                 why = "is not shown" if read is None else read.unreadable
                 found.append(f"E1: {device.name} can't read message {text.offset} ({why})")
@@ -182,7 +219,7 @@ async def _shown_lies(world: "World", device: Device, shown: dict[int, Decrypted
     true = next((each for each in page if shown[each.at.offset].unreadable is None), None)
     if true is None:
         return []
-    [other] = set(schedule.USERS) - {true.username}
+    other = next(user for user in world.users if user != true.username)
     at = Position(true.at.epoch, page[-1].at.offset + 1000)
     lies = [
         (msgspec.structs.replace(true, at=at), device.room, Unreadable.REPLAYED),
@@ -201,7 +238,7 @@ def _with_backup(world: "World") -> set[str]:
     """Users whose backup was made: a device that makes it may be killed, and never start again."""
     with closing(sqlite3.connect(world.history.database)) as db:
         made = {user_id for (user_id,) in db.execute("SELECT user_id FROM key_backups")}
-    return {user for user in schedule.USERS if world.history.auth.names[user] in made}
+    return {user for user in world.users if world.history.auth.names[user] in made}
 
 
 async def _lost_for_good(world: "World", user: str, readable: set[int]) -> list[str]:

@@ -85,6 +85,8 @@ class HistoryProcess:
         self.given: dict[tuple[DeviceAddress, str], set[tuple[str, str, int]]] = defaultdict(set)
         """Who was given each one-time key: user, device, and how often the server had been restored."""
         self.restores = 0
+        self.ghosts: set[str] = set()
+        """Users whom the server made members of a room."""
         self.thieves: set[str] = set()
         """Devices of those who stole a password."""
         self.withheld: set[tuple[int, DeviceAddress, str]] = set()
@@ -154,10 +156,11 @@ class HistoryProcess:
         client, user = EncryptionClient(cast("HistoryClient", self)), _User(login.user_id, login.username)
         match command:
             case frames.ReadRecipients():
-                found = await client.recipients(room, user, command.known)
+                found = await client.recipients(room, user, command.known, command.after)
                 return frames.Recipients(
                     id=command.id, room=command.room, recipients=found.recipients, closed_at=found.closed_at,
                     devices=found.devices, lists=found.lists, without=tuple(found.without),
+                    entries=tuple(found.entries), log=found.log,
                 )  # fmt: skip
             case frames.Claim():
                 claimed = await client.claim(user, login.sid, command.device, command.of)
@@ -208,7 +211,7 @@ class HistoryProcess:
         if not any((stored.room, stored.offset) == (str(room), outcome.offset) for stored in self.texts):
             sent = envelope.parse(content, 10**6)
             sender = DeviceAddress(login.username, sent.device)
-            entitled, withheld = self._readers(room, sent.session)
+            entitled, withheld = self.readers(room, sent.session)
             self.texts.append(StoredText(str(room), outcome.offset, sender, text, sent.session, entitled))
             self.withheld |= {(outcome.offset, device, why) for device, why in withheld.items()}
         return outcome.offset
@@ -228,7 +231,7 @@ class HistoryProcess:
             )
             return {session for (session,) in rows}
 
-    def _readers(self, room: int, session: str) -> tuple[frozenset[DeviceAddress], dict[DeviceAddress, str]]:
+    def readers(self, room: int, session: str) -> tuple[frozenset[DeviceAddress], dict[DeviceAddress, str]]:
         """The listed devices of the members: those that can read, and why the sender withheld the keys from others."""
         with closing(sqlite3.connect(self.database)) as db:
             rows = db.execute(
@@ -240,6 +243,7 @@ class HistoryProcess:
                 WHERE devices.state = 'listed' AND devices.dehydrated = 0""",
                 {"room": room, "session": session},
             ).fetchall()
+        rows = [row for row in rows if row[0] not in self.ghosts]
         withheld = {DeviceAddress(username, device): how for username, device, how in rows if how}
         return frozenset(DeviceAddress(*row[:2]) for row in rows if not row[2]), withheld
 
