@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
@@ -23,15 +23,21 @@ from client.encryption.message_encryption import EncryptedRoom, PlainContent
 from client.encryption.store.store_key import open_key_store
 from client.encryption.store_worker import StoreWorker
 from client.net.keys_api import KeysApi
-from tests.support.server import Server
 
 _PUSHES = (frames.ToDevice, frames.RecipientsUpdate, frames.DeviceListUpdate, frames.DevicePending)
+
+
+class Addressed(Protocol):
+    """A server or a whole site; `tests.support.server.Server` implements it."""
+
+    @property
+    def url(self) -> str: ...
 
 
 class EncryptedClient:
     """One device of a user; `connect` and `disconnect` as often as you like."""
 
-    def __init__(self, server: Server, username: str, token: str, home: Path, *, now_ms: Any = None) -> None:
+    def __init__(self, server: Addressed, username: str, token: str, home: Path, *, now_ms: Any = None) -> None:
         self.server = server
         self.username = username
         self.token = token
@@ -61,13 +67,14 @@ class EncryptedClient:
 
     async def connect(self) -> "EncryptedClient":
         self._socket = await connect(
-            f"ws://127.0.0.1:{self.server.port}/ws",
+            f"{self.server.url.replace('http', 'ws', 1)}/ws",
             additional_headers={"Authorization": f"Bearer {self.token}"},
             compression=None,
             proxy=None,
         )
         welcome = frame_decoder.decode(await self._socket.recv(decode=False))
-        assert isinstance(welcome, frames.Welcome)
+        if not isinstance(welcome, frames.Welcome):  # a server that can't welcome now says why
+            raise LinkBroken
         self._reading = asyncio.create_task(self._read(self._socket))
         await self.encryption.start(welcome, self)
         return self
@@ -118,8 +125,11 @@ class EncryptedClient:
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         if self._socket is None:
             raise LinkBroken
-        with suppress(ConnectionClosed):
+        try:
             await self._socket.send(codec.encode(msgspec.structs.replace(command, id=number)), text=True)
+        except ConnectionClosed:
+            del self._waiting[number]
+            raise LinkBroken from None
         async with asyncio.timeout(10):
             reply = await future
         if isinstance(reply, frames.ErrorFrame):
