@@ -116,6 +116,8 @@ class EncryptedReader:
         self._news = asyncio.Event()
         self._may_send = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._open = asyncio.Lock()
+        """Held while the key store must stay open, and while it is closed and opened again."""
         self._client = self._new_client()
 
     @property
@@ -159,9 +161,10 @@ class EncryptedReader:
 
     async def restart(self) -> None:
         """End, and start again with the same key store."""
-        await self.end()
-        self._client = self._new_client()
-        self.begin()
+        async with self._open:
+            await self.end()
+            self._client = self._new_client()
+            self.begin()
 
     def cut(self) -> None:
         self._client.cut()
@@ -172,16 +175,18 @@ class EncryptedReader:
 
     async def count(self) -> None:
         """Send the next numbered message to each other device with which this one has a session."""
-        for peer in self.peers():
-            if peer != self.address and self.address.device:
-                with suppress(Failure):
-                    if number := await self._client.encryption.store.run(partial(self._queue_count, peer=peer)):
-                        self._note(
-                            operations.ToDeviceQueued(
-                                at_s=time.monotonic(), device=self.name, to=_name(peer), number=number
-                            )
-                        )
-        await self.flush()
+        async with self._open:
+            for peer in self.peers():
+                if peer != self.address and self.address.device:
+                    await self._count_for(peer)
+            await self.flush()
+
+    async def _count_for(self, peer: DeviceAddress) -> None:
+        with suppress(Failure):
+            if number := await self._client.encryption.store.run(partial(self._queue_count, peer=peer)):
+                self._note(
+                    operations.ToDeviceQueued(at_s=time.monotonic(), device=self.name, to=_name(peer), number=number)
+                )
 
     async def flush(self) -> None:
         """Send the to-device messages that wait, if connected; else they are sent over the next connection."""

@@ -107,6 +107,7 @@ class EncryptedClient:
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(LinkBroken())
+                future.exception()  # its caller may have been cancelled
         self._waiting.clear()
 
     def _answer(self, reply: Any) -> None:
@@ -128,7 +129,8 @@ class EncryptedClient:
         try:
             await self._socket.send(codec.encode(msgspec.structs.replace(command, id=number)), text=True)
         except ConnectionClosed:
-            del self._waiting[number]
+            self._waiting.pop(number, None)
+            future.cancel()
             raise LinkBroken from None
         async with asyncio.timeout(10):
             reply = await future
