@@ -1,4 +1,6 @@
-"""Bodies of the HTTP routes below `/keys`: devices, device lists, one-time keys and key backups."""
+"""Bodies of the HTTP routes below `/keys`, and of those for member logs: devices, device lists, one-time keys, key
+backups, entries.
+"""
 
 from enum import StrEnum
 from typing import Annotated
@@ -7,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from chatterbox.wire.encryption.device_keys import CrossSigningKey, DeviceKeys, DeviceList, KeyId, SignedKey, UserKeys
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.position import Position, Whole
 
 MAX_ONE_TIME_KEYS = 50
@@ -15,6 +18,8 @@ MAX_KEY_USERS = 50
 """Users in one request for keys."""
 MAX_BACKUP_ITEMS = 200
 """Items of a key backup in one request or page."""
+MAX_RESTORED_ENTRIES = 50
+"""Entries of a member log in one request."""
 
 
 class DeviceState(StrEnum):
@@ -161,3 +166,24 @@ class BackupItemsPage(msgspec.Struct, frozen=True):
     items: list[BackupItem]
     last: Whole
     """The highest `seq` that is stored."""
+
+
+class MemberLogPage(msgspec.Struct, frozen=True):
+    """The response to `GET /rooms/{room}/member-log?after=SEQ&limit=N`."""
+
+    entries: list[MemberEntry]
+    log: Whole
+    """How many entries the member log has."""
+
+
+class MemberEntriesUpload(msgspec.Struct, frozen=True):
+    """`POST /rooms/{room}/member-log`: entries that a restored server lost, in their order."""
+
+    entries: Annotated[list[MemberEntry], Meta(max_length=MAX_RESTORED_ENTRIES)]
+
+
+class MemberLogStored(msgspec.Struct, frozen=True):
+    """The response to it."""
+
+    log: Whole
+    """How many entries the member log has now."""

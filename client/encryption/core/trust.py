@@ -51,6 +51,8 @@ class Irregularity(StrEnum):
     """It stands in another order than its sender sent it."""
     TWO_HISTORIES = "two_histories"
     """Its sender was shown other messages before it than this client."""
+    TWO_MEMBER_LOGS = "two_member_logs"
+    """Its sender was shown other members of the room than this client."""
 
 
 class DecryptedMessage(frames.Message, frozen=True, kw_only=True, omit_defaults=True, tag="message"):

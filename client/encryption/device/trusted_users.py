@@ -14,6 +14,7 @@ import msgspec
 
 from chatterbox.wire.encryption.device_keys import DeviceKeys, UserKeys, matrix_user, signed_part
 from chatterbox.wire.encryption.envelope import to_base64url
+from chatterbox.wire.encryption.member_log import SignedMember
 from chatterbox.wire.encryption.signatures import SignatureError, verify_user
 from client.encryption.core import known_keys
 from client.encryption.core.device_list_chain import ListPlace, Succession, brings_back, place_of, succession
@@ -172,6 +173,12 @@ class TrustedUsers:
         if known is not None and known.changed_to == master:
             self._save(transaction, known_keys.accept_change(known, self._now_ms()), queued=True)
         return self.user(transaction, user_id)
+
+    def pin(self, transaction: StoreTransaction, member: SignedMember) -> None:
+        """A member log names the keys of a user of whom nothing is known: others count as changed ones."""
+        if self.known(transaction, member.user_id) is None:
+            known = known_keys.first_seen(member.user_id, member.username, member.master, self._now_ms())
+            self._save(transaction, known)
 
     def mark_verified(self, transaction: StoreTransaction, user_id: int, master: str) -> TrustedUser | None:
         """The two users compared `master`. Nothing happens if it is not the key that the server shows."""

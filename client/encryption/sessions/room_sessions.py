@@ -44,6 +44,10 @@ class OutboundRecord(msgspec.Struct, kw_only=True):
     """The version of the recipients at which its key was first shared."""
     ready: int = -1
     """The version of the recipients, all of whose devices have the key or a reason."""
+    began_log: int = 0
+    """How many entries the member log of the room had when the session began."""
+    log: int = 0
+    """How many entries the member log of the room had then."""
     before: Place | None = None
     """The last text of this device in the room before this session."""
 

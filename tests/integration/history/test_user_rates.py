@@ -27,6 +27,7 @@ BODIES = {
     "POST /people/query": {"known": {"bob": 0}},
     "PATCH /me": {"writes": "rooms"},
     "PUT /rooms/{room}/topic": {"topic": "engines"},
+    "POST /rooms/{room}/member-log": {"entries": []},
     "PUT /rooms/{room}/notify": {"level": "mentions"},
     "PUT /rooms/{room}/read": {"offset": 1},
 }

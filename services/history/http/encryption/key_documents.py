@@ -20,6 +20,9 @@ _BODIES: tuple[type[msgspec.Struct], ...] = (
     key_api.KeyBackupHeader,
     key_api.BackupItemsUpload,
     key_api.BackupItemsPage,
+    key_api.MemberLogPage,
+    key_api.MemberEntriesUpload,
+    key_api.MemberLogStored,
 )
 
 
