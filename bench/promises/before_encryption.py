@@ -100,6 +100,8 @@ async def measure(folder: Path, plan: Plan) -> Measured:
     measured = Measured()
     if plan.before is None:
         return measured
+    for name in ("now", "before"):
+        (folder / name).mkdir()
     async with AsyncExitStack() as stack:
         now = await stack.enter_async_context(_running(HERE, folder / "now", plan.members))
         before = await stack.enter_async_context(_running(plan.before, folder / "before", plan.members))
@@ -119,7 +121,6 @@ async def measure(folder: Path, plan: Plan) -> Measured:
 
 @asynccontextmanager
 async def _running(code: Path, folder: Path, members: int) -> AsyncIterator[Program]:
-    folder.mkdir()
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with _process(code, folder, port) as process:
@@ -139,9 +140,12 @@ async def _running(code: Path, folder: Path, members: int) -> AsyncIterator[Prog
 @contextmanager
 def _process(code: Path, folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     environment = _environment(code) | {
-        "CHATTERBOX_PORT": str(port), "CHATTERBOX_DATA": str(folder / "data"),
-        "CHATTERBOX_SENDS_PER_S": "100000", "CHATTERBOX_SENDS_BURST": "100000", "CHATTERBOX_CONNECTIONS_PER_USER": "1000",
-    }  # fmt: skip
+        "CHATTERBOX_PORT": str(port),
+        "CHATTERBOX_DATA": str(folder / "data"),
+        "CHATTERBOX_SENDS_PER_S": "100000",
+        "CHATTERBOX_SENDS_BURST": "100000",
+        "CHATTERBOX_CONNECTIONS_PER_USER": "1000",
+    }
     with (folder / "server.log").open("wb") as log:
         command = [sys.executable, "-m", "services.allinone"]
         process = subprocess.Popen(command, cwd=code, env=environment, stdout=log, stderr=log)

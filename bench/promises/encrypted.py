@@ -130,14 +130,17 @@ def part(plan: Plan, measured: Measured) -> Part:
         "Encryption",
         _MADE.format(plan=plan, batch=BATCH),
         [
-            Line(cost, measured.cost_ratio), Line(short, measured.short_cost_ratio), Line(rate, measured.rate_ratio),
+            Line(cost, measured.cost_ratio),
+            Line(short, measured.short_cost_ratio),
+            Line(rate, measured.rate_ratio),
             Line(fan_out, measured.fan_out_ratio),
-        ],  # fmt: skip
+        ],
     )
 
 
 _MADE = (
-    "History in one process: batches of {batch} encrypted messages to three devices, of plain ones of the same "
-    "bytes, and of plain ones of 60 characters, in turn; n counts batches. Then services as processes: {plan.messages:,} messages in a room with "
-    "{plan.members} other connections of one gateway, short and long ones in turn; n counts rounds."
+    "History in one process: batches of {batch} encrypted messages to three devices, of plain ones of the same bytes, "
+    "and of plain ones of 60 characters, in turn; n counts batches. Then services as processes: {plan.messages:,} "
+    "messages in a room with {plan.members} other connections of one gateway, short and long ones in turn; n counts "
+    "rounds."
 )

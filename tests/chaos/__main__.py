@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.chaos import operations
 from tests.chaos.container_site import containers
-from tests.chaos.crowd import Load
+from tests.chaos.crowd import NOTHING_ENCRYPTED, Load
 from tests.chaos.encrypted_crowd import EncryptedLoad
 from tests.chaos.faults import Fault, available
 from tests.chaos.process_site import processes
@@ -20,7 +20,6 @@ from tests.chaos.site import Site
 from tests.support.engine import no_reaper, why_no_engine
 
 GATEWAYS = 3
-ENCRYPTED_CONVERSATIONS = 4
 
 
 def main() -> None:
@@ -63,7 +62,7 @@ async def _run(options: argparse.Namespace, seed: int) -> Report:
         print(f"chaos: {options.site}, seed {seed}", flush=True)
         for lack in site.lacks:
             print(f"chaos: {lack}", flush=True)
-        encrypted = EncryptedLoad(conversations=ENCRYPTED_CONVERSATIONS if options.encrypted else 0)
+        encrypted = EncryptedLoad(conversations=3, rooms=2) if options.encrypted else NOTHING_ENCRYPTED
         load = Load(
             users=20, connections=80, sends_per_s=100, cuts_per_s=2, uploads_per_s=1, encrypted=encrypted, seed=seed
         )

@@ -31,6 +31,7 @@ SETTLE_S = 30.0
 COME_S = (0.5, 4.0)
 """From one new device to the next (seconds)."""
 DEVICES_OF_USER = 3
+MEMBERS = 4
 MOST_WAITING = 20
 """Texts in an outbox, beyond which no more are written."""
 
@@ -41,6 +42,8 @@ class EncryptedLoad:
 
     conversations: int = 0
     """Direct ones, of two users each."""
+    rooms: int = 0
+    """Encrypted rooms, of `MEMBERS` users each."""
     sends_per_s: float = 20
     counts_per_s: float = 5
     """Times that a device sends a to-device message of its own to all others of its conversation."""
@@ -53,6 +56,8 @@ class Conversation:
     """Its members' devices, the first of each member first."""
 
     members: tuple[str, ...]
+    name: str = ""
+    """Of an encrypted room; empty: it is a direct conversation."""
     room: EncryptedRoom = field(default_factory=lambda: EncryptedRoom("", ""))
     readers: list[EncryptedReader] = field(default_factory=list)
 
@@ -87,6 +92,9 @@ class EncryptedCrowd:
             Conversation((f"{site.name}-secret{2 * number}", f"{site.name}-secret{2 * number + 1}"))
             for number in range(load.conversations)
         ]
+        for number in range(load.rooms):
+            members = tuple(f"{site.name}-member{number}-{each}" for each in range(MEMBERS))
+            self.conversations.append(Conversation(members, f"{site.name}-plans{number}~"))
         self._site = site
         self._load = load
         self._folder = folder
@@ -106,8 +114,13 @@ class EncryptedCrowd:
                 (await self._join(each, username)).begin()
         await until(lambda: all(reader.is_live and reader.may_read for reader in self.readers), SETTLE_S)
         for each in self.conversations:
-            first, _ = each.readers
-            each.room = await first.client.direct(each.members[1])
+            first, *others = [reader.client for reader in each.readers]
+            if each.name:
+                each.room = await first.create_room(each.name)
+                for other in others:
+                    await first.let_in(each.room, other)
+            else:
+                each.room = await first.direct(each.members[1])
             for reader in each.readers:
                 reader.room = each.room
                 reader.note_listed()

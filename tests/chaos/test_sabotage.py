@@ -23,7 +23,7 @@ pytestmark = pytest.mark.chaos
 NOTHING: Mapping[str, str] = {}
 HEADS_OFF = {"CHATTERBOX_HEADS_INTERVAL_S": "3600"}
 """Head comparison repairs what these two break, seconds later, so it is switched off as well."""
-ENCRYPTED = EncryptedLoad(conversations=3, sends_per_s=30, counts_per_s=15, cuts_per_s=5, restarts_per_s=0)
+ENCRYPTED = EncryptedLoad(conversations=2, rooms=1, sends_per_s=30, counts_per_s=15, cuts_per_s=5, restarts_per_s=0)
 QUICK = Limits(on_time_s=3, presence_late_s=2, files_s=5)
 
 

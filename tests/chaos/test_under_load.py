@@ -23,7 +23,7 @@ pytestmark = pytest.mark.chaos
 SEED = int(os.environ.get("CHATTERBOX_CHAOS_SEED", "1"))
 STRIKES = {"processes": 12, "containers": 4}
 """Containers take longer to start."""
-ENCRYPTED = EncryptedLoad(conversations=2)
+ENCRYPTED = EncryptedLoad(conversations=1, rooms=1)
 BACK_S = 5.0
 """A reader that must reconnect is welcomed again within this time (seconds)."""
 

@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from chatterbox.wire import codec, frames
+from chatterbox.wire.encryption.member_log import NewcomerHistory
 from chatterbox.wire.errors import ChatError, Code
 from client.core import frame_decoder
 from client.encryption.client_encryption import Encryption
@@ -44,6 +45,8 @@ class EncryptedClient:
         self.now_ms = now_ms or (lambda: 1_800_000_000_000)
         self.messages: dict[int, frames.Message] = {}
         self.came = asyncio.Condition()
+        self.stale_sends = 0
+        """Messages that were refused because who can read had changed."""
         self._home = home
         self._ids = itertools.count(1)
         self._keys = itertools.count(1)
@@ -143,6 +146,18 @@ class EncryptedClient:
         opened = await self.ask(frames.Direct(id=0, username=username, encrypted=True))
         return EncryptedRoom(opened.room, opened.uid)
 
+    async def create_room(self, name: str) -> EncryptedRoom:
+        """Create an encrypted room, of which newcomers read what is written from then on."""
+        command = frames.CreateRoom(id=0, room=name, private=True)
+        created = await self.ask(await self.encryption.sign(command, None, history=NewcomerHistory.JOINING))
+        return EncryptedRoom(created.room, created.uid)
+
+    async def let_in(self, room: EncryptedRoom, other: "EncryptedClient") -> None:
+        """Invite a user, who joins."""
+        command = frames.Invite(id=0, room=room.name, username=other.username)
+        await self.ask(await self.encryption.sign(command, room))
+        await other.ask(frames.Join(id=0, room=room.name))
+
     async def say(self, room: EncryptedRoom, text: str, **options: Any) -> Any:
         """Send as the outbox does; returns the position."""
         key, again = f"{self.username}-{id(self)}-{next(self._keys)}", False
@@ -154,6 +169,7 @@ class EncryptedClient:
             except ChatError as refusal:
                 if refusal.code is not Code.RECIPIENTS_STALE:
                     raise
+                self.stale_sends += 1
                 again = True
                 continue
             self.encryption.forget(key)
