@@ -8,6 +8,7 @@ from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire import direct_names, history_api, room_names, text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import OwnReadState
+from chatterbox.wire.encryption.key_api import MemberLogPage
 from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
@@ -21,7 +22,6 @@ from services.history.core.message_page import ChangedMessages, MessagePage, Pag
 from services.history.core.room_view import RoomView
 from services.history.core.stored_message import StoredMessage
 from services.history.encryption.core import member_entry_rules
-from services.history.encryption.member_log_store import LogPage
 from services.history.history_store import HistoryStore
 from services.history.keys import KeyDirectory
 from services.history.people.person_directory import PersonDirectory
@@ -471,7 +471,7 @@ class HistoryService:
         invitee = await self._user(username)
         return await self._store.invite(room, inviter, invitee, entry)
 
-    async def member_log(self, room: str, user: UserInfo, after: int, limit: int) -> LogPage:
+    async def member_log(self, room: str, user: UserInfo, after: int, limit: int) -> MemberLogPage:
         """Entries of the member log of a room, for a member."""
         info = (await self.room(room, user)).require_member()
         return await self._store.member_log(info.room_id, after, limit)

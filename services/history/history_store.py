@@ -8,6 +8,7 @@ from typing import Protocol
 
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.encryption.key_api import MemberLogPage
 from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames import AttachedFile, Reaction
 from chatterbox.wire.read_state import ReadState
@@ -15,7 +16,6 @@ from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
 from services.history.core.person_record import ChangedPerson, PersonChange, PersonRecord
 from services.history.core.room_view import RoomView
-from services.history.encryption.member_log_store import LogPage
 
 
 class MessageStore(Protocol):
@@ -118,7 +118,7 @@ class RoomStore(Protocol):
     ) -> history_api.RoomInfo:
         """Invite a user; None: there is no such user, which inviters must not learn."""
 
-    async def member_log(self, room_id: int, after: int, limit: int) -> LogPage:
+    async def member_log(self, room_id: int, after: int, limit: int) -> MemberLogPage:
         """The first `limit` entries of a room's member log after number `after`."""
 
     async def restore_entries(self, room: str, user: UserInfo, entries: Sequence[MemberEntry]) -> int:

@@ -10,6 +10,7 @@ from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.encryption.key_api import MemberLogPage
 from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames import AttachedFile, Reaction
 from chatterbox.wire.limits import Limits
@@ -21,7 +22,6 @@ from services.history.core.person_record import ChangedPerson, PersonChange, Per
 from services.history.core.recent_senders import RecentSenders
 from services.history.core.room_view import RoomView
 from services.history.encryption import member_log_store
-from services.history.encryption.member_log_store import LogPage
 from services.history.messages import message_pages, reaction_queries
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
@@ -208,7 +208,7 @@ class SqliteStore:
             lambda transaction: room_invitations.invite(transaction, room, inviter, invitee, self._limits, entry)
         )
 
-    async def member_log(self, room_id: int, after: int, limit: int) -> LogPage:
+    async def member_log(self, room_id: int, after: int, limit: int) -> MemberLogPage:
         return await member_log_store.page(self._readers, room_id, after, limit)
 
     async def restore_entries(self, room: str, user: UserInfo, entries: Sequence[MemberEntry]) -> int:

@@ -4,12 +4,12 @@ To check an entry, only the log's last one and those about two users are read: t
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from chatterbox.chassis.sqlite.reader_pool import RowSource
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.encryption.key_api import MemberLogPage
 from chatterbox.wire.encryption.member_log import (
     MAX_MEMBER_ENTRIES,
     MemberEntry,
@@ -37,13 +37,6 @@ _PAGE = """
 """
 """In one query, so that the length is of the same state of the database. One row, also if there is no entry."""
 _IS_MEMBER = "SELECT 1 FROM memberships WHERE room_id = ? AND user_id = ?"
-
-
-class LogPage(NamedTuple):
-    """Some entries of a member log, in order, and how many it has."""
-
-    entries: list[MemberEntry]
-    length: int
 
 
 async def begin(transaction: WriteTransaction, info: RoomInfo, creator: UserInfo, entry: MemberEntry) -> None:
@@ -86,7 +79,9 @@ async def append_any(transaction: WriteTransaction, info: RoomInfo, entry: Membe
 
 async def missing(source: RowSource, room_id: int, entries: Sequence[MemberEntry]) -> list[MemberEntry]:
     """Those of these entries that are not stored; raises `member_log_stale` if another one is in the place of one."""
-    stored = dict(await source.rows(_HASHES, (room_id, msgspec.json.encode([entry.seq for entry in entries]).decode())))
+    stored: dict[int, str] = dict(
+        await source.rows(_HASHES, (room_id, msgspec.json.encode([entry.seq for entry in entries]).decode()))
+    )
     for entry in entries:
         if stored.get(entry.seq, entry_hash(entry)) != entry_hash(entry):
             raise ChatError(Code.MEMBER_LOG_STALE, f"The member log has another entry {entry.seq}.")
@@ -143,10 +138,10 @@ async def _store(transaction: WriteTransaction, info: RoomInfo, entry: MemberEnt
     await transaction.rows(_APPEND, (info.room_id, log.seq, about, log.head, text))
 
 
-async def page(source: RowSource, room_id: int, after: int, limit: int = MAX_MEMBER_ENTRIES) -> LogPage:
+async def page(source: RowSource, room_id: int, after: int, limit: int = MAX_MEMBER_ENTRIES) -> MemberLogPage:
     """The first `limit` entries after number `after`; none in a room without a member log."""
     rows = await source.rows(_PAGE, {"room": room_id, "after": after, "limit": limit})
-    return LogPage(decoded(text for _, text in rows), rows[0][0])
+    return MemberLogPage(decoded(text for _, text in rows), rows[0][0])
 
 
 def decoded(texts: Iterable[str | None]) -> list[MemberEntry]:

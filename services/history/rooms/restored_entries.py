@@ -39,7 +39,7 @@ async def append_again(
         await member_log_store.append_any(transaction, info, entry)
         await _repeat(transaction, info, entry)
     await transaction.rows(_NOTE_EMPTY, (transaction.now_ms, info.room_id))
-    return (await member_log_store.page(transaction, info.room_id, 0, 0)).length
+    return (await member_log_store.page(transaction, info.room_id, 0, 0)).log
 
 
 async def _repeat(transaction: WriteTransaction, info: RoomInfo, entry: MemberEntry) -> None:

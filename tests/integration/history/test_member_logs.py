@@ -10,7 +10,7 @@ import pytest
 
 from chatterbox.wire import history_api
 from chatterbox.wire.encryption.key_api import MemberLogPage
-from chatterbox.wire.encryption.member_log import MemberEntryKind
+from chatterbox.wire.encryption.member_log import MemberEntry, MemberEntryKind
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
@@ -111,9 +111,7 @@ class TestInviting:
             bob.signed(site.log.next(ada, kind=kind, member=eve.member)),
             bob.signed(site.log.next(ada, kind=kind, member=eve.member, self_signing=bob.self_signing)),
             msgspec.structs.replace(site.log.next(ada, kind=kind, member=zoe.member), member=eve.member),
-            msgspec.structs.replace(
-                site.log.next(ada, kind=kind, member=eve.member), signatures={"x": {"y": "z" * 2048}}
-            ),
+            with_more_signatures(site.log.next(ada, kind=kind, member=eve.member)),
         ):
             assert (await refusal(site.try_to_invite("eve", entry)))[0] is Code.MEMBER_ENTRY_INVALID, entry
         assert site.stored() == site.log.entries
@@ -215,6 +213,17 @@ class TestRemoving:
         assert await site.members() == ["ada"]
         assert (await refusal(site.remove("eve", None)))[0] is Code.USER_UNKNOWN
 
+    async def test_a_member_whom_the_log_does_not_name_any_more_can_not_sign(self, site: MemberLogSite) -> None:
+        await site.create()
+        await site.enter("bob")
+        await site.remove("bob", site.log.remove(site.signer("ada"), site.signer("bob")))
+        sql = "INSERT INTO memberships VALUES ((SELECT id FROM rooms WHERE name = ?), ?, 'bob', 1, 2)"
+        await site.write(sql, ROOM, site.bob.user_id)
+        entry = site.log.next(site.signer("bob"), kind=MemberEntryKind.INVITE, member=site.signer("eve").member)
+        assert (await refusal(site.try_to_invite("eve", entry, by="bob")))[0] is Code.MEMBER_ENTRY_INVALID
+        await site.remove("bob", None)
+        assert await site.members() == ["ada"]
+
     async def test_others_can_not_remove_anybody(self, site: MemberLogSite) -> None:
         await site.create()
         await site.enter("bob")
@@ -292,7 +301,7 @@ class TestRules:
         assert (found.without, [device.username for device in found.devices]) == (["eve"], ["ada"])
         site.room = room
         assert await site.share() == 0
-        assert await site.send(recipients=found.recipients) == "stored"
+        assert await site.send_envelope(found.recipients) == "stored"
 
 
 class TestTopic:
@@ -383,6 +392,11 @@ class TestImpossibleStates:
         assert violations(site) == ([], [])
         cheap, thorough = violations(site, damage)
         assert (bool(cheap), bool(thorough)) == (is_cheap, True)
+
+
+def with_more_signatures(entry: MemberEntry) -> MemberEntry:
+    """The entry, which stays valid, with so many signatures of others that it is too large."""
+    return msgspec.structs.replace(entry, signatures={**entry.signatures, "@9:chatterbox": {"ed25519:x": "z" * 2048}})
 
 
 def violations(site: MemberLogSite, damage: str = "") -> tuple[list[Any], list[Any]]:

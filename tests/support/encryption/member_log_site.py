@@ -76,7 +76,7 @@ class MemberLogSite(InboxSite):
         call = history_api.ChangeTopicCall(room, *self._ids("ada"), topic, recipients)
         return (await self.history.ask("topic", call, history_api.StoredTopic)).topic
 
-    async def send(self, *, recipients: int) -> str:
+    async def send_envelope(self, recipients: int) -> str:
         """How sending a message of ada's session ended."""
         content = envelope(self.a1.device, SESSION)
         body = {"room": ROOM, "content": content, "recipients": recipients}

@@ -28,8 +28,7 @@ async def member_log(
     room: RoomPath, user: CurrentUser, history: History, after: After = 0, limit: Limit = MAX_MEMBER_ENTRIES
 ) -> Response:
     """Get entries of the member log of a room that you are in. Check the signatures. Other rooms have no entries."""
-    entries, length = await history.member_log(room, user, after, limit)
-    return write(key_api.MemberLogPage(entries, length))
+    return write(await history.member_log(room, user, after, limit))
 
 
 @router.post(
