@@ -1,6 +1,6 @@
 """The member log of an encrypted room: how it was created, and who was invited and removed, signed by members. Pure.
 
-Each entry names the hash of the one before, so that all members have the same log, and nobody but a member can add a
+Each entry names the hash of the one before, so that all members have the same log, and only a member can add a
 user who gets keys. The uid of a room is the hash of its first entry. Signatures are checked in `signatures`.
 """
 
@@ -140,7 +140,7 @@ class MemberLog:
     def _invited(self, by: SignedMember, member: SignedMember) -> tuple[dict[int, SignedMember], frozenset[int]]:
         """The present and the former members then."""
         if member.user_id == by.user_id:
-            raise MemberLogError("Nobody can invite themselves.")
+            raise MemberLogError("Members can't invite themselves.")
         return {**self.members, member.user_id: member}, self.former - {member.user_id}
 
     def _removed(self, by: SignedMember, member: SignedMember) -> tuple[dict[int, SignedMember], frozenset[int]]:

@@ -35,7 +35,7 @@ class Leave(Exchange, frozen=True, kw_only=True):
     room: str
     delete: bool = False
     entry: MemberEntry | msgspec.UnsetType = msgspec.UNSET
-    """In an encrypted room: the signed entry that you left, so that nobody can make you a member again."""
+    """In an encrypted room: the signed entry that you left, so that only a new entry can make you a member again."""
 
 
 class Send(Exchange, frozen=True, kw_only=True):

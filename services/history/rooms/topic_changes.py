@@ -43,7 +43,7 @@ async def change(
 async def _require_current(
     transaction: WriteTransaction, info: RoomInfo, user: UserInfo, topic: str, recipients: int, limits: Limits
 ) -> None:
-    """Raise a `ChatError` unless this envelope was encrypted for all who can read the room now, and nobody else."""
+    """Raise a `ChatError` unless this envelope was encrypted for all who can read the room now, and for no one else."""
     wanted = [session_key(info.room_id, topic)]
     facts = await run_on_connection(transaction.db, partial(session_facts.facts, sessions=wanted))
     check = RecipientCheck(facts, now_ms=transaction.now_ms, limits=limits)

@@ -92,7 +92,7 @@ def appended(log: MemberLog, entry: MemberEntry) -> MemberLog:
 
 
 def without_keys(username: str) -> ChatError:
-    """The refusal of an entry about a user of whom the server has no keys, whether there is such a user or not."""
+    """The refusal of an entry about a user without keys on the server, whether there is such a user or not."""
     return _invalid(f"The server has no keys of {username}, so they can't read an encrypted room yet.")
 
 
