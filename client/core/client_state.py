@@ -46,6 +46,8 @@ class PendingCommand:
     """Of a `rooms` command for a further page: the rooms of the pages before."""
     tries: int = 1
     """How many times in a row it was encrypted and sent; it is sent encrypted, and `command` is in clear."""
+    earlier: int | None = None
+    """Of an invitation to an encrypted room: how many earlier messages the user can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +199,12 @@ class ReducerStep:
         rooms: tuple[RoomSummary, ...] = (),
         encrypted: Command | None = None,
         tries: int = 1,
+        earlier: int | None = None,
     ) -> int:
         """Send `command` under a new id, and return the id. `encrypted`: what is sent in its place."""
         state, command_id = self.state, self.state.next_id
         command = msgspec.structs.replace(command, id=command_id)
-        pending = {**state.pending, command_id: PendingCommand(command, by_person, rooms, tries)}
+        pending = {**state.pending, command_id: PendingCommand(command, by_person, rooms, tries, earlier)}
         self.state = replace(state, pending=pending, next_id=command_id + 1)
         sent = command if encrypted is None else msgspec.structs.replace(encrypted, id=command_id)
         sent = direct_rooms.to_server(sent, state.username, state.encryption.directs)

@@ -22,6 +22,8 @@ PLAIN = "+"
 ENCRYPTED = "~"
 """What a person may type behind a name to begin an encrypted conversation where the server does not begin them so."""
 
+_ENCRYPTS_DIRECTS = {policy.value for policy in EncryptionPolicy if policy.direct_is_encrypted}
+
 Frame = TypeVar("Frame", bound=msgspec.Struct)
 
 
@@ -129,7 +131,7 @@ def learned(encrypted: EncryptedDirects, frame: frames.ServerFrame, me: str) -> 
     """What is known after a frame: once encrypted is always encrypted, whatever a server says later."""
     match frame:
         case frames.Welcome(username=username, encryption=policy, rooms=rooms):
-            if policy == EncryptionPolicy.DIRECT and not encrypted.always:
+            if policy in _ENCRYPTS_DIRECTS and not encrypted.always:
                 encrypted = replace(encrypted, always=True)
             return _with_peers(encrypted, [room.room for room in rooms], username)
         case frames.RoomList(rooms=listed):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from chatterbox.wire.encryption.member_log import NewcomerHistory
 from chatterbox.wire.frames import AttachedFile, Command, ServerFrame
 from chatterbox.wire.position import ResumePoint
 from client.core.direct_rooms import NONE_ENCRYPTED, EncryptedDirects
@@ -14,7 +15,13 @@ from client.core.message_changes import HeldMessages
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 from client.encryption.core.trust import DecryptedMessage
-from client.encryption.message_encryption import EncryptedContent, EncryptedRoom, EncryptionWaits, PlainContent
+from client.encryption.message_encryption import (
+    EncryptedContent,
+    EncryptedRoom,
+    EncryptionWaits,
+    PlainContent,
+    SignedCommand,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +115,25 @@ class ContentEncrypted:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandSigned:
+    """What `SignCommand` asked for, under the same number. `history`: of the room to which a user is invited."""
+
+    job: int
+    command: SignedCommand
+    history: NewcomerHistory | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EncryptionRefused:
-    """What `EncryptContent` asked for is not possible now; `detail` is a sentence that says why and what to do."""
+    """What `EncryptContent` or `SignCommand` asked for is not possible now.
+
+    `detail` is a sentence that says why and what to do; `code`: of the server's refusal, if it was one.
+    """
 
     job: int
     waits: EncryptionWaits
     detail: str
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +150,22 @@ class MessagesDecrypted:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicDecrypted:
+    """The topic of `room`, by the server's name; None: it has one that can't be read here."""
+
+    room: str
+    topic: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CommandRequested:
-    """Send a command; the core sets its id. The reply is a `CommandAnswered` or `CommandRefused` note."""
+    """Send a command; the core sets its id. The reply is a `CommandAnswered` or `CommandRefused` note.
+
+    `history`: what new members can read of an encrypted room that is created.
+    """
 
     command: Command
+    history: NewcomerHistory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +324,9 @@ class MinuteOver:
 
 
 TypedRequest: TypeAlias = SendRequested | CommandRequested | RoomRequested | QuitRequested
-EncryptionEvent: TypeAlias = ContentEncrypted | EncryptionRefused | EncryptionReady | MessagesDecrypted
+EncryptionEvent: TypeAlias = (
+    ContentEncrypted | CommandSigned | EncryptionRefused | EncryptionReady | MessagesDecrypted | TopicDecrypted
+)
 """What the shell of encryption feeds."""
 """What a person types, or a script asks."""
 PeopleRequest: TypeAlias = PeopleShown | RoomLooked | UserTyped | TypingShared | DeviceUsed | AwaySet
@@ -361,6 +395,20 @@ class EncryptContent:
 
 
 @dataclass(frozen=True, slots=True)
+class SignCommand:
+    """Sign `command`, which has the server's names, or encrypt its topic.
+
+    `CommandSigned` or `EncryptionRefused` with the number `job` follows. `room` is None for a room that is created;
+    `history`: what its new members can read.
+    """
+
+    job: int
+    command: SignedCommand
+    room: EncryptedRoom | None
+    history: NewcomerHistory | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptKeys:
     """Accept the changed keys of members of `room` who were not verified."""
 
@@ -422,6 +470,7 @@ Effect: TypeAlias = (
     | DropEntry
     | MarkTried
     | EncryptContent
+    | SignCommand
     | AcceptKeys
     | KeepEncryptedDirects
     | CloseConnection

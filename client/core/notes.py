@@ -278,10 +278,14 @@ class SendFailed:
 
 @dataclass(frozen=True, slots=True)
 class CommandAnswered:
-    """The reply to a command that was requested."""
+    """The reply to a command that was requested.
+
+    `earlier`: of an invitation to an encrypted room, how many earlier messages the user can read.
+    """
 
     command: Command
     reply: Reply
+    earlier: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from chatterbox.wire import codec
 from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.frames import Edit, ErrorFrame, Message, Send, Sent
 from client.core.client_state import ClientState, ConnectionPhase, ReducerStep
+from client.core.direct_rooms import is_direct
 from client.core.encryption import encrypted_sends
 from client.core.events import DropEntry, RetryDue, StartTimer
 from client.core.frame_decoder import UNREADABLE
@@ -62,8 +63,11 @@ def advance(step: ReducerStep, room: str) -> None:
     if step.state.is_encrypted(room):
         while entries := step.state.unsent.get(room, ()):
             if not any(getattr(file, "secret", None) is None for file in entries[0].files):
-                encrypted_sends.encrypt_entry(step, entries[0])
-                return
+                if _may_encrypt(step, room):
+                    encrypted_sends.encrypt_entry(step, entries[0])
+                    return
+                fail_first(step, room, Code.NOT_A_MEMBER, MEANINGS[Code.NOT_A_MEMBER].sentence)
+                continue
             detail = "Its file was uploaded before the conversation was encrypted. Upload it again."
             fail_first(step, room, Code.ROOM_ENCRYPTED, detail)
         return
@@ -76,6 +80,13 @@ def advance(step: ReducerStep, room: str) -> None:
             return
         limit = f"The message is too large: a frame has at most {state.limits.frame_bytes} bytes."
         fail_first(step, room, Code.CONTENT_TOO_LONG, limit)
+
+
+def _may_encrypt(step: ReducerStep, room: str) -> bool:
+    """Whether the user is in an encrypted room, or may be soon; a direct conversation is opened if need be."""
+    encryption = step.state.encryption
+    named = room in encryption.uids or room in encryption.marked_plain
+    return named or is_direct(room) or room in step.state.joining
 
 
 def send_command_of(entry: OutboxEntry) -> Send:

@@ -13,6 +13,7 @@ import msgspec
 
 from chatterbox.wire import close_codes, frames, room_names
 from chatterbox.wire.close_codes import CloseCode
+from chatterbox.wire.encryption.member_log import NewcomerHistory
 from chatterbox.wire.errors import Code
 from client.core import (
     command_pace,
@@ -24,7 +25,7 @@ from client.core import (
     room_list,
 )
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
-from client.core.encryption import encrypted_sends, encryption_rules
+from client.core.encryption import encrypted_sends, encryption_rules, signed_commands
 from client.core.frame_decoder import UNREADABLE
 from client.core.people import device_rules, people_rules, screen_rules
 from client.core.read_state import read_rules
@@ -59,8 +60,8 @@ def reduce(state: ClientState, event: events.Event) -> tuple[ClientState, list[e
 
 def _require_encrypted(state: ClientState, command: frames.Command) -> None:
     """Raise `UnencryptedSendError` instead of sending text to an encrypted room, whatever the rules decided."""
-    if isinstance(command, frames.Send | frames.Edit | frames.React):
-        is_encrypted = room_names.is_encrypted(command.room) or command.room in state.encryption.uids
+    if (room := getattr(command, "room", "")) and isinstance(room, str):
+        is_encrypted = room_names.is_encrypted(room) or room in state.encryption.uids
         encrypted_sends.require_encrypted(command, is_encrypted=is_encrypted)
 
 
@@ -76,15 +77,17 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             outbox_rules.take_back(step, key)
         case events.EntryEdited(key, text):
             outbox_rules.edit(step, key, text)
-        case events.CommandRequested(command):
-            _request(step, command)
+        case events.CommandRequested(command, history):
+            _request(step, command, history)
         case events.RoomRequested(room):
             room_joins.join(step, encryption_rules.begin_encrypted(step, room))
         case (
             events.ContentEncrypted()
+            | events.CommandSigned()
             | events.EncryptionRefused()
             | events.EncryptionReady()
             | events.MessagesDecrypted()
+            | events.TopicDecrypted()
             | events.KeysAccepted()
         ):
             _take_encryption_event(step, event)
@@ -124,9 +127,13 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             assert_never(event)
 
 
-def _request(step: ReducerStep, command: frames.Command) -> None:
-    """Send what a person asks for; in an encrypted room, texts and reactions are encrypted first."""
+def _request(step: ReducerStep, command: frames.Command, history: NewcomerHistory | None) -> None:
+    """Send what a person asks for; in an encrypted room, texts and reactions are encrypted first, changes signed."""
     match command:
+        case frames.CreateRoom() | frames.Invite() | frames.Remove() | frames.Leave() | frames.SetTopic() if (
+            step.state.phase is ConnectionPhase.LIVE and signed_commands.needs_signing(step.state, command)
+        ):
+            signed_commands.sign(step, command, history=history)
         case frames.Edit() | frames.React() if step.state.phase is ConnectionPhase.LIVE and step.state.is_encrypted(
             command.room
         ):
@@ -142,12 +149,16 @@ def _take_encryption_event(step: ReducerStep, event: events.EncryptionEvent | ev
     match event:
         case events.ContentEncrypted():
             encryption_rules.take_encrypted(step, event)
+        case events.CommandSigned():
+            encryption_rules.take_signed(step, event)
         case events.EncryptionRefused():
             encryption_rules.take_refused(step, event)
         case events.EncryptionReady():
             encryption_rules.ready(step)
         case events.MessagesDecrypted():
             encryption_rules.take_decrypted(step, event)
+        case events.TopicDecrypted(room, topic):
+            encryption_rules.take_topic(step, room, topic)
         case events.KeysAccepted(room):
             encryption_rules.accept_keys(step, room)
         case _:
@@ -398,6 +409,7 @@ def _answer(step: ReducerStep, pending: PendingCommand, reply: frames.Reply) -> 
             screen_rules.confirm(step, command)
         case frames.Join() as join, frames.Joined():
             room_joins.take_joined(step, reply, join.room)
+            outbox_rules.advance(step, reply.room)
         case frames.Direct() as direct, frames.DirectOpened():
             _take_opened(step, pending, direct, reply)
         case _, frames.Page() if not pending.by_person:
@@ -407,7 +419,7 @@ def _answer(step: ReducerStep, pending: PendingCommand, reply: frames.Reply) -> 
         case frames.ListRooms(), frames.RoomList():
             room_list.take_page(step, pending, reply)
         case command, _:
-            _show_reply(step, command, reply)
+            _show_reply(step, command, reply, pending.earlier)
 
 
 def _take_opened(
@@ -425,7 +437,7 @@ def _take_opened(
     outbox_rules.advance(step, opened.room)
 
 
-def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply) -> None:
+def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply, earlier: int | None = None) -> None:
     """Show the reply to a requested command; some start or end a room's stream."""
     match reply:
         case frames.Created():
@@ -444,7 +456,7 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
             room_membership.take_topic(step, reply.room, reply.topic, by=step.state.username)
         case _:
             pass  # other replies change no stream
-    step.show(notes.CommandAnswered(command, reply))
+    step.show(notes.CommandAnswered(command, reply, earlier))
     if isinstance(reply, frames.Page):
         room_messages.hold_page(step, reply)
 
@@ -458,6 +470,7 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
             outbox_rules.refuse_edit(step, edit, error)
         case frames.Join() as join:
             room_joins.refuse_join(step, join, error, temporary=temporary)
+            outbox_rules.advance(step, join.room)
         case frames.Direct() as direct:
             _refuse_direct(step, pending, direct, error)
         case frames.ReadHistory() as history if not pending.by_person:
@@ -474,6 +487,8 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
             encrypted_sends.is_stale(error) and pending.tries < encrypted_sends.MAX_TRIES
         ):
             encrypted_sends.encrypt_command(step, command, pending.tries + 1)
+        case frames.CreateRoom() | frames.Invite() | frames.Remove() | frames.Leave() | frames.SetTopic() as command:
+            signed_commands.take_refusal(step, command, error, pending.tries)
         case command:
             step.show(notes.CommandRefused(command, error.code, error.detail))
 

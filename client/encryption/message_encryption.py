@@ -3,7 +3,7 @@
 All of it may be called in the event loop only. The work on the key store happens in a thread.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -55,8 +55,28 @@ class EncryptedContent:
     recipients: int
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryGiven:
+    """Earlier keys of a room that were given to users whom this user invited."""
+
+    usernames: tuple[str, ...]
+    """Empty: they had all of them."""
+    sessions: int
+    left_out: int
+    """Sessions that were too many: the oldest ones."""
+
+
 SignedCommand: TypeAlias = CreateRoom | Invite | Remove | Leave | SetTopic
 """Commands that need something from the keys when they are about an encrypted room."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMembers:
+    """What is known here of an encrypted private room: who its members are, by its member log."""
+
+    history: NewcomerHistory
+    members: Mapping[str, Trust]
+    """How the master key of each is known that the log names, by folded username. Who is `CHANGED` gets no keys now."""
 
 
 class WaitReason(StrEnum):
@@ -78,6 +98,8 @@ class WaitReason(StrEnum):
     """The server shows members of a room that no member invited, or withholds who was."""
     ROOM_REPLACED = "room_replaced"
     """Another room has the name now; sending again accepts it."""
+    MARKED_PLAIN = "marked_plain"
+    """The server says that the room is not encrypted, though its name says that it is."""
     RECIPIENTS_CHANGING = "recipients_changing"
     """Who can read changed several times while the message was encrypted."""
     FAILED = "failed"
@@ -161,8 +183,21 @@ class MessageEncryption(Protocol):
         `user_unknown` if the user who is to be invited has no keys.
         """
 
+    async def give_history(self, room: EncryptedRoom) -> HistoryGiven | None:
+        """Give earlier keys of the room to those whom this device invited, if its policy says that they get them.
+
+        To be called when an invitation is stored. Never raises: what is not given now, or comes until they join, is
+        given later. None: nothing is owed to anybody.
+        """
+
     async def decrypt_topic(self, room: EncryptedRoom, topic: str) -> str | None:
         """The topic of a room, which the server has as an envelope; None: it can't be read here."""
+
+    async def members(self, room: EncryptedRoom) -> RoomMembers | None:
+        """The members of a room by its member log, as far as that was read; None: nothing is known of it.
+
+        From the key store: the server is asked for nothing. Never raises.
+        """
 
     def forget(self, key: str, *, stored: bool = True) -> None:
         """What `key` names was stored, or given up: its envelope is not needed any more."""

@@ -231,7 +231,7 @@ class ChatConnection:
                 self._drop(key)
             case events.MarkTried():
                 self._mark_tried()
-            case events.EncryptContent() | events.AcceptKeys() | events.KeepEncryptedDirects():
+            case events.EncryptContent() | events.SignCommand() | events.AcceptKeys() | events.KeepEncryptedDirects():
                 self._encryption.perform(effect)
                 if isinstance(effect, events.KeepEncryptedDirects) and self._outbox is not None:
                     self._outbox.settle(effect.encrypted)

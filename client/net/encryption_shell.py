@@ -36,6 +36,7 @@ MAX_WAITING = 1000
 BATCH = 64
 """Pushed messages of a room that are decrypted together."""
 LOST = "The connection was lost while the message was encrypted."
+NOT_SIGNED = "The connection was lost before this was signed. Try again."
 
 _PUSHES = (frames.ToDevice, frames.RecipientsUpdate, frames.DeviceListUpdate, frames.DevicePending)
 
@@ -78,6 +79,8 @@ class EncryptionShell:
         self._has_room = asyncio.Event()
         self._decrypting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._topics: dict[tuple[str, str], str] = {}
+        """The present topics of rooms that were decrypted in this run, by room and envelope."""
         self._keys: set[str] = set()
         """What was encrypted in this run, and was neither stored nor given up yet."""
 
@@ -113,7 +116,7 @@ class EncryptionShell:
         if self._replies is not None and self._replies.take(frame):
             return
         if isinstance(frame, frames.Welcome):
-            self._take_welcome(frame)
+            frame = self._take_welcome(frame)
         if not self._waiting and not self._has_encrypted(frame):
             self._feed(events.FrameReceived(frame))
             return
@@ -131,10 +134,15 @@ class EncryptionShell:
 
     # Starting.
 
-    def _take_welcome(self, welcome: frames.Welcome) -> None:
+    def _take_welcome(self, welcome: frames.Welcome) -> frames.Welcome:
+        """The welcome with the topics that were decrypted before; the others follow, as nothing waits for them."""
         self._welcome = welcome
+        rooms = [self._with_known_topic(room) for room in welcome.rooms]
         if self._support is not None and self._support.is_eager and _is_possible(welcome):
             self._ensure_started()
+            if unknown := [room for room in welcome.rooms if self._is_topic_unknown(room)]:
+                self._begin(lambda: self._decrypt_topics(unknown))
+        return msgspec.structs.replace(welcome, rooms=rooms)
 
     def _ensure_started(self) -> asyncio.Task[None] | None:
         """Begin to start encryption over this connection; None if that is not possible."""
@@ -185,6 +193,10 @@ class EncryptionShell:
         match frame:
             case frames.Message() | frames.Change() | frames.ChangesPage() | frames.Page() | frames.Joined():
                 return self._room(frame.room) is not None
+            case frames.Membership() | frames.TopicUpdate() | frames.TopicSet():
+                return bool(frame.topic) and self._room(frame.room) is not None
+            case frames.RoomList(rooms=rooms):
+                return any(room.topic and self._room(room.room) is not None for room in rooms)
             case _:
                 return False
 
@@ -193,7 +205,10 @@ class EncryptionShell:
         while self._waiting:
             frame = self._waiting[0]
             room = self._room(getattr(frame, "room", "")) if self._has_encrypted(frame) else None
-            if room is None:
+            batch: list[frames.ServerFrame]
+            if isinstance(frame, frames.RoomList):
+                batch = [msgspec.structs.replace(frame, rooms=[await self._with_topic(each) for each in frame.rooms])]
+            elif room is None:
                 batch = [frame]
             elif isinstance(frame, frames.Message):
                 batch = await self._decrypt_pushes(room)
@@ -202,6 +217,7 @@ class EncryptionShell:
             for each in batch:
                 self._waiting.popleft()
                 self._feed(events.FrameReceived(each))
+            self._tell_unreadable(frame)
             if len(self._waiting) < MAX_WAITING:
                 self._has_room.set()
         self._decrypting = None
@@ -217,8 +233,18 @@ class EncryptionShell:
 
     async def _decrypted_frame(self, room: EncryptedRoom, frame: frames.ServerFrame) -> frames.ServerFrame:
         match frame:
-            case frames.Page(messages=messages) | frames.Joined(messages=messages):
+            case frames.Page(messages=messages):
                 return msgspec.structs.replace(frame, messages=await self._decrypt(room, messages))
+            case frames.Joined(messages=messages):
+                decrypted_messages = await self._decrypt(room, messages)
+                topic = await self._decrypt_topic(room, frame.topic)
+                return msgspec.structs.replace(frame, messages=decrypted_messages, topic=topic or "")
+            case frames.Membership() | frames.TopicSet():
+                return msgspec.structs.replace(frame, topic=await self._decrypt_topic(room, frame.topic) or "")
+            case frames.TopicUpdate(topic=envelope):
+                topic = await self._decrypt_topic(room, envelope)
+                by = frame.by if topic is not None else None  # a topic that can't be read was not cleared
+                return msgspec.structs.replace(frame, topic=topic or "", by=by)
             case frames.Change(message=message):
                 if message is None:
                     return frame
@@ -238,11 +264,63 @@ class EncryptionShell:
             return [unreadable(message, Unreadable.LOST) for message in messages]
         return list(await self._encryption.decrypt(room, messages))
 
+    # Topics.
+
+    async def _decrypt_topic(self, room: EncryptedRoom, topic: str) -> str | None:
+        """The topic of a room in clear; None if it can't be read here."""
+        if not topic:
+            return ""
+        if (room.name, topic) not in self._topics:
+            with suppress(EncryptionWaits, Failure, ChatError, LinkBroken):
+                await self.ready()
+            if self._encryption is None:
+                return None
+            if (decrypted := await self._encryption.decrypt_topic(room, topic)) is None:
+                return None
+            self._topics = {known: text for known, text in self._topics.items() if known[0] != room.name}
+            self._topics[room.name, topic] = decrypted
+        return self._topics[room.name, topic]
+
+    async def _with_topic(self, summary: frames.RoomSummary) -> frames.RoomSummary:
+        """An entry of the room list, with its topic in clear."""
+        uid = summary.uid if isinstance(summary.uid, str) else ""
+        room = self._room(summary.room)
+        if room is None or not summary.topic:
+            return summary
+        topic = await self._decrypt_topic(replace(room, uid=room.uid or uid), summary.topic) if summary.member else ""
+        return msgspec.structs.replace(summary, topic=topic or "")
+
+    def _with_known_topic(self, room: frames.RoomState) -> frames.RoomState:
+        if not room.topic or not room_names.is_encrypted(room.room):
+            return room
+        return msgspec.structs.replace(room, topic=self._topics.get((room.room, room.topic), ""))
+
+    def _is_topic_unknown(self, room: frames.RoomState) -> bool:
+        return bool(room.topic) and room_names.is_encrypted(room.room) and (room.room, room.topic) not in self._topics
+
+    async def _decrypt_topics(self, rooms: Sequence[frames.RoomState]) -> None:
+        for room in rooms:
+            topic = await self._decrypt_topic(EncryptedRoom(room.room, room.uid), room.topic)
+            self._feed(events.TopicDecrypted(room.room, topic))
+
+    def _tell_unreadable(self, frame: frames.ServerFrame) -> None:
+        """Tell the core that the topic which a frame brought can't be read."""
+        match frame:
+            case frames.Joined() | frames.Membership() | frames.TopicUpdate() | frames.TopicSet():
+                if frame.topic and self._has_encrypted(frame) and (frame.room, frame.topic) not in self._topics:
+                    self._feed(events.TopicDecrypted(frame.room, None))
+            case _:
+                pass
+
     # Encrypting.
 
-    def perform(self, effect: events.EncryptContent | events.AcceptKeys | events.KeepEncryptedDirects) -> None:
+    def perform(
+        self, effect: events.EncryptContent | events.SignCommand | events.AcceptKeys | events.KeepEncryptedDirects
+    ) -> None:
         """Do what the core asks for."""
         match effect:
+            case events.SignCommand():
+                self._begin(lambda: self._sign(effect))
             case events.EncryptContent():
                 self._keys.add(effect.key)
                 self._begin(lambda: self._encrypt(effect))
@@ -277,6 +355,26 @@ class EncryptionShell:
             self._feed(events.EncryptionRefused(effect.job, failed, detail))
         else:
             self._feed(events.ContentEncrypted(effect.job, encrypted))
+
+    async def _sign(self, effect: events.SignCommand) -> None:
+        from client.text.encryption.encryption_text import refused_line  # only connections with encrypted rooms need it
+
+        try:
+            encryption = await self.ready()
+            signed = await encryption.sign(effect.command, effect.room, history=effect.history)
+            members = None
+            if isinstance(signed, frames.Invite) and effect.room is not None:
+                members = await encryption.members(effect.room)
+        except EncryptionWaits as waits:
+            detail = refused_line(waits.reason, waits.usernames, waits.detail)
+            self._feed(events.EncryptionRefused(effect.job, waits, detail))
+        except (ChatError, Failure, LinkBroken) as problem:
+            detail = problem.detail if isinstance(problem, ChatError) else str(problem) or NOT_SIGNED
+            code = problem.code if isinstance(problem, ChatError) else ""
+            failed = EncryptionWaits(WaitReason.FAILED, detail=detail)
+            self._feed(events.EncryptionRefused(effect.job, failed, detail, code))
+        else:
+            self._feed(events.CommandSigned(effect.job, signed, members.history if members is not None else None))
 
     async def _completed(self, encryption: MessageEncryption, effect: events.EncryptContent) -> PlainContent:
         """What is encrypted, with what it keeps of the message that it is about. Raises `ChatError` for invalid text.

@@ -10,10 +10,12 @@ from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import Code
 from client.core import direct_rooms, outbox_rules
 from client.core.client_state import ReducerStep
+from client.core.encryption import signed_commands
 from client.core.encryption.encryption_state import EncryptionJob
 from client.core.events import (
     AcceptKeys,
     CloseConnection,
+    CommandSigned,
     ContentEncrypted,
     EncryptionRefused,
     KeepEncryptedDirects,
@@ -23,6 +25,7 @@ from client.core.events import (
 )
 from client.core.notes import CommandRefused, DirectRenamed, MessageChanged, SendDelayed, SendWaits
 from client.core.outbox_entry import OutboxEntry
+from client.core.rooms import room_membership
 from client.encryption.message_encryption import EncryptedContent, WaitReason
 
 RETRY_S = 30.0
@@ -34,6 +37,10 @@ Item = TypeVar("Item")
 
 def learn(step: ReducerStep, frame: frames.ServerFrame) -> None:
     """Learn from a frame, as the server sent it, which conversations are encrypted, before its names are translated."""
+    if isinstance(frame, frames.Created):
+        _learn_created(step, frame)
+    if isinstance(frame, frames.Joined | frames.Membership | frames.TopicUpdate | frames.TopicSet):
+        _forget_unreadable_topic(step, frame.room)
     if not isinstance(frame, frames.Welcome | frames.Membership | frames.DirectOpened | frames.RoomList):
         return
     me = frame.username if isinstance(frame, frames.Welcome) else step.state.username
@@ -46,14 +53,48 @@ def learn(step: ReducerStep, frame: frames.ServerFrame) -> None:
         has_renamed = _set_directs(step, directs, me, [each.room for each in listed])
         if has_renamed and not isinstance(frame, frames.Welcome):
             step.emit(CloseConnection())  # what is on its way was meant for the earlier names
-    uids = {direct_rooms.local_name(each.room, me, directs): each.uid for each in listed if each.encrypted is True}
-    _note_uids(step, {room: uid for room, uid in uids.items() if isinstance(uid, str)})
+    about_rooms = [each for each in listed if not isinstance(each, frames.Membership) or each.at is not None]
+    uids = {direct_rooms.local_name(each.room, me, directs): _uid_of(each) for each in about_rooms}
+    _note_uids(step, uids)
+
+
+def _uid_of(room: frames.RoomState | frames.Membership | frames.DirectOpened | frames.RoomSummary) -> str:
+    """What the server calls a room inside encrypted messages; empty if it is not encrypted."""
+    return room.uid if room.encrypted is True and isinstance(room.uid, str) else ""
+
+
+def _forget_unreadable_topic(step: ReducerStep, name: str) -> None:
+    """A room has another topic, perhaps."""
+    room = step.state.local_name(name)
+    if room in step.state.encryption.unreadable_topics:
+        unreadable = step.state.encryption.unreadable_topics - {room}
+        step.set_state(replace(step.state, encryption=replace(step.state.encryption, unreadable_topics=unreadable)))
+
+
+def _learn_created(step: ReducerStep, created: frames.Created) -> None:
+    if room_names.is_encrypted(created.room):
+        _note_uids(step, {created.room: created.uid if isinstance(created.uid, str) else ""})
 
 
 def _note_uids(step: ReducerStep, uids: dict[str, str]) -> None:
-    known = step.state.encryption.uids
+    """Note what encrypted rooms are called, and which ones the server takes for plain although their names say not."""
+    known, marked = step.state.encryption.uids, step.state.encryption.marked_plain
+    named = {room for room, uid in uids.items() if uid}
+    plain = {room for room in uids if room not in named and room not in known and _is_room_encrypted_by_name(room)}
+    if (now := marked - named | plain) != marked:
+        step.set_state(replace(step.state, encryption=replace(step.state.encryption, marked_plain=now)))
     if new := {room: uid for room, uid in uids.items() if uid and known.get(room) != uid}:
         step.set_state(replace(step.state, encryption=replace(step.state.encryption, uids={**known, **new})))
+        for room in new:
+            if step.state.encryption.waiting.get(room) is WaitReason.MARKED_PLAIN:
+                encryption = step.state.encryption.with_waiting(room, None)
+                step.set_state(replace(step.state, encryption=encryption))
+            if room in step.state.unsent:
+                outbox_rules.advance(step, room)
+
+
+def _is_room_encrypted_by_name(room: str) -> bool:
+    return room_names.is_encrypted(room) and not direct_rooms.is_direct(room)
 
 
 def begin_encrypted(step: ReducerStep, room: str) -> str:
@@ -137,8 +178,28 @@ def take_encrypted(step: ReducerStep, event: ContentEncrypted) -> None:
             _send_entry(step, send, event.content)
         case frames.Edit() | frames.React() as command:
             _send_command(step, command, job, event.content)
+        case frames.CreateRoom() | frames.Invite() | frames.Remove() | frames.Leave() | frames.SetTopic():
+            pass  # these are signed
         case _:
             assert_never(job.command)
+
+
+def take_signed(step: ReducerStep, event: CommandSigned) -> None:
+    """Send what was signed, if the connection still is the one over which a person asked for it."""
+    job = step.state.encryption.jobs.get(event.job)
+    if job is None or isinstance(job.command, frames.Send | frames.Edit | frames.React):
+        return
+    step.set_state(replace(step.state, encryption=step.state.encryption.end(event.job)))
+    signed_commands.send_signed(step, job.command, job, event)
+
+
+def take_topic(step: ReducerStep, name: str, topic: str | None) -> None:
+    """Take a topic that was decrypted, or could not be."""
+    room = step.state.local_name(name)
+    unreadable = step.state.encryption.unreadable_topics - {room} | ({room} if topic is None else set())
+    step.set_state(replace(step.state, encryption=replace(step.state.encryption, unreadable_topics=unreadable)))
+    if topic is not None:
+        room_membership.take_topic(step, room, topic)
 
 
 def _send_entry(step: ReducerStep, send: frames.Send, content: EncryptedContent) -> None:
@@ -190,7 +251,11 @@ def take_refused(step: ReducerStep, event: EncryptionRefused) -> None:
     step.set_state(replace(step.state, encryption=step.state.encryption.end(event.job)))
     reason = event.waits.reason
     if job.entry is None:
-        step.show(CommandRefused(job.command, reason.value, event.detail))
+        is_sent = not isinstance(job.command, frames.Send | frames.Edit | frames.React) and (
+            signed_commands.send_unsigned(step, job.command)
+        )
+        if not is_sent:
+            step.show(CommandRefused(job.command, event.code or reason.value, event.detail))
     elif isinstance(job.command, frames.Edit):
         outbox_rules.put_edit_back(step, job.entry)
         _wait(step, job.entry, event)

@@ -3,21 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from chatterbox.wire.encryption.member_log import NewcomerHistory
 from chatterbox.wire.frames import Edit, React, Send
 from client.core.direct_rooms import NONE_ENCRYPTED, EncryptedDirects
 from client.core.outbox_entry import OutboxEntry
-from client.encryption.message_encryption import WaitReason
+from client.encryption.message_encryption import SignedCommand, WaitReason
 
 
 @dataclass(frozen=True, slots=True)
 class EncryptionJob:
-    """A command that is being encrypted; it is sent once that is done."""
+    """A command that is being encrypted or signed; it is sent once that is done."""
 
-    command: Send | Edit | React
+    command: Send | Edit | React | SignedCommand
     """With the client's name of the room, and in clear."""
     entry: OutboxEntry | None = None
     """The message of the outbox that it is about; None: a person or a script waits for the reply."""
     tries: int = 1
+    history: NewcomerHistory | None = None
+    """What new members can read of a room that is created."""
 
     @property
     def room(self) -> str:
@@ -33,6 +36,10 @@ class EncryptionState:
     directs: EncryptedDirects = NONE_ENCRYPTED
     uids: Mapping[str, str] = field(default_factory=dict)
     """What encrypted rooms are called inside encrypted messages, by the client's name of the room."""
+    marked_plain: frozenset[str] = frozenset()
+    """Rooms that are encrypted by their names, and of which the server says otherwise."""
+    unreadable_topics: frozenset[str] = frozenset()
+    """Rooms with a topic that can't be read here."""
     jobs: Mapping[int, EncryptionJob] = field(default_factory=dict)
     next_job: int = 1
     outdated: frozenset[str] = frozenset()
@@ -76,8 +83,8 @@ class EncryptionState:
         return self.with_stale(room, 0).with_shown(room, None)
 
     def waits_for_enter(self, room: str) -> bool:
-        """Whether a message of `room` waits because keys changed, and the user may send it all the same."""
-        return self.waiting.get(room) is WaitReason.KEYS_CHANGED
+        """Whether a message of `room` waits because keys or the room changed, and the user may send it all the same."""
+        return self.waiting.get(room) in {WaitReason.KEYS_CHANGED, WaitReason.ROOM_REPLACED}
 
 
 NO_ENCRYPTION = EncryptionState()

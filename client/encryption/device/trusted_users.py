@@ -14,6 +14,7 @@ import msgspec
 
 from chatterbox.wire.encryption.device_keys import DeviceKeys, UserKeys, matrix_user, signed_part
 from chatterbox.wire.encryption.envelope import to_base64url
+from chatterbox.wire.encryption.member_log import SignedMember
 from chatterbox.wire.encryption.signatures import SignatureError, verify_user
 from chatterbox.wire.text_rules import folded
 from client.encryption.core import known_keys
@@ -181,6 +182,19 @@ class TrustedUsers:
         if known is not None and known.changed_to == master:
             self._save(transaction, known_keys.accept_change(known, self._now_ms()), queued=True)
         return self.user(transaction, user_id)
+
+    def pin(self, transaction: StoreTransaction, member: SignedMember) -> bool:
+        """A member log names a user: if nothing is known of them, other keys count as changed ones from now on.
+
+        False, and nothing happens, if the user id or the username is known as that of another user.
+        """
+        known = self.known(transaction, member.user_id)
+        if known is not None:
+            return known.username == member.username
+        if self._holder(transaction, member.username) is not None:
+            return False
+        self._save(transaction, known_keys.first_seen(member.user_id, member.username, member.master, self._now_ms()))
+        return True
 
     def mark_verified(self, transaction: StoreTransaction, user_id: int, master: str) -> TrustedUser | None:
         """The two users compared `master`. Nothing happens if it is not the key that the server shows."""

@@ -66,6 +66,10 @@ _UNREADABLE: dict[Unreadable, _Sentence] = {
         "{count} from before you joined. Only those who were members then can read it.",
         "{count} from before you joined. Only those who were members then can read them.",
     ),
+    Unreadable.NOT_GIVEN: _Sentence(
+        "{count} from before you joined. Whoever invited you gives you the key when their program is connected.",
+        "{count} from before you joined. Whoever invited you gives you the keys when their program is connected.",
+    ),
     Unreadable.BEFORE_DEVICE: _Sentence(
         "{count} from before this device. To read it, enter your recovery key: /keys recover",
         "{count} from before this device. To read them, enter your recovery key: /keys recover",
@@ -190,6 +194,8 @@ def irregularity_line(irregularity: Irregularity, name: str) -> str:
             return (
                 f"The server shows you and {who} different messages before this one. Ask {who} what you have both read."
             )
+        case Irregularity.TWO_MEMBER_LOGS:
+            return f"The server shows you and {who} different members of this room. Compare with {who} who was invited."
         case _:
             assert_never(irregularity)
 
@@ -299,10 +305,68 @@ def waiting_line(reason: WaitReason, names: Sequence[str] = (), detail: str = ""
                 "Your message waits: this room was deleted, and another one has its name. Look at its members "
                 "(/who); Enter again sends the message to them."
             )
+        case WaitReason.MARKED_PLAIN:
+            return (
+                "Your message waits: the server says that this room is not encrypted, though its name says that it "
+                "is. Nothing is sent in clear. Ask the operator of the server."
+            )
         case WaitReason.RECIPIENTS_CHANGING:
             return RECIPIENTS_CHANGING
         case WaitReason.FAILED:
             return f"Your message can't be encrypted and waits in the outbox: {inert(detail)}"
+        case _:
+            assert_never(reason)
+
+
+def refused_line(reason: WaitReason, names: Sequence[str] = (), detail: str = "") -> str:
+    """Why a room is not created, nobody invited or removed, no topic set or nothing edited, and what to do.
+
+    >>> refused_line(WaitReason.NO_RECOVERY_KEY)
+    'Nothing was done: first look at your recovery key (/keys code), then try again.'
+    """
+    who = " and ".join(map(inert_name, names)) or "a member"
+    has = "has" if len(names) < 2 else "have"
+    match reason:
+        case WaitReason.NO_KEYS:
+            return f"Nothing was done: {who} {has} no keys yet. They must connect once with a client that encrypts."
+        case WaitReason.KEYS_CHANGED:
+            return (
+                f"Nothing was done: {who} {has} new keys. Take them (/keys accept {who}) or compare them "
+                f"(/verify {who}), then try again."
+            )
+        case WaitReason.VERIFIED_KEYS_CHANGED:
+            return (
+                f"Nothing was done: {who}, whom you verified, {has} new keys. Compare them (/verify {who}) or do "
+                f"without (/unverify {who})."
+            )
+        case WaitReason.DEVICE_PENDING:
+            return (
+                "Nothing was done: this device has no keys yet. Enter your recovery key (/keys recover), or approve "
+                "this device on another one (/keys approve)."
+            )
+        case WaitReason.NO_RECOVERY_KEY:
+            return "Nothing was done: first look at your recovery key (/keys code), then try again."
+        case WaitReason.STORE_SUPERSEDED:
+            return STORE_IN_USE
+        case WaitReason.MEMBER_LOG_INVALID:
+            return (
+                "Nothing was done: the server shows other members of this room than its members signed. Ask the "
+                "operator of the server."
+            )
+        case WaitReason.ROOM_REPLACED:
+            return (
+                "Nothing was done: this room was deleted, and another one has its name. Look at its members (/who), "
+                "and write a message to accept it."
+            )
+        case WaitReason.MARKED_PLAIN:
+            return (
+                "Nothing was done: the server says that this room is not encrypted, though its name says that it is. "
+                "Ask the operator of the server."
+            )
+        case WaitReason.RECIPIENTS_CHANGING:
+            return f"{RECIPIENTS_CHANGING} Nothing was done; try again."
+        case WaitReason.FAILED:
+            return inert(detail)
         case _:
             assert_never(reason)
 
