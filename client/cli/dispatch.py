@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from client.context import ClientContext
 
 
+_WITHOUT_KEYS = {"block", "decline", "invitations", "me", "members", "rooms", "unblock", "unread", "whois"}
+"""Commands that neither encrypt nor decrypt: they don't ask for the passphrase of the key store."""
+
+
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ExitCode:
     """Run the command; raises `Failure`."""
     overrides = CliOverrides(getattr(arguments, "server", None), getattr(arguments, "profile", None))
@@ -30,7 +34,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ExitCode:
 
     context = ClientContext.find(overrides, environ)
     try:
-        return _run_for_server(context, arguments)
+        return _run_for_server(context, arguments, environ)
     except NotLoggedIn as failure:
         raise NotLoggedIn(f"{failure} {context.login_hint()}") from None
 
@@ -65,13 +69,15 @@ def _run_doctor(arguments: argparse.Namespace, environ: Mapping[str, str], overr
     return asyncio.run(doctor(overrides, environ, arguments.idle, as_json=arguments.json))
 
 
-def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> ExitCode:
+def _run_for_server(context: "ClientContext", arguments: argparse.Namespace, environ: Mapping[str, str]) -> ExitCode:
     """Run a command that concerns one server."""
     import asyncio
 
     from client.commands import account, room_commands
     from client.text.room_text import room_name
 
+    if arguments.command in {"logout", "outbox"}:
+        _open_key_store(context, environ)
     match arguments.command:
         case "register":
             return account.register(context, arguments.username, arguments.code)
@@ -90,6 +96,8 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
 
             return outbox_command.outbox(context, arguments.what, arguments.entry, as_json=arguments.json)
     account.log_in_if_configured(context)
+    if arguments.command not in _WITHOUT_KEYS:
+        _open_key_store(context, environ)
     match arguments.command:
         case "members":
             return account.members(context, room_name(arguments.room), as_json=arguments.json)
@@ -130,6 +138,17 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
     return asyncio.run(_run_connected(context, arguments))
 
 
+def _open_key_store(context: "ClientContext", environ: Mapping[str, str]) -> None:
+    """Open the key store with its passphrase, if it has one."""
+    from client.store.key_store_files import needs_passphrase
+
+    session = context.session_file.load()
+    if session is not None and needs_passphrase(context.home, context.server, session.username):
+        from client.commands.keys.store_passphrase import open_with_passphrase  # late: it imports cryptography
+
+        open_with_passphrase(context, environ)
+
+
 def _accept_keys(context: "ClientContext", room: str, digits: str) -> None:
     """Take new keys of the recipient, if they have the safety number that was given."""
     from client.commands.keys.contact_keys import accept_by_number
@@ -151,6 +170,7 @@ def _run_keys(context: "ClientContext", arguments: argparse.Namespace) -> ExitCo
         is_stolen=arguments.stolen,
         by_number=arguments.number,
         recovery_to=Path(arguments.recovery_to) if arguments.recovery_to else None,
+        passphrase_file=Path(arguments.passphrase_file) if arguments.passphrase_file else None,
         confirmed=arguments.yes,
         as_json=arguments.json,
     )

@@ -13,6 +13,7 @@ from client.text.sanitize import inert
 
 KEY_ACTIONS = (
     "status",
+    "passphrase",
     "init",
     "recover",
     "code",
@@ -325,7 +326,8 @@ def _add_keys(commands: CommandParsers) -> None:
         "status (default); init: make keys; recover: enter the recovery key on a new device; code: make another "
         "recovery key; devices: list them; approve, refuse, remove ID: a device; number USER: show the safety number; "
         "verify, unverify USER: compare keys, or undo that; accept USER: take their new keys; doctor: look for "
-        "problems; export, import FILE: keys of messages; reset: start again with new keys"
+        "problems; export, import FILE: keys of messages; passphrase: set or change that of the key store; reset: "
+        "start again with new keys"
     )
     add.add_argument("what", metavar="WHAT", nargs="?", choices=KEY_ACTIONS, default="status", help=what)
     about = "the device of approve, refuse and remove, the user of number, verify, unverify and accept, or the file"
@@ -336,6 +338,11 @@ def _add_keys(commands: CommandParsers) -> None:
     add.add_argument("--number", action="store_true", help=number)
     recovery = "with init and code: write the recovery key to this new file, and ask nothing; for scripts"
     add.add_argument("--recovery-to", metavar="FILE", help=recovery)
+    by_file = (
+        "with passphrase: read the new one from the first line of this file (empty: none), and ask nothing. For other "
+        "commands, CHATTERBOX_PASSPHRASE_FILE names the file with the present one"
+    )
+    add.add_argument("--passphrase-file", metavar="FILE", help=by_file)
     add.add_argument("--yes", action="store_true", help="with refuse, remove and reset: do it without asking")
     add.add_argument("--json", action="store_true", help="with status, devices, number and doctor: JSON, one per line")
     summary = "decrypt messages as `GET /messages` returns them: JSON lines from standard input to standard output"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.commands.keys import contact_keys, key_files, key_setup, own_devices
+from client.commands.keys import contact_keys, key_files, key_setup, own_devices, store_passphrase
 from client.commands.keys.key_diagnosis import doctor
 from client.commands.keys.key_output import ask_passphrase, tell_all
 from client.context import ClientContext
@@ -29,6 +29,7 @@ class KeyOptions:
     is_stolen: bool = False
     by_number: bool = False
     recovery_to: Path | None = None
+    passphrase_file: Path | None = None
     confirmed: bool = False
     as_json: bool = False
 
@@ -66,6 +67,7 @@ _ACTIONS: dict[str, Callable[[KeyWorkspace, KeyOptions], ExitCode]] = {
     "verify": lambda keys, options: contact_keys.verify_by_number(keys, _user(options)),
     "unverify": lambda keys, options: _told(key_jobs.unverify(keys, _user(options))),
     "accept": lambda keys, options: _told(key_jobs.accept(keys, _user(options))),
+    "passphrase": lambda keys, options: store_passphrase.change(keys, options.passphrase_file),
     "export": lambda keys, options: key_files.export_keys(keys, Path(options.target)),
     "import": lambda keys, options: key_files.import_keys(keys, Path(options.target)),
 }

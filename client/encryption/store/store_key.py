@@ -26,8 +26,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.encryption.store.key_store import KEY_BYTES, KeyStore
 from client.failures import Failure
-from client.store.file_names import user_file
-from client.store.key_store_files import key_store_path
+from client.store.key_store_files import key_store_path, store_key_path
 from client.store.private_files import on_disk, private_folder, replace_file
 
 _SALT_BYTES = 16
@@ -37,6 +36,11 @@ _ARGON2_ITERATIONS = 3
 _ARGON2_LANES = 4
 _SCRYPT_N = 2**16
 _SIDE_FILES = ("-wal", "-shm", "-journal")
+STORE_LOCKED = (
+    "The key store needs its passphrase. Type it in a terminal, or name a file that has it: CHATTERBOX_PASSPHRASE_FILE"
+)
+_unlocked: dict[Path, bytes] = {}
+"""Keys that this process opened with their passphrases, by the files that they are in."""
 
 
 class Protection(StrEnum):
@@ -103,9 +107,17 @@ def store_key(home: Path, server: str, username: str, ask_passphrase: Callable[[
         case Protection.KEYRING:
             return _from_keyring(server, username, path)
         case Protection.PASSPHRASE:
-            return _unwrapped(file, path, ask_passphrase)
+            return _unlocked.get(path) or _unwrapped(file, path, ask_passphrase)
         case _:
             assert_never(file.protection)
+
+
+def unlock(home: Path, server: str, username: str, passphrase: str) -> None:
+    """Open the key with its passphrase for as long as this process runs; raises `Failure` for a wrong one."""
+    path = _key_path(home, server, username)
+    file = _read(path)
+    if file is not None and file.protection is Protection.PASSPHRASE:
+        _unlocked[path] = _unwrapped(file, path, lambda: passphrase)
 
 
 def protection(home: Path, server: str, username: str) -> Protection | None:
@@ -136,6 +148,7 @@ def delete_key_store(home: Path, server: str, username: str) -> None:
     key_path = _key_path(home, server, username)
     with on_disk(path):
         _forget_in_keyring(server, username)
+        _unlocked.pop(key_path, None)
         if key_path.exists():
             with key_path.open("r+b") as file:  # without the key, what is left of the store on the disk can't be read
                 file.write(bytes(key_path.stat().st_size))
@@ -148,7 +161,7 @@ def delete_key_store(home: Path, server: str, username: str) -> None:
 
 
 def _key_path(home: Path, server: str, username: str) -> Path:
-    return user_file(home / "keys", server, username, ".key")
+    return store_key_path(home, server, username)
 
 
 def _read(path: Path) -> StoreKeyFile | None:
@@ -201,7 +214,7 @@ def _checked(key: bytes, path: Path) -> bytes:
 
 def _unwrapped(file: StoreKeyFile, path: Path, ask_passphrase: Callable[[], str] | None) -> bytes:
     if ask_passphrase is None or file.derivation is None:
-        raise Failure("The key store needs its passphrase. Start `chatterbox` in a terminal to type it.")
+        raise Failure(STORE_LOCKED)
     wrapping = _derived(file.derivation, ask_passphrase(), file.salt)
     try:
         return _checked(AESGCM(wrapping).decrypt(file.nonce, file.key, _aad(file.derivation)), path)

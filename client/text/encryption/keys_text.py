@@ -139,6 +139,19 @@ def removal_lines(device: str) -> list[str]:
     return [f"Removed {inert_name(device)}. It can't read new messages; it keeps what it has read."]
 
 
+PROTECTED = "The passphrase is set. It is asked for at each start; without it, the keys of this computer can't be used."
+UNPROTECTED = "The key store has no passphrase any more: its key is in a file that only you can read."
+
+
+def passphrase_needed_line(name: str) -> str:
+    """Why the passphrase is asked for.
+
+    >>> passphrase_needed_line("alice")
+    'The keys of alice on this computer are protected by a passphrase.'
+    """
+    return f"The keys of {inert_name(name)} on this computer are protected by a passphrase."
+
+
 def stolen_lines(device: str, *, is_logged_out: bool) -> list[str]:
     """Confirm that a stolen device was removed, and say what is left to do."""
     shown = inert_name(device)
