@@ -131,6 +131,7 @@ READS = RateLimit(
         "GET /me",
         "GET /keys/users",
         "GET /keys/devices",
+        "GET /keys/withheld",
         "GET /keys/backup",
         "GET /keys/backup/items",
     ),

@@ -26,6 +26,7 @@ from chatterbox.wire.encryption.key_api import (
     OwnDevice,
     OwnDevices,
     UsersKeys,
+    WithheldKeys,
 )
 from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.errors import Code
@@ -72,6 +73,11 @@ class KeysApi(HttpApi):
             params = [("name", name) for name in wanted[first : first + MAX_KEY_USERS]]
             found += self._parsed(UsersKeys, self._call("GET", "/keys/users", params=params)).users
         return found
+
+    def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
+        """Why this device lacks keys of sessions of a room; at most `MAX_WITHHELD_SESSIONS`."""
+        params = [("room", room), *(("session", session) for session in sessions)]
+        return self._parsed(WithheldKeys, self._call("GET", "/keys/withheld", params=params))
 
     def add_member_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
         """Give a restored server entries of a room's member log that it lost; those that it has do no harm."""

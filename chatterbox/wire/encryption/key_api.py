@@ -16,6 +16,8 @@ MAX_ONE_TIME_KEYS = 50
 """One-time keys in one request."""
 MAX_KEY_USERS = 50
 """Users in one request for keys."""
+MAX_WITHHELD_SESSIONS = 50
+"""Sessions in one request for why there are no keys."""
 MAX_BACKUP_ITEMS = 200
 """Items of a key backup in one request or page."""
 MAX_RESTORED_ENTRIES = 50
@@ -137,6 +139,15 @@ class DeviceListStored(msgspec.Struct, frozen=True):
 
     generation: Whole
     version: Whole
+
+
+class WithheldKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """The response to `GET /keys/withheld`: what became of keys that the device of this login session lacks."""
+
+    joined: str
+    """Since when you are a member of the room: what was stored before was encrypted for others."""
+    sessions: dict[str, str]
+    """By session: a `WithheldReason`; empty if your device was given the keys. The others are not known of."""
 
 
 class KeyBackupHeader(msgspec.Struct, frozen=True, kw_only=True):

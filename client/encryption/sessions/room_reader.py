@@ -185,7 +185,7 @@ class RoomReader:
         shown = _shown(
             message,
             content=self._checked(content.text, content.files),
-            trust=_trust(sender),
+            **self._proof(found, sender),
             irregularity=irregularity,
             files=content.files,
             reply_to=content.reply_to,
@@ -202,7 +202,7 @@ class RoomReader:
         shown = _shown(
             message,
             content=self._checked(content.text, content.files),
-            trust=_trust(sender),
+            **self._proof(found, sender),
             files=content.files,
             reply_to=content.reply_to,
         )
@@ -310,6 +310,13 @@ class RoomReader:
             self.newer_lists[sender.username] = newest
         return content, decrypted.message_index, sender
 
+    def _proof(self, found: Envelope, sender: TrustedUser | None) -> dict[str, object]:
+        """How it is known whose message it is. Verified keys of the author prove nothing if others gave the key."""
+        opened = self._session(found)
+        key_from = opened.record.key_from if opened else ""
+        trust = sender.trust if sender else None
+        return {"trust": Trust.SEEN if key_from and trust is Trust.VERIFIED else trust, "key_from": key_from}
+
     def _session(self, found: Envelope) -> _Opened | None:
         key = (found.session, found.device)
         if key not in self._opened:
@@ -345,10 +352,6 @@ def _why_not(problem: ValueError, known: Unreadable | None) -> Unreadable:
     if "unknown message index" in str(problem).lower() or "ratchet" in str(problem).lower():
         return known or Unreadable.BEFORE_DEVICE
     return Unreadable.FORGED
-
-
-def _trust(sender: TrustedUser | None) -> Trust | None:
-    return sender.trust if sender else None
 
 
 def _shown(message: frames.Message, **changed: object) -> DecryptedMessage:

@@ -42,6 +42,7 @@ ROUTES = (
     "PUT /keys/device",
     "POST /keys/one-time",
     "GET /keys/users?name=alice",
+    "GET /keys/withheld?room=general&session=x",
     "PUT /keys/list",
     "GET /keys/devices",
     "POST /keys/devices/end",

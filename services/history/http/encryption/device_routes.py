@@ -19,6 +19,16 @@ Names = Annotated[
     Query(alias="name", max_length=key_api.MAX_KEY_USERS, description="The usernames; repeat the parameter for each."),
 ]
 
+Room = Annotated[str, Query(max_length=256, description="A room or direct conversation that you are in.")]
+Sessions = Annotated[
+    list[Annotated[str, Query(max_length=64)]],
+    Query(
+        alias="session",
+        max_length=key_api.MAX_WITHHELD_SESSIONS,
+        description="Sessions, as envelopes name them; repeat the parameter for each.",
+    ),
+]
+
 
 @router.put(
     "/keys/device",
@@ -91,6 +101,17 @@ async def users_keys(login: CurrentLogin, history: History, name: Names) -> Resp
     Users without keys, and unknown ones, are left out.
     """
     return write(key_api.UsersKeys(await history.keys.users_keys(login, name)))
+
+
+@router.get(
+    "/keys/withheld",
+    responses=returns(
+        key_api.WithheldKeys, Code.BAD_REQUEST, Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN, Code.NOT_A_MEMBER
+    ),
+)
+async def withheld_keys(login: CurrentLogin, history: History, room: Room, session: Sessions) -> Response:
+    """Ask why your device lacks the keys of sessions: what their senders said, for a week after the last message."""
+    return write(await history.keys.withheld(login, room, session))
 
 
 @router.put(
