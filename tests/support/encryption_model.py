@@ -13,7 +13,7 @@ import msgspec
 
 from chatterbox.wire.encryption import envelope
 from chatterbox.wire.encryption.device_keys import DeviceList, SignedKey, UserKeys, matrix_user
-from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
+from chatterbox.wire.encryption.key_api import OneTimeKeysUpload, WithheldKeys
 from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.encryption.signatures import device_hash
 from chatterbox.wire.errors import ChatError, Code
@@ -420,6 +420,9 @@ class ModelAccount:
         if upload.fallback:
             self._server.fallback[self._device.address] = upload.fallback
             self._server.fallback_used.discard(self._device.address)
+
+    async def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
+        return WithheldKeys(joined="2026-01-01T00:00:00.000Z", sessions=dict.fromkeys(sessions, ""))
 
     async def give_back_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
         self._server.take_back(entries)
