@@ -13,7 +13,8 @@ import msgspec
 
 from chatterbox.wire.encryption import envelope
 from chatterbox.wire.encryption.device_keys import DeviceList, SignedKey, UserKeys, matrix_user
-from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
+from chatterbox.wire.encryption.key_api import OneTimeKeysUpload, WithheldKeys
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.encryption.signatures import device_hash
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import (
@@ -48,7 +49,7 @@ from client.encryption.client_encryption import Encryption
 from client.encryption.command_link import LinkBroken
 from client.encryption.core.cross_signatures import cross_signing_key, public_key, signed_by
 from client.encryption.core.trust import DecryptedMessage
-from client.encryption.device.device_identity import DeviceIdentity
+from client.encryption.device.device_identity import DeviceIdentity, UserSecrets
 from client.encryption.device.trusted_users import TrustedUsers
 from client.encryption.message_encryption import EncryptedContent, EncryptedRoom, PlainContent, WaitReason
 from client.encryption.sessions import own_one_time_keys
@@ -186,6 +187,10 @@ class ModelServer:
         user.removed += (device.id,)
         user.sign()
         self.changed(lost=True)
+
+    def take_back(self, entries: Sequence[MemberEntry]) -> None:
+        """A direct conversation has no member log."""
+        raise AssertionError("there is no member log")
 
     # commands
 
@@ -416,6 +421,12 @@ class ModelAccount:
             self._server.fallback[self._device.address] = upload.fallback
             self._server.fallback_used.discard(self._device.address)
 
+    async def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
+        return WithheldKeys(joined="2026-01-01T00:00:00.000Z", sessions=dict.fromkeys(sessions, ""))
+
+    async def give_back_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
+        self._server.take_back(entries)
+
     async def user_keys(self, usernames: Sequence[str]) -> list[UserKeys]:
         shown = [self._server.lists_hidden.get(name, self._server.users[name].shown) for name in usernames]
         return [each for each in shown if each]
@@ -457,6 +468,7 @@ class ModelDevice:
         def made(transaction: StoreTransaction) -> None:
             identity = DeviceIdentity.create(transaction, self.user.user_id, self.user.username)
             self.public_keys = identity.device_keys(transaction)
+            identity.save_secrets(transaction, UserSecrets(self_signing=self.user.self_signing))
             self.id = identity.device_id
             upload = own_one_time_keys.prepare(transaction, identity, (), fallback_used=True)
             assert upload is not None

@@ -112,19 +112,20 @@ class MessageReader:
     async def read(self, room: EncryptedRoom, messages: Sequence[Message]) -> list[DecryptedMessage]:
         """Decrypt messages of a room, in order, their reactions included. Raises `Failure`."""
         self.name(room)
+        missing = Unreadable.LOST
         read = await self._store.run(partial(self._read, room=room, messages=messages, final=False))
         if not isinstance(read, _Read):
             unknown, is_read = read, await self._read_inbox(read)
             if is_read:
                 await self._read_earlier_keys(room)
                 await self._ask_why(room, unknown)
-            missing = Unreadable.LOST if is_read else Unreadable.AWAITING
+            missing = missing if is_read else Unreadable.AWAITING
             read = await self._store.run(partial(self._read, room=room, messages=messages, final=True, missing=missing))
             assert isinstance(read, _Read)  # noqa: S101 - it is the final try
             if is_read and any(message.unreadable is Unreadable.LOST for message in read.messages):
                 self._spawn(self._inbox.ask_again(matrix_room(room.uid), unknown))
         if read.questions and await self._read_log(room, read.questions):
-            read = await self._store.run(partial(self._read, room=room, messages=messages, final=True))
+            read = await self._store.run(partial(self._read, room=room, messages=messages, final=True, missing=missing))
             assert isinstance(read, _Read)  # noqa: S101 - it is the final try
         return read.messages
 
