@@ -315,12 +315,19 @@ class EncryptionShell:
     # Encrypting.
 
     def perform(
-        self, effect: events.EncryptContent | events.SignCommand | events.AcceptKeys | events.KeepEncryptedDirects
+        self,
+        effect: events.EncryptContent
+        | events.SignCommand
+        | events.ShareHistory
+        | events.AcceptKeys
+        | events.KeepEncryptedDirects,
     ) -> None:
         """Do what the core asks for."""
         match effect:
             case events.SignCommand():
                 self._begin(lambda: self._sign(effect))
+            case events.ShareHistory():
+                self._begin(lambda: self._share_history(effect))
             case events.EncryptContent():
                 self._keys.add(effect.key)
                 self._begin(lambda: self._encrypt(effect))
@@ -375,6 +382,13 @@ class EncryptionShell:
             self._feed(events.EncryptionRefused(effect.job, failed, detail, code))
         else:
             self._feed(events.CommandSigned(effect.job, signed, members.history if members is not None else None))
+
+    async def _share_history(self, effect: events.ShareHistory) -> None:
+        try:
+            with suppress(EncryptionWaits, Failure, ChatError, LinkBroken):
+                await (await self.ready()).give_history(effect.room)
+        finally:  # the user is invited, whether the connection lasts or not
+            self._feed(events.HistoryShared(effect.answered))
 
     async def _completed(self, encryption: MessageEncryption, effect: events.EncryptContent) -> PlainContent:
         """What is encrypted, with what it keeps of the message that it is about. Raises `ChatError` for invalid text.

@@ -56,6 +56,7 @@ class ScreenRuntime:
         self.logs_out = False
         """Whether to end the login session after the program has ended."""
         self._now_s = now_s
+        self._take_first: Callable[[notes.Note], bool] = lambda _: False
         self._before_note: Callable[[notes.Note], None] = lambda _: None
         self._after_note: Callable[[notes.Note, frames.Message | None], None] = lambda _note, _related: None
         self._on_change: Callable[[], None] = lambda: None
@@ -93,6 +94,7 @@ class ScreenRuntime:
 
     def use_slash_commands(self, slash_commands: SlashCommands) -> None:
         self.slash_commands = slash_commands
+        self._take_first = slash_commands.take
         slash_commands.files.on_progress = self._show_transfer
 
     def observe_notes(
@@ -167,6 +169,8 @@ class ScreenRuntime:
 
     def show(self, note: notes.Note) -> None:
         """Apply a note of the core."""
+        if self._take_first(note):
+            return
         self._before_note(note)
         related = self.model.related(note)
         self._measure(note)
@@ -176,7 +180,8 @@ class ScreenRuntime:
             self.ping()
             if self.connection.state.encryption.is_possible:
                 self._on_encryption()
-        if isinstance(note, notes.SendWaits) and note.reason is WaitReason.NO_RECOVERY_KEY:
+        is_refused = isinstance(note, notes.CommandRefused) and note.code == WaitReason.NO_RECOVERY_KEY
+        if is_refused or (isinstance(note, notes.SendWaits) and note.reason is WaitReason.NO_RECOVERY_KEY):
             self.slash_commands.show_recovery_key()
         self._after_note(note, related)
 

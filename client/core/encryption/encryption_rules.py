@@ -48,7 +48,9 @@ def learn(step: ReducerStep, frame: frames.ServerFrame) -> None:
     listed = frame.rooms if isinstance(frame, frames.Welcome | frames.RoomList) else [frame]
     if isinstance(frame, frames.Welcome):
         is_possible = frame.encryption not in {"", EncryptionPolicy.OFF}
-        step.set_state(replace(step.state, encryption=replace(step.state.encryption, is_possible=is_possible)))
+        must_be = frame.encryption == EncryptionPolicy.PRIVATE
+        encryption = replace(step.state.encryption, is_possible=is_possible, private_must_be=must_be)
+        step.set_state(replace(step.state, encryption=encryption))
     if directs != step.state.encryption.directs:
         has_renamed = _set_directs(step, directs, me, [each.room for each in listed])
         if has_renamed and not isinstance(frame, frames.Welcome):
