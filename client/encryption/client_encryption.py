@@ -4,7 +4,6 @@ All methods are called in the event loop. The work on the key store is done in a
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,10 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
-import msgspec
-
-from chatterbox.wire import direct_names, text_rules
-from chatterbox.wire.encryption.device_keys import matrix_room
+from chatterbox.wire import direct_names
+from chatterbox.wire.encryption.member_log import MemberEntry, NewcomerHistory
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.frames import (
     DeviceListUpdate,
@@ -27,17 +24,20 @@ from chatterbox.wire.frames import (
     Welcome,
 )
 from chatterbox.wire.frames.encryption import DeviceAddress
-from chatterbox.wire.limits import Limits
 from client.encryption.command_link import CommandLink, LinkBroken
-from client.encryption.core.messages.room_window import RoomWindow
+from client.encryption.core.member_log_rules import HeldLog
 from client.encryption.core.trust import DecryptedMessage, Trust, Unreadable
 from client.encryption.device.dehydrated_device import listed_account
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
 from client.encryption.device.verification_runner import VerificationRunner
 from client.encryption.exchange import inbox_reader, room_sender
+from client.encryption.exchange.command_signer import CommandSigner
 from client.encryption.exchange.dehydrated_inbox import DehydratedInbox
+from client.encryption.exchange.history_giver import HistoryGiver
 from client.encryption.exchange.inbox_reader import DeviceInboxReader, InboxEvents
+from client.encryption.exchange.key_sharer import KeySharer
+from client.encryption.exchange.message_reader import BEGAN, MessageReader, unreadable
 from client.encryption.exchange.room_sender import RoomSender
 from client.encryption.exchange.sender_lock import SenderLocks
 from client.encryption.exchange.to_device_sender import SentShares, ToDeviceSender
@@ -45,30 +45,28 @@ from client.encryption.message_encryption import (
     EncryptedContent,
     EncryptedRoom,
     EncryptionWaits,
+    HistoryGiven,
     PlainContent,
+    RoomMembers,
+    SignedCommand,
     WaitReason,
 )
 from client.encryption.ports import DeviceAccount, ToDeviceHandler
+from client.encryption.rooms import earlier_keys
+from client.encryption.rooms.member_log_keeper import MemberLogKeeper
+from client.encryption.rooms.room_people import members_of
 from client.encryption.sessions import to_device_queue
 from client.encryption.sessions.olm_sessions import OlmSessions
-from client.encryption.sessions.room_reader import RoomReader, UnknownSession, envelopes
 from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction, Table
 from client.encryption.store_worker import StoreWorker
 from client.failures import Failure
 
-MAX_UNREADABLE = 500
-"""Unreadable messages of a room that are kept, in case that their keys come."""
-MAX_SOUGHT = 10_000
-"""Unknown sessions that are remembered."""
 REFUSALS = 5
 """Refusals of one message in a row, because who can read changed, after which it waits."""
 LONGEST_WAIT_S = 30.0
 BEAT_EVERY = 100
 """Encrypted messages after which the server is told that the key store is in use."""
-_BEGAN = "began_ms"
-_MAX_WINDOWS = 64
-"""Rooms of which it is remembered what was shown."""
 
 
 class Encryption:
@@ -101,12 +99,6 @@ class Encryption:
         self._account = account
         self._now_ms = now_ms
         self._link: CommandLink | None = None
-        self._windows: OrderedDict[str, RoomWindow] = OrderedDict()
-        self._unreadable: dict[str, OrderedDict[int, Message]] = {}
-        self._names: dict[str, str] = {}
-        """Names of rooms, by uid."""
-        self._sought: set[tuple[str, str]] = set()
-        """Sessions for which the inbox was read in vain."""
         self._refusals: dict[str, int] = {}
         self._dehydrated: DehydratedInbox | None = None
         self._dehydrated_id = ""
@@ -122,18 +114,23 @@ class Encryption:
             InboxEvents(self.keys_arrived, self._worked_off, self._tell_key_news, self._queue.flush),
             now_ms,
         )
+        self.logs = MemberLogKeeper(store, account, self.users, self._current_link)
+        """The member logs of encrypted rooms."""
+        sharer = KeySharer(store, self.users, self._reader, self._queue, self.logs, self._current_link, now_ms)
+        self._messages = MessageReader(store, account, self.users, self._reader, sharer, self.logs, self._spawn)
+        self._giver = HistoryGiver(store, trusted, self._reader, self._queue, sharer)
         self._sender = RoomSender(
-            store,
-            account,
-            self.users,
-            self._reader,
-            self._queue,
-            self._locks,
-            self._current_link,
-            self._windows.get,
-            now_ms,
+            store, account, self.users, sharer, self.logs.rows, self._locks, self._messages.window, now_ms
+        )
+        self.signer = CommandSigner(
+            store, account, trusted, self._reader, sharer, self._sender, self.logs, lambda: self._sender.limits
         )
 
+        self.signer.on_signed.append(earlier_keys.owe)
+        self.logs.on_entry.append(self._take_history)
+        self.logs.after_entries.append(self._log_grew)
+        self._history_taken: set[tuple[str, str]] = set()
+        """Sessions that were taken with a member log, and are not told of yet."""
         self.verification = VerificationRunner(self, now_ms)
 
     @property
@@ -147,7 +144,7 @@ class Encryption:
         Raises `LinkBroken`, and `Failure` if the device can't be set up.
         """
         self._link = link
-        self._sender.limits = welcome.limits
+        self._sender.limits = self._messages.limits = self._giver.limits = welcome.limits
         if not await self._account.set_up(welcome):
             return
         await self.store.run(self._note_begin)
@@ -155,6 +152,7 @@ class Encryption:
             opened = await self._reader.open()
             self._spawn(self._reader.replenish(opened))
             self._spawn(self._flush())
+            self._spawn(self._give_where_owed())
             self._spawn(self.verification.tell_open())
         except ChatError as refusal:
             raise Failure(str(refusal)) from refusal
@@ -190,6 +188,7 @@ class Encryption:
             case RecipientsUpdate(room=room, recipients=recipients):
                 self._sender.note_version(room, recipients)
                 self.on_readiness()
+                self._spawn(self._give_where_owed(room))
             case DeviceListUpdate(username=username):
                 self._spawn(self._refresh(username))
             case DevicePending():
@@ -199,7 +198,7 @@ class Encryption:
 
     async def encrypt(self, key: str, room: EncryptedRoom, content: PlainContent, *, again: bool) -> EncryptedContent:
         """Encrypt for all who can read `room`: see `MessageEncryption.encrypt`."""
-        self._names[room.uid] = room.name
+        self._messages.name(room)
         if again:
             self._refusals[key] = self._refusals.get(key, 0) + 1
             if (over := self._refusals[key] - REFUSALS) > 0:
@@ -236,93 +235,78 @@ class Encryption:
 
     async def decrypt(self, room: EncryptedRoom, messages: Sequence[Message]) -> list[DecryptedMessage]:
         """Decrypt messages of a room, in order, their reactions included: see `MessageEncryption.decrypt`."""
-        self._names[room.uid] = room.name
         try:
-            return await self._decrypt(room, messages)
+            read = await self._messages.read(room, messages)
         except Failure:
-            return [_unreadable(message, Unreadable.STORE_DAMAGED) for message in messages]
-
-    async def _decrypt(self, room: EncryptedRoom, messages: Sequence[Message]) -> list[DecryptedMessage]:
-        read = await self.store.run(partial(self._read, room=room, messages=messages, final=False))
-        if isinstance(read, list):
-            self._tell_trust_of(message.username for message in read)
-            return read
-        is_read = self._link is not None and await self._reader.read_to_head()
-        if is_read:
-            if len(self._sought) > MAX_SOUGHT:
-                self._sought.clear()  # at worst, the inbox is read once more
-            self._sought |= {(session.session, session.device) for session in read}
-        missing = Unreadable.LOST if is_read else Unreadable.AWAITING
-        done = await self.store.run(partial(self._read, room=room, messages=messages, final=True, missing=missing))
-        assert isinstance(done, list)  # noqa: S101 - it is the final try
-        if is_read and any(message.unreadable is Unreadable.LOST for message in done):
-            self._spawn(self._reader.ask_again(matrix_room(room.uid), read))
-        return done
-
-    def _read(
-        self,
-        transaction: StoreTransaction,
-        room: EncryptedRoom,
-        messages: Sequence[Message],
-        *,
-        final: bool,
-        missing: Unreadable = Unreadable.LOST,
-    ) -> list[DecryptedMessage] | set[UnknownSession]:
-        """Decrypt; or, unless it is the `final` try, return the sessions whose keys may be in the inbox."""
-        limits = self._sender.limits
-        reasons: dict[tuple[str, str], Unreadable] = {}
-        window = self._window(room.uid, messages)
-        reader = RoomReader(transaction, room, self.users, window, limits, reasons)
-        unknown = reader.unknown(messages)
-        if not final and (fresh := {each for each in unknown if (each.session, each.device) not in self._sought}):
-            return fresh
-        if unknown:
-            began_ms = int(transaction.get(Table.META, _BEGAN) or b"0")
-            reasons.update(_reasons(messages, began_ms, missing, limits))
-        read = [reader.read(message) for message in messages]
-        reader.save()
-        self._keep_unreadable(room.uid, messages, read)
+            return [unreadable(message, Unreadable.STORE_DAMAGED) for message in messages]
+        self._tell_trust_of(message.username for message in read)
+        if self._link is not None:
+            self._spawn(self._messages.fetch_newer_lists())
         return read
 
-    def _window(self, uid: str, messages: Sequence[Message]) -> RoomWindow:
-        """What was shown of a room; a new epoch of it begins with nothing."""
-        epoch = messages[-1].at.epoch if messages else ""
-        window = self._windows.get(uid)
-        if window is None or (messages and window.epoch != epoch):
-            window = self._windows[uid] = RoomWindow(epoch)
-        self._windows.move_to_end(uid)
-        while len(self._windows) > _MAX_WINDOWS:
-            self._windows.popitem(last=False)
-        return window
+    async def decrypt_topic(self, room: EncryptedRoom, topic: str) -> str | None:
+        """The topic of a room, which the server has as an envelope: see `MessageEncryption.decrypt_topic`."""
+        try:
+            return await self._messages.topic(room, topic)
+        except Failure:
+            return None
 
-    def _keep_unreadable(self, uid: str, messages: Sequence[Message], read: Sequence[DecryptedMessage]) -> None:
-        kept = self._unreadable.setdefault(uid, OrderedDict())
-        for message, shown in zip(messages, read, strict=True):
-            if shown.unreadable in _MAY_COME:
-                kept[message.at.offset] = message
-            else:
-                kept.pop(message.at.offset, None)
-        while len(kept) > MAX_UNREADABLE:
-            kept.popitem(last=False)
+    async def members(self, room: EncryptedRoom) -> RoomMembers | None:
+        """The members of a room by its member log, as far as that is held: see `MessageEncryption.members`."""
+
+        def found(transaction: StoreTransaction) -> RoomMembers | None:
+            identity = DeviceIdentity.load(transaction)
+            held = self.logs.rows.held(transaction, room.uid)
+            return members_of(transaction, self.users, held, identity.user_id if identity else 0)
+
+        try:
+            return await self.store.run(found)
+        except Failure:
+            return None
+
+    async def sign(
+        self, command: SignedCommand, room: EncryptedRoom | None, *, history: NewcomerHistory | None = None
+    ) -> SignedCommand:
+        """The command with what it needs of the keys: see `MessageEncryption.sign`."""
+        try:
+            return await self.signer.sign(command, room, history)
+        except Failure as problem:
+            raise EncryptionWaits(WaitReason.FAILED, detail=str(problem)) from problem
+
+    async def give_history(self, room: EncryptedRoom) -> HistoryGiven | None:
+        """Give earlier keys of the room to those whom this device invited: see `MessageEncryption.give_history`."""
+        try:
+            return await self._giver.give(room)
+        except (EncryptionWaits, ChatError, Failure, LinkBroken):
+            return None
+
+    async def _give_where_owed(self, name: str = "") -> None:
+        """Give earlier keys that are owed, in the room of this name or in all: somebody may have joined."""
+        for room in await self._giver.rooms():
+            if name in {"", room.name}:
+                await self.give_history(room)
+
+    def _take_history(
+        self, transaction: StoreTransaction, room: EncryptedRoom, held: HeldLog, entry: MemberEntry
+    ) -> None:
+        """The member log grew: with its last entry it is known who may give earlier keys."""
+        if entry.seq == held.seq:
+            self._history_taken |= earlier_keys.take_waiting(transaction, room.uid)
 
     def keys_arrived(self, sessions: set[tuple[str, str]]) -> None:
         """More can be read with these sessions (a room's uid and a session's id): show what was unreadable."""
-        arrived = {session for _, session in sessions}
-        self._sought = {each for each in self._sought if each[0] not in arrived}
-        for uid in {uid for uid, _ in sessions}:
-            if self._unreadable.get(uid) and uid in self._names:
-                self._spawn(self._show(EncryptedRoom(self._names[uid], uid), arrived))
+        for room, arrived in self._messages.readable_by(sessions):
+            self._spawn(self._show(room, arrived))
 
-    async def _show(self, room: EncryptedRoom, arrived: set[str]) -> None:
-        waiting = [
-            message
-            for _, message in sorted(self._unreadable[room.uid].items())
-            if any(found.session in arrived for _, found in envelopes([message], self._sender.limits))
-        ]
-        if waiting:
-            read = await self.store.run(partial(self._read, room=room, messages=waiting, final=True))
-            assert isinstance(read, list)  # noqa: S101 - it is the final try
-            self.on_messages(room.name, [message for message in read if message.unreadable not in _MAY_COME])
+    async def _log_grew(self, room: EncryptedRoom) -> None:
+        """Members are known now whose messages waited for that, or who gave earlier keys."""
+        taken, self._history_taken = self._history_taken, set()
+        self.keys_arrived(taken)
+        self._spawn(self._show(room, None))
+
+    async def _show(self, room: EncryptedRoom, arrived: set[str] | None) -> None:
+        if shown := await self._messages.read_arrived(room, arrived):
+            self.on_messages(room.name, shown)
 
     def tell_trust(self) -> None:
         """Tell how keys of users are known, as far as that has changed since it was told."""
@@ -349,11 +333,14 @@ class Encryption:
         self._spawn(self._accept(room))
 
     async def _accept(self, room: EncryptedRoom) -> None:
-        await self.store.run(partial(self._accepted, people=direct_names.people(room.name)))
+        await self.store.run(partial(self._accepted, room=room))
+        await self._log_grew(room)
         self.on_readiness()
 
-    def _accepted(self, transaction: StoreTransaction, people: Sequence[str]) -> None:
-        for name in people:
+    def _accepted(self, transaction: StoreTransaction, room: EncryptedRoom) -> None:
+        self.logs.accept(transaction, room)
+        self.signer.accept(transaction, room)
+        for name in direct_names.people(room.name):
             user = self.users.user(transaction, name)
             if user is not None and not user.was_verified:
                 self.trusted.accept_change(transaction, user.user_id, user.master)
@@ -464,8 +451,8 @@ class Encryption:
         self.on_key_news(user)
 
     def _note_begin(self, transaction: StoreTransaction) -> None:
-        if transaction.get(Table.META, _BEGAN) is None:
-            transaction.put(Table.META, _BEGAN, str(self._now_ms()).encode())
+        if transaction.get(Table.META, BEGAN) is None:
+            transaction.put(Table.META, BEGAN, str(self._now_ms()).encode())
 
     def _current_link(self) -> CommandLink:
         if self._link is None:
@@ -482,27 +469,3 @@ class Encryption:
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-_MAY_COME = {Unreadable.AWAITING, Unreadable.LOST, Unreadable.BEFORE_DEVICE}
-"""Why a message can't be read now, though its key may come."""
-
-
-def _reasons(
-    messages: Sequence[Message], began_ms: int, missing: Unreadable, limits: Limits
-) -> dict[tuple[str, str], Unreadable]:
-    """Why the sessions of messages are unknown: because they are older than this device, or else `missing`."""
-    reasons = {}
-    for message in messages:
-        try:
-            is_earlier = text_rules.moment_ms(message.timestamp) < began_ms
-        except ChatError:
-            is_earlier = False
-        for _, found in envelopes([message], limits):
-            reasons[found.session, found.device] = Unreadable.BEFORE_DEVICE if is_earlier else missing
-    return reasons
-
-
-def _unreadable(message: Message, reason: Unreadable) -> DecryptedMessage:
-    fields = msgspec.structs.asdict(message) | {"content": "", "files": (), "reactions": (), "unreadable": reason}
-    return DecryptedMessage(**fields)

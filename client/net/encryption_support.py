@@ -47,6 +47,7 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
         from client.net.keys_api import KeysApi
         from client.store.key_store_files import key_store_path
         from client.text.encryption.keys_text import pending_device_lines
+        from client.text.encryption.member_log_text import member_news_line
         from client.text.encryption.verification_text import news_lines
 
         home, server, username = context.home, context.server, session.username
@@ -99,6 +100,7 @@ def _maker(context: ClientContext, session: SavedSession, *, is_typed: bool) -> 
         encryption.verification.on_failure = encryption_failed
         encryption.verification.on_news = lambda news: tell(news_lines(news))
         encryption.on_key_news = lambda user: tell(key_news_lines(user))
+        encryption.logs.on_news = lambda news: tell([member_news_line(news)])
         encryption.on_device_pending = lambda push: tell(pending_device_lines(push.device))
         return encryption
 

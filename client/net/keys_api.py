@@ -1,9 +1,8 @@
 """Client of the HTTP routes below `/keys`: devices, one-time keys, device lists and the key backup."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 
@@ -11,19 +10,24 @@ from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.encryption.key_api import (
     MAX_BACKUP_ITEMS,
     MAX_KEY_USERS,
+    MAX_RESTORED_ENTRIES,
     BackupItem,
     BackupItemsPage,
     BackupItemsUpload,
+    DeviceEnd,
     DeviceListStored,
     DeviceListUpload,
     DeviceUpload,
     KeyBackupHeader,
+    MemberEntriesUpload,
     OneTimeKeysStored,
     OneTimeKeysUpload,
     OwnDevice,
     OwnDevices,
     UsersKeys,
+    WithheldKeys,
 )
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.errors import Code
 from chatterbox.wire.text_rules import http_date_s
 from client.failures import ServerRefused
@@ -53,7 +57,8 @@ class KeysApi(HttpApi):
 
     def delete_device(self, device: str) -> None:
         """End a device of the user."""
-        self._call("DELETE", f"/keys/devices/{quote(device, safe='')}")
+        content = msgspec.json.encode(DeviceEnd(device))
+        self._call("POST", "/keys/devices/end", content=content, headers=_JSON)
 
     def add_one_time_keys(self, upload: OneTimeKeysUpload) -> list[str]:
         """Add keys; returns the ids of those that the server holds now."""
@@ -67,6 +72,18 @@ class KeysApi(HttpApi):
             params = [("name", name) for name in wanted[first : first + MAX_KEY_USERS]]
             found += self._parsed(UsersKeys, self._call("GET", "/keys/users", params=params)).users
         return found
+
+    def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
+        """Why this device lacks keys of sessions of a room; at most `MAX_WITHHELD_SESSIONS`."""
+        params = [("room", room), *(("session", session) for session in sessions)]
+        return self._parsed(WithheldKeys, self._call("GET", "/keys/withheld", params=params))
+
+    def add_member_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
+        """Give a restored server entries of a room's member log that it lost; those that it has do no harm."""
+        path = f"/rooms/{quote(room, safe='')}/member-log"
+        for first in range(0, len(entries), MAX_RESTORED_ENTRIES):
+            upload = MemberEntriesUpload(list(entries[first : first + MAX_RESTORED_ENTRIES]))
+            self._call("POST", path, content=msgspec.json.encode(upload), headers=_JSON)
 
     def put_list(self, upload: DeviceListUpload) -> DeviceListStored:
         """Replace the user's device list; refused with `list_stale` if another device was faster."""

@@ -50,7 +50,7 @@ from services.history.http import (
     read_routes,
     room_routes,
 )
-from services.history.http.encryption import backup_routes, device_routes
+from services.history.http.encryption import backup_routes, device_routes, member_log_routes
 from services.history.http.health_routes import check_ready as check_history
 from services.history.settings import HistorySettings
 
@@ -152,6 +152,7 @@ def create_all(
         (history, people_routes.router),
         (history, device_routes.router),
         (history, backup_routes.router),
+        (history, member_log_routes.router),
     ]
     absent = answer(ChatError(Code.UNAVAILABLE, "This server takes and serves no files."))
     public += [(files or absent, router) for router in PUBLIC_ROUTERS]

@@ -50,6 +50,7 @@ from services.history.http.encryption import (
     internal_encryption_routes,
     internal_key_routes,
     key_documents,
+    member_log_routes,
 )
 from services.history.http.page_endpoint import PageEndpoint
 from services.history.keys import KeyDirectory, ListCheck
@@ -180,7 +181,7 @@ def create_app(
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context, schemas=key_documents.schemas)
     public = (
         message_routes, reaction_routes, read_routes, room_routes, direct_routes, invitation_routes, people_routes,
-        device_routes, backup_routes
+        device_routes, backup_routes, member_log_routes
     )  # fmt: skip
     # internal routes first: a request is matched with one router after the other
     internal = (

@@ -1,5 +1,6 @@
 """The history service: rooms, memberships and messages, with the same rules for public routes and gateways."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire import direct_names, history_api, room_names, text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import OwnReadState
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.encryption.policy import DEFAULT_POLICY, EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import AttachedFile, Reaction
@@ -18,6 +20,8 @@ from services.history.core import stored_message
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
 from services.history.core.room_view import RoomView
 from services.history.core.stored_message import StoredMessage
+from services.history.encryption.core import member_entry_rules
+from services.history.encryption.member_log_store import LogPage
 from services.history.history_store import HistoryStore
 from services.history.keys import KeyDirectory
 from services.history.people.person_directory import PersonDirectory
@@ -365,18 +369,27 @@ class HistoryService:
         self._rates.spend(CHANGES, user.user_id)
         return await self._store.join(room, user)
 
-    async def leave(self, room: str, user: UserInfo, *, delete: bool = False) -> history_api.LeftRoom:
-        """End a membership; the last member of a private room must confirm with `delete` that the room is deleted."""
+    async def leave(
+        self, room: str, user: UserInfo, *, delete: bool = False, entry: MemberEntry | None = None
+    ) -> history_api.LeftRoom:
+        """End a membership; the last member of a private room must confirm with `delete` that the room is deleted.
+
+        `entry`, here and below: the next entry of the member log of an encrypted room, signed by the user.
+        """
         self._rates.spend(CHANGES, user.user_id)
-        left = await self._store.leave(room, user, delete=delete)
+        await _check_signatures(entry)
+        left = await self._store.leave(room, user, delete=delete, entry=entry)
         if left.deleted:
             self._on_deleted()
         return left
 
-    async def remove_member(self, room: str, creator: UserInfo, username: str) -> UserInfo:
+    async def remove_member(
+        self, room: str, creator: UserInfo, username: str, *, entry: MemberEntry | None = None
+    ) -> UserInfo:
         """Remove a member from a room that `creator` created; returns the removed user."""
         self._rates.spend(CHANGES, creator.user_id)
-        return await self._store.remove_member(room, creator, username)
+        await _check_signatures(entry)
+        return await self._store.remove_member(room, creator, username, entry)
 
     async def delete_room(self, room: str, creator: UserInfo) -> history_api.RoomInfo:
         """Delete a room that `creator` created, and all of its messages."""
@@ -391,11 +404,29 @@ class HistoryService:
         self._on_deleted()
         return info
 
-    async def create(self, room: str, user: UserInfo, *, private: bool) -> history_api.RoomInfo:
-        """Create a room. An attempt counts even if the name is taken: it tells that the name is in use."""
+    async def create(
+        self, room: str, user: UserInfo, *, private: bool, entry: MemberEntry | None = None
+    ) -> history_api.RoomInfo:
+        """Create a room. An attempt counts even if the name is taken: it tells that the name is in use.
+
+        A private room whose name ends in `~` is encrypted. Raises `encryption_off` or `encryption_required`.
+        """
         self._rates.spend(CHANGES, user.user_id)
         self._rates.spend(ROOMS_CREATED, user.user_id)
-        return await self._store.create(room, user, private=private)
+        self._require_policy(room_names.room_name(room, self._limits), private=private)
+        await _check_signatures(entry)
+        return await self._store.create(room, user, private=private, entry=entry)
+
+    def _require_policy(self, room: str, *, private: bool) -> None:
+        """Raise a `ChatError` if the policy does not allow to create a room of this name."""
+        if room_names.is_encrypted(room):
+            if self._policy is EncryptionPolicy.OFF:
+                raise ChatError(Code.ENCRYPTION_OFF)
+        elif private and self._policy.private_must_be_encrypted:
+            detail = (
+                f"New private rooms are encrypted on this server. Create {room_names.encrypted_name(room)} instead."
+            )
+            raise ChatError(Code.ENCRYPTION_REQUIRED, detail)
 
     async def open_direct(
         self, user: UserInfo, username: str, *, encrypted: bool | None = None
@@ -421,18 +452,35 @@ class HistoryService:
         self._rates.spend(DIRECTS, user.user_id)
         return await self._store.open_direct(user, other, encrypted=wanted)
 
-    async def change_topic(self, room: str, user: UserInfo, topic: str) -> str:
-        """Set the topic of a room; returns it as stored."""
-        self._rates.spend(CHANGES, user.user_id)
-        return await self._store.change_topic(room, user, topic)
+    async def change_topic(self, room: str, user: UserInfo, topic: str, *, recipients: int = 0) -> str:
+        """Set the topic of a room; returns it as stored.
 
-    async def invite(self, room: str, inviter: UserInfo, username: str) -> history_api.RoomInfo:
+        `recipients`: in an encrypted room, the version of its recipients that `topic` was encrypted for.
+        """
+        self._rates.spend(CHANGES, user.user_id)
+        return await self._store.change_topic(room, user, topic, recipients)
+
+    async def invite(
+        self, room: str, inviter: UserInfo, username: str, *, entry: MemberEntry | None = None
+    ) -> history_api.RoomInfo:
         """Invite `username` to a room that `inviter` is in. The answer does not tell whether there is such a user."""
         self._rates.spend(CHANGES, inviter.user_id)
         self._rates.spend(INVITATIONS, inviter.user_id)
         (await self.changed_room(room, inviter)).require_member()
+        await _check_signatures(entry)
         invitee = await self._user(username)
-        return await self._store.invite(room, inviter, invitee)
+        return await self._store.invite(room, inviter, invitee, entry)
+
+    async def member_log(self, room: str, user: UserInfo, after: int, limit: int) -> LogPage:
+        """Entries of the member log of a room, for a member."""
+        info = (await self.room(room, user)).require_member()
+        return await self._store.member_log(info.room_id, after, limit)
+
+    async def restore_entries(self, room: str, user: UserInfo, entries: Sequence[MemberEntry]) -> int:
+        """Append entries to a member log again that a restored backup lacks; returns how many it has then."""
+        self._rates.spend(CHANGES, user.user_id)
+        await _check_signatures(*entries)
+        return await self._store.restore_entries(room, user, entries)
 
     async def _user(self, username: str) -> UserInfo | None:
         try:
@@ -466,6 +514,13 @@ class HistoryService:
         """Allow a user's invitations again; returns the name."""
         self._rates.spend(CHANGES, user.user_id)
         return await self._store.unblock(user, username)
+
+
+async def _check_signatures(*entries: MemberEntry | None) -> None:
+    """In a thread: those of a long upload take milliseconds."""
+    signed = [entry for entry in entries if entry is not None]
+    if signed:
+        await asyncio.to_thread(member_entry_rules.check_signatures, signed)
 
 
 def _change_of(info: history_api.RoomInfo, user: UserInfo, offset: int) -> dict[str, Any]:

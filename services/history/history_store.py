@@ -8,12 +8,14 @@ from typing import Protocol
 
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames import AttachedFile, Reaction
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
 from services.history.core.person_record import ChangedPerson, PersonChange, PersonRecord
 from services.history.core.room_view import RoomView
+from services.history.encryption.member_log_store import LogPage
 
 
 class MessageStore(Protocol):
@@ -77,16 +79,26 @@ class RoomStore(Protocol):
     async def join(self, room: str, user: UserInfo) -> history_api.RoomInfo:
         """Join a public room, or one that the user is invited to."""
 
-    async def leave(self, room: str, user: UserInfo, *, delete: bool) -> history_api.LeftRoom:
-        """End a membership; the last member of a private room must confirm with `delete` that the room is deleted."""
+    async def leave(
+        self, room: str, user: UserInfo, *, delete: bool, entry: MemberEntry | None = None
+    ) -> history_api.LeftRoom:
+        """End a membership; the last member of a private room must confirm with `delete` that the room is deleted.
 
-    async def create(self, room: str, user: UserInfo, *, private: bool) -> history_api.RoomInfo:
-        """Create a room with its first member; raises `room_exists`."""
+        `entry`, here and below: the next entry of the member log of an encrypted room, whose signatures were checked.
+        Raises `member_log_stale`, `member_entry_missing` or `member_entry_invalid`.
+        """
+
+    async def create(
+        self, room: str, user: UserInfo, *, private: bool, entry: MemberEntry | None = None
+    ) -> history_api.RoomInfo:
+        """Create a room with its first member; raises `room_exists`. The same `entry` again is no error."""
 
     async def open_direct(self, user: UserInfo, other: UserInfo, *, encrypted: bool = False) -> history_api.RoomInfo:
         """The direct conversation of two users, the encrypted one or the one that is not, made the first time."""
 
-    async def remove_member(self, room: str, creator: UserInfo, username: str) -> UserInfo:
+    async def remove_member(
+        self, room: str, creator: UserInfo, username: str, entry: MemberEntry | None = None
+    ) -> UserInfo:
         """Remove a member from a room that `creator` created; returns the removed user."""
 
     async def delete_room(self, room: str, creator: UserInfo) -> history_api.RoomInfo:
@@ -95,11 +107,25 @@ class RoomStore(Protocol):
     async def delete_any_room(self, room: str) -> history_api.RoomInfo:
         """Delete a room for the operator."""
 
-    async def change_topic(self, room: str, user: UserInfo, topic: str) -> str:
-        """Set the topic of a room; returns it as stored."""
+    async def change_topic(self, room: str, user: UserInfo, topic: str, recipients: int = 0) -> str:
+        """Set the topic of a room; returns it as stored.
 
-    async def invite(self, room: str, inviter: UserInfo, invitee: UserInfo | None) -> history_api.RoomInfo:
+        `recipients`: in an encrypted room, the version of its recipients that `topic` was encrypted for.
+        """
+
+    async def invite(
+        self, room: str, inviter: UserInfo, invitee: UserInfo | None, entry: MemberEntry | None = None
+    ) -> history_api.RoomInfo:
         """Invite a user; None: there is no such user, which inviters must not learn."""
+
+    async def member_log(self, room_id: int, after: int, limit: int) -> LogPage:
+        """The first `limit` entries of a room's member log after number `after`."""
+
+    async def restore_entries(self, room: str, user: UserInfo, entries: Sequence[MemberEntry]) -> int:
+        """Append those of these entries that a restored member log lacks, and repeat their effects.
+
+        Returns how many entries it has then. Raises `not_allowed` if the store was never restored.
+        """
 
     async def invitations(self, user_id: int) -> list[history_api.StoredInvitation]:
         """The pending invitations of a user, oldest first."""

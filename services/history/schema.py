@@ -368,6 +368,19 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX key_backup_order ON key_backup_items (user_id, seq);
     """,
+    """
+    -- The member logs of encrypted rooms that are no direct conversations: entries 1, 2, 3 ... of each, as JSON
+    -- (`MemberEntry`). `user_id` is the user whom an entry is about. The room's uid is the hash of its first entry.
+    CREATE TABLE member_log (
+        room_id INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        user_id INTEGER NOT NULL,
+        hash TEXT NOT NULL,
+        entry TEXT NOT NULL,
+        PRIMARY KEY (room_id, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX member_log_by_user ON member_log (room_id, user_id, seq);
+    """,
 )
 
 _MENTIONS_BEYOND = """
@@ -377,17 +390,24 @@ _MENTIONS_BEYOND = """
 _ENCRYPTION_IMPOSSIBLE = """
     UNION ALL SELECT 1 FROM rooms WHERE closed_at > recipients
         OR (encrypted AND deleted_ms IS NULL AND (uid = '' OR recipients < 1))
+    UNION ALL SELECT 1 FROM rooms WHERE encrypted AND deleted_ms IS NULL AND name NOT LIKE '@%'
+        AND uid <> coalesce((SELECT hash FROM member_log WHERE room_id = rooms.id AND seq = 1), '')
     UNION ALL SELECT 1 FROM room_sessions JOIN rooms ON rooms.id = room_id
         WHERE room_sessions.recipients > rooms.recipients OR began_at > rooms.recipients
     UNION ALL SELECT 1 FROM devices WHERE
         coalesce((SELECT max(offset) FROM to_device WHERE device = devices.id), inbox_head) <> inbox_head
         OR coalesce((SELECT min(offset) FROM to_device WHERE device = devices.id), inbox_head + 1) <> inbox_floor + 1
 """
-"""Finds an encrypted room without a uid, a loss of access or a session beyond the room's version, and an inbox that
-does not begin and end where it should.
+"""Finds an encrypted room without a uid, one whose uid is not the hash of the first entry of its member log, a loss of
+access or a session beyond the room's version, and an inbox that does not begin and end where it should.
 """
 _ENCRYPTION_COUNTS = """
     UNION ALL SELECT 1 FROM memberships JOIN rooms ON rooms.id = room_id WHERE direct >> 1 <> encrypted
+    UNION ALL SELECT 1 FROM rooms WHERE encrypted AND deleted_ms IS NULL
+        AND (SELECT count(*) FROM member_log WHERE room_id = rooms.id)
+            <> (SELECT coalesce(max(seq), 0) FROM member_log WHERE room_id = rooms.id)
+    UNION ALL SELECT 1 FROM member_log
+        WHERE room_id NOT IN (SELECT id FROM rooms WHERE encrypted AND (deleted_ms IS NOT NULL OR name NOT LIKE '@%'))
     UNION ALL SELECT 1 FROM devices
         WHERE inbox_head - inbox_floor <> (SELECT count(*) FROM to_device WHERE device = devices.id)
     UNION ALL SELECT 1
@@ -395,8 +415,8 @@ _ENCRYPTION_COUNTS = """
     UNION ALL SELECT 1
         WHERE (SELECT count(*) FROM to_device) <> (SELECT coalesce(sum(waiting), 0) FROM to_device_counts)
 """
-"""Finds a membership that is marked otherwise than its room, and messages in inboxes that are missing, left over or
-wrongly counted.
+"""Finds a membership that is marked otherwise than its room, a gap in a member log, the log of a room that has none,
+and messages in inboxes that are missing, left over or wrongly counted.
 """
 _IMPOSSIBLE = f"""
     SELECT 1 FROM rooms WHERE head - floor + 1 <> (SELECT count(*) FROM messages WHERE room_id = rooms.id)

@@ -10,6 +10,7 @@ from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames import AttachedFile, Reaction
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.read_state import ReadState
@@ -19,6 +20,8 @@ from services.history.core.message_page import ChangedMessages, MessagePage, Pag
 from services.history.core.person_record import ChangedPerson, PersonChange, PersonRecord
 from services.history.core.recent_senders import RecentSenders
 from services.history.core.room_view import RoomView
+from services.history.encryption import member_log_store
+from services.history.encryption.member_log_store import LogPage
 from services.history.messages import message_pages, reaction_queries
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
@@ -30,6 +33,7 @@ from services.history.rooms import (
     direct_conversations,
     membership_changes,
     moderation,
+    restored_entries,
     room_invitations,
     room_queries,
     topic_changes,
@@ -152,14 +156,22 @@ class SqliteStore:
             lambda transaction: membership_changes.join(transaction, room, user, self._limits)
         )
 
-    async def leave(self, room: str, user: UserInfo, *, delete: bool) -> history_api.LeftRoom:
+    async def leave(
+        self, room: str, user: UserInfo, *, delete: bool, entry: MemberEntry | None = None
+    ) -> history_api.LeftRoom:
         return await self._writer.change(
-            lambda transaction: membership_changes.leave(transaction, room, user, self._limits, delete=delete)
+            lambda transaction: membership_changes.leave(
+                transaction, room, user, self._limits, delete=delete, entry=entry
+            )
         )
 
-    async def create(self, room: str, user: UserInfo, *, private: bool) -> history_api.RoomInfo:
+    async def create(
+        self, room: str, user: UserInfo, *, private: bool, entry: MemberEntry | None = None
+    ) -> history_api.RoomInfo:
         return await self._writer.change(
-            lambda transaction: membership_changes.create(transaction, room, user, self._limits, private=private)
+            lambda transaction: membership_changes.create(
+                transaction, room, user, self._limits, private=private, entry=entry
+            )
         )
 
     async def open_direct(self, user: UserInfo, other: UserInfo, *, encrypted: bool = False) -> history_api.RoomInfo:
@@ -169,9 +181,11 @@ class SqliteStore:
             )
         )
 
-    async def remove_member(self, room: str, creator: UserInfo, username: str) -> UserInfo:
+    async def remove_member(
+        self, room: str, creator: UserInfo, username: str, entry: MemberEntry | None = None
+    ) -> UserInfo:
         return await self._writer.change(
-            lambda transaction: moderation.remove_member(transaction, room, creator, username, self._limits)
+            lambda transaction: moderation.remove_member(transaction, room, creator, username, self._limits, entry)
         )
 
     async def delete_room(self, room: str, creator: UserInfo) -> history_api.RoomInfo:
@@ -182,14 +196,24 @@ class SqliteStore:
     async def delete_any_room(self, room: str) -> history_api.RoomInfo:
         return await self._writer.change(lambda transaction: moderation.delete_any(transaction, room, self._limits))
 
-    async def change_topic(self, room: str, user: UserInfo, topic: str) -> str:
+    async def change_topic(self, room: str, user: UserInfo, topic: str, recipients: int = 0) -> str:
         return await self._writer.change(
-            lambda transaction: topic_changes.change(transaction, room, user, topic, self._limits)
+            lambda transaction: topic_changes.change(transaction, room, user, topic, self._limits, recipients)
         )
 
-    async def invite(self, room: str, inviter: UserInfo, invitee: UserInfo | None) -> history_api.RoomInfo:
+    async def invite(
+        self, room: str, inviter: UserInfo, invitee: UserInfo | None, entry: MemberEntry | None = None
+    ) -> history_api.RoomInfo:
         return await self._writer.change(
-            lambda transaction: room_invitations.invite(transaction, room, inviter, invitee, self._limits)
+            lambda transaction: room_invitations.invite(transaction, room, inviter, invitee, self._limits, entry)
+        )
+
+    async def member_log(self, room_id: int, after: int, limit: int) -> LogPage:
+        return await member_log_store.page(self._readers, room_id, after, limit)
+
+    async def restore_entries(self, room: str, user: UserInfo, entries: Sequence[MemberEntry]) -> int:
+        return await self._writer.change(
+            lambda transaction: restored_entries.append_again(transaction, room, user, entries, self._limits)
         )
 
     async def invitations(self, user_id: int) -> list[history_api.StoredInvitation]:

@@ -1,4 +1,6 @@
-"""Bodies of the HTTP routes below `/keys`: devices, device lists, one-time keys and key backups."""
+"""Bodies of the HTTP routes below `/keys`, and of those for member logs: devices, device lists, one-time keys, key
+backups, entries.
+"""
 
 from enum import StrEnum
 from typing import Annotated
@@ -7,14 +9,19 @@ import msgspec
 from msgspec import Meta
 
 from chatterbox.wire.encryption.device_keys import CrossSigningKey, DeviceKeys, DeviceList, KeyId, SignedKey, UserKeys
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.position import Position, Whole
 
 MAX_ONE_TIME_KEYS = 50
 """One-time keys in one request."""
 MAX_KEY_USERS = 50
 """Users in one request for keys."""
+MAX_WITHHELD_SESSIONS = 50
+"""Sessions in one request for why there are no keys."""
 MAX_BACKUP_ITEMS = 200
 """Items of a key backup in one request or page."""
+MAX_RESTORED_ENTRIES = 50
+"""Entries of a member log in one request."""
 
 
 class DeviceState(StrEnum):
@@ -72,6 +79,8 @@ class OwnDevice(msgspec.Struct, frozen=True, kw_only=True):
     fallback_used: bool
     keys: DeviceKeys
     """What was uploaded: another device of the owner needs them to list this one."""
+    session: str = ""
+    """The login session that the device is bound to, as `GET /sessions` names it; empty: none."""
 
 
 class OwnDevices(msgspec.Struct, frozen=True):
@@ -83,6 +92,12 @@ class OwnDevices(msgspec.Struct, frozen=True):
     """Of the user's device list; 0: there is none."""
     user_id: Whole = 0
     """Of the user who asks: devices need it for their keys before they have any."""
+
+
+class DeviceEnd(msgspec.Struct, frozen=True):
+    """`POST /keys/devices/end`. The id is in the body, since access logs of proxies have paths and queries."""
+
+    device: Annotated[str, Meta(max_length=64)]
 
 
 class OneTimeKeysUpload(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +141,15 @@ class DeviceListStored(msgspec.Struct, frozen=True):
     version: Whole
 
 
+class WithheldKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """The response to `GET /keys/withheld`: what became of keys that the device of this login session lacks."""
+
+    joined: str
+    """Since when you are a member of the room: what was stored before was encrypted for others."""
+    sessions: dict[str, str]
+    """By session: a `WithheldReason`; empty if your device was given the keys. The others are not known of."""
+
+
 class KeyBackupHeader(msgspec.Struct, frozen=True, kw_only=True):
     """`PUT /keys/backup`, and the response to `GET /keys/backup`. `header` is opaque, encrypted with the recovery key.
 
@@ -161,3 +185,24 @@ class BackupItemsPage(msgspec.Struct, frozen=True):
     items: list[BackupItem]
     last: Whole
     """The highest `seq` that is stored."""
+
+
+class MemberLogPage(msgspec.Struct, frozen=True):
+    """The response to `GET /rooms/{room}/member-log?after=SEQ&limit=N`."""
+
+    entries: list[MemberEntry]
+    log: Whole
+    """How many entries the member log has."""
+
+
+class MemberEntriesUpload(msgspec.Struct, frozen=True):
+    """`POST /rooms/{room}/member-log`: entries that a restored server lost, in their order."""
+
+    entries: Annotated[list[MemberEntry], Meta(max_length=MAX_RESTORED_ENTRIES)]
+
+
+class MemberLogStored(msgspec.Struct, frozen=True):
+    """The response to it."""
+
+    log: Whole
+    """How many entries the member log has now."""

@@ -14,10 +14,11 @@ from chatterbox.wire.encryption.device_keys import (
     matrix_user,
     signed_part,
 )
+from chatterbox.wire.encryption.member_log import MemberEntry
 
 SEED_BYTES = 32
 
-Signed = TypeVar("Signed", DeviceKeys, SignedKey, CrossSigningKey, DeviceList)
+Signed = TypeVar("Signed", DeviceKeys, SignedKey, CrossSigningKey, DeviceList, MemberEntry)
 
 
 def signed_by(item: Signed, user: str, seed: bytes) -> Signed:

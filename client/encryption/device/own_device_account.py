@@ -6,7 +6,8 @@ from contextlib import closing, suppress
 from itertools import count
 
 from chatterbox.wire.encryption.device_keys import UserKeys
-from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
+from chatterbox.wire.encryption.key_api import OneTimeKeysUpload, WithheldKeys
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames import Welcome
 from client.encryption.device import backup_queue
 from client.encryption.device.device_identity import DeviceIdentity
@@ -184,6 +185,24 @@ class OwnDeviceAccount:
                 return api.users(usernames)
 
         return await asyncio.to_thread(work)
+
+    async def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
+        """`GET /keys/withheld`: why this device lacks keys, as the server says. Raises `Failure`."""
+
+        def work() -> WithheldKeys:
+            with self._open_api() as api:
+                return api.withheld(room, sessions)
+
+        return await asyncio.to_thread(work)
+
+    async def give_back_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
+        """`POST /rooms/{room}/member-log`: entries that a restored server lost. Raises `Failure`."""
+
+        def work() -> None:
+            with self._open_api() as api:
+                api.add_member_entries(room, entries)
+
+        await asyncio.to_thread(work)
 
     async def approve(self, device: str, ed25519: str) -> DeviceIdentity:
         """List a device of the user whose key was compared; returns this device. Raises `Failure`."""

@@ -1,31 +1,34 @@
 """Decrypts messages of a room, inside one transaction of the key store, and says what is wrong with them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import NamedTuple, assert_never
 
 import msgspec
 import vodozemac
 
-from chatterbox.wire import frames, text_rules
+from chatterbox.wire import direct_names, frames, text_rules
 from chatterbox.wire.encryption import envelope
 from chatterbox.wire.encryption.device_keys import matrix_room
 from chatterbox.wire.encryption.envelope import Envelope, from_base64url
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
+from client.encryption.core.member_log_rules import HeldLog
 from client.encryption.core.messages import message_payload, sequence_checks
 from client.encryption.core.messages.message_payload import (
     Content,
     EditContent,
+    LogPlace,
     PayloadError,
     Place,
     ReactionContent,
     TextContent,
+    TopicContent,
     UnknownPayloadError,
     WrongRoomError,
 )
 from client.encryption.core.messages.room_window import HeldMessage, RoomWindow, message_digest
 from client.encryption.core.messages.sequence_checks import BLOCK, SeenBlock
-from client.encryption.core.trust import DecryptedMessage, Trust, Unreadable
+from client.encryption.core.trust import DecryptedMessage, Irregularity, Trust, Unreadable
 from client.encryption.device.device_identity import PICKLE_KEY
 from client.encryption.device.trusted_users import TrustedUser
 from client.encryption.message_encryption import EncryptedRoom, counted
@@ -89,14 +92,27 @@ class RoomReader:
         window: RoomWindow,
         limits: Limits,
         reasons: Mapping[tuple[str, str], Unreadable],
+        log: HeldLog | None = None,
+        asked: Container[str] = (),
     ) -> None:
-        """`reasons`: why sessions are unknown, by session and device, if that is known."""
+        """`reasons`: why sessions are unknown, by session and device, if that is known.
+
+        `log`: the member log, in a room; `asked`: the questions for which it was read from the server.
+        """
+        self.questions: dict[str, str] = {}
+        """What `log` does not answer: a username whom it does not name, or an entry that the user in the value named.
+        """
         self._transaction = transaction
         self._room = room
         self._users = users
         self._window = window
         self._limits = limits
         self._reasons = reasons
+        self._log = log
+        self._asked = asked
+        self._people = set(map(text_rules.folded, direct_names.people(room.name)))
+        self.newer_lists: dict[str, int] = {}
+        """Users whose messages name a newer device list than the one that is held, and its version."""
         self._opened: dict[tuple[str, str], _Opened | None] = {}
         self._blocks: dict[str, SeenBlock] = {}
         self._stored: dict[str, bytes] = {}
@@ -144,7 +160,7 @@ class RoomReader:
                 return self._text(message, found, content, sender)
             case EditContent():
                 return self._edit(message, found, content, index, sender)
-            case ReactionContent():
+            case ReactionContent() | TopicContent():
                 raise _NotReadable(Unreadable.FORGED)
             case _:
                 assert_never(content)
@@ -164,10 +180,12 @@ class RoomReader:
             lambda other: self._block(_TEXTS, other.session, other.device, other.n).offset(other.n, epoch),
             self._window,
         )
+        if content.log is not None and self._contradicts(content.log, message.username):
+            irregularity = irregularity or Irregularity.TWO_MEMBER_LOGS
         shown = _shown(
             message,
             content=self._checked(content.text, content.files),
-            trust=_trust(sender),
+            **self._proof(found, sender),
             irregularity=irregularity,
             files=content.files,
             reply_to=content.reply_to,
@@ -184,7 +202,7 @@ class RoomReader:
         shown = _shown(
             message,
             content=self._checked(content.text, content.files),
-            trust=_trust(sender),
+            **self._proof(found, sender),
             files=content.files,
             reply_to=content.reply_to,
         )
@@ -231,8 +249,42 @@ class RoomReader:
                 continue
         return tuple(dict.fromkeys(emoji))
 
-    def _decrypted(self, found: Envelope, username: str) -> tuple[Content, int, TrustedUser | None]:
-        """What is in an envelope, its Megolm index, and its sender, who must be `username`."""
+    def topic(self, text: str) -> str | None:
+        """The topic of the room, which a member set; None: it can't be read."""
+        if (found := _parsed(text, self._limits)) is None:
+            return None
+        try:
+            content, _, _ = self._decrypted(found, None)
+            return text_rules.topic(content.topic, self._limits) if isinstance(content, TopicContent) else None
+        except (_NotReadable, ChatError):
+            return None
+
+    def unknown_of(self, text: str) -> set[UnknownSession]:
+        """The session of an envelope, if its key is missing."""
+        found = _parsed(text, self._limits)
+        return {UnknownSession(found.device, found.session, "")} if found and self._session(found) is None else set()
+
+    def _require_member(self, record: InboundRecord) -> None:
+        """Refuse what is by neither a member nor a former one; in a direct conversation, by another than the two."""
+        if self._log is None:
+            if text_rules.folded(record.username) not in self._people:
+                raise _NotReadable(Unreadable.UNINVITED)
+        elif not self._log.has_had(record.user_id):
+            name = text_rules.folded(record.username)
+            self.questions[f"@{name}"] = record.username
+            raise _NotReadable(Unreadable.UNINVITED if f"@{name}" in self._asked else Unreadable.AWAITING)
+
+    def _contradicts(self, place: LogPlace, username: str) -> bool:
+        """Whether a member was shown another member log."""
+        if self._log is None:
+            return False
+        if place.seq > self._log.seq:
+            self.questions[str(place.seq)] = username
+        held = self._log.hash_at(place.seq)
+        return held is not None and held != place.hash
+
+    def _decrypted(self, found: Envelope, username: str | None) -> tuple[Content, int, TrustedUser | None]:
+        """What is in an envelope, its Megolm index, and its sender, who must be `username` if that is given."""
         opened = self._session(found)
         if opened is None:
             reason = self._reasons.get((found.session, found.device), Unreadable.LOST)
@@ -242,8 +294,9 @@ class RoomReader:
             decrypted = opened.group.decrypt(message)
         except ValueError as problem:
             raise _NotReadable(_why_not(problem, self._reasons.get((found.session, found.device)))) from None
-        if text_rules.folded(opened.record.username) != text_rules.folded(username):
+        if username is not None and text_rules.folded(opened.record.username) != text_rules.folded(username):
             raise _NotReadable(Unreadable.FORGED)
+        self._require_member(opened.record)
         try:
             content = message_payload.parse(decrypted.plaintext, matrix_room(self._room.uid))
         except WrongRoomError:
@@ -252,7 +305,17 @@ class RoomReader:
             raise _NotReadable(Unreadable.NEWER) from None
         except PayloadError:
             raise _NotReadable(Unreadable.FORGED) from None
-        return content, decrypted.message_index, opened.sender
+        if (sender := opened.sender) is not None and content.list_version > sender.version:
+            newest = max(content.list_version, self.newer_lists.get(sender.username, 0))
+            self.newer_lists[sender.username] = newest
+        return content, decrypted.message_index, sender
+
+    def _proof(self, found: Envelope, sender: TrustedUser | None) -> dict[str, object]:
+        """How it is known whose message it is. Verified keys of the author prove nothing if others gave the key."""
+        opened = self._session(found)
+        key_from = opened.record.key_from if opened else ""
+        trust = sender.trust if sender else None
+        return {"trust": Trust.SEEN if key_from and trust is Trust.VERIFIED else trust, "key_from": key_from}
 
     def _session(self, found: Envelope) -> _Opened | None:
         key = (found.session, found.device)
@@ -289,10 +352,6 @@ def _why_not(problem: ValueError, known: Unreadable | None) -> Unreadable:
     if "unknown message index" in str(problem).lower() or "ratchet" in str(problem).lower():
         return known or Unreadable.BEFORE_DEVICE
     return Unreadable.FORGED
-
-
-def _trust(sender: TrustedUser | None) -> Trust | None:
-    return sender.trust if sender else None
 
 
 def _shown(message: frames.Message, **changed: object) -> DecryptedMessage:

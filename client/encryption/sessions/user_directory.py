@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 
 from chatterbox.wire.encryption.device_keys import UserKeys
+from chatterbox.wire.encryption.member_log import SignedMember
 from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.text_rules import folded
+from client.encryption.core.known_keys import KnownKey
 from client.encryption.device.trusted_users import TrustedDevice, TrustedUser, TrustedUsers
 from client.encryption.store.key_store import StoreTransaction
 
@@ -48,6 +50,14 @@ class UserDirectory:
     def accept(self, transaction: StoreTransaction, keys: UserKeys) -> TrustedUser | None:
         """Check and store what the server shows of a user; returns what counts now."""
         return self._trusted.accept(transaction, keys)
+
+    def known(self, transaction: StoreTransaction, user_id: int) -> KnownKey | None:
+        """What is known of a user's master key."""
+        return self._trusted.known(transaction, user_id)
+
+    def pin(self, transaction: StoreTransaction, member: SignedMember) -> bool:
+        """A member signed who a user is: see `TrustedUsers.pin`."""
+        return self._trusted.pin(transaction, member)
 
     def versions(self, transaction: StoreTransaction) -> dict[str, int]:
         """The version of each user's list that is held."""

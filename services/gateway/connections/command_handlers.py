@@ -210,11 +210,12 @@ class CommandHandlers:
     async def _leave_in_history(self, room: Room, member: Member, command: frames.Leave) -> bool:
         """Returns whether the room was deleted, now or by an earlier call whose answer was lost."""
         try:
-            return (await self._history.leave(room.name, member, delete=command.delete)).deleted
+            left = await self._history.leave(room.name, member, delete=command.delete, entry=command.entry or None)
         except ChatError as problem:
             if problem.code is Code.ROOM_UNKNOWN and command.delete:
                 return True
             raise
+        return left.deleted
 
     async def _rooms(self, connection: Connection, member: Member, command: frames.ListRooms) -> None:
         page = await self._history.rooms(member, command.after)
@@ -223,10 +224,14 @@ class CommandHandlers:
 
     async def _create(self, connection: Connection, member: Member, command: frames.CreateRoom) -> None:
         name = room_names.room_name(command.room, self._limits)
-        room = await self._feed.open(await self._history.create(name, member, private=command.private))
+        info = await self._history.create(name, member, private=command.private, entry=command.entry or None)
+        room = await self._feed.open(info)
         self._memberships.enter(member, room, requester=connection)
         room.flush()
-        connection.send(frames.Created(id=command.id, room=room.name, private=room.private, at=room.at))
+        created = frames.Created(
+            id=command.id, room=room.name, private=room.private, at=room.at, uid=room.uid or msgspec.UNSET
+        )
+        connection.send(created)
 
     async def _direct(self, connection: Connection, member: Member, command: frames.Direct) -> None:
         encrypted = None if command.encrypted is msgspec.UNSET else command.encrypted
@@ -249,12 +254,12 @@ class CommandHandlers:
 
     async def _invite(self, connection: Connection, member: Member, command: frames.Invite) -> None:
         room = await self._room_of(member, command.room)
-        username = await self._history.invite(room.name, member, command.username)
+        username = await self._history.invite(room.name, member, command.username, command.entry or None)
         connection.send(frames.Invited(id=command.id, room=room.name, username=username))
 
     async def _remove(self, connection: Connection, member: Member, command: frames.Remove) -> None:
         room = await self._room_of(member, command.room)
-        username = await self._history.remove(room.name, member, command.username)
+        username = await self._history.remove(room.name, member, command.username, command.entry or None)
         connection.send(frames.Removed(id=command.id, room=room.name, username=username))
 
     async def _delete(self, connection: Connection, member: Member, command: frames.DeleteRoom) -> None:
@@ -265,7 +270,7 @@ class CommandHandlers:
 
     async def _set_topic(self, connection: Connection, member: Member, command: frames.SetTopic) -> None:
         room = await self._room_of(member, command.room)
-        topic = await self._history.change_topic(room.name, member, command.topic)
+        topic = await self._history.change_topic(room.name, member, command.topic, command.recipients or 0)
         connection.send(frames.TopicSet(id=command.id, room=room.name, topic=topic))
 
 

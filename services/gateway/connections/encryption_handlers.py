@@ -86,7 +86,7 @@ class EncryptionHandlers:
     async def _recipients(self, connection: Connection, member: Member, command: frames.ReadRecipients) -> None:
         self._reads.spend(member.user_id, self._clock())
         room = await self._encrypted_room(member, command.room)
-        found = await self._history.recipients(room.room_id, member, command.known)
+        found = await self._history.recipients(room.room_id, member, command.known, command.after)
         connection.send(
             frames.Recipients(
                 id=command.id,
@@ -96,6 +96,8 @@ class EncryptionHandlers:
                 devices=found.devices,
                 lists=found.lists,
                 without=tuple(found.without),
+                entries=tuple(found.entries),
+                log=found.log,
             )
         )
 

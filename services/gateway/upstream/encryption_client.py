@@ -33,8 +33,11 @@ class EncryptionClient:
     def __init__(self, history: InternalApi) -> None:
         self._history = history
 
-    async def recipients(self, room_id: int, user: DeviceUser, known: dict[str, int]) -> history_api.RoomRecipients:
-        body = history_api.RecipientsCall(room_id=room_id, user_id=user.user_id, known=known)
+    async def recipients(
+        self, room_id: int, user: DeviceUser, known: dict[str, int], after: int = 0
+    ) -> history_api.RoomRecipients:
+        """Who can read a room, and the entries of its member log after number `after`."""
+        body = history_api.RecipientsCall(room_id=room_id, user_id=user.user_id, known=known, after=after)
         return await self._history.call("/internal/recipients", body, history_api.RoomRecipients)
 
     async def claim(

@@ -7,6 +7,7 @@ import httpx
 
 from chatterbox.chassis.http.internal_http import call
 from chatterbox.wire import history_api
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.user_settings import NotificationLevel
 
@@ -149,12 +150,17 @@ class HistoryClient:
         body = history_api.JoinRoomCall(room, member.user_id, member.username)
         return await self.call("/internal/join", body, history_api.RoomInfo)
 
-    async def leave(self, room: str, member: Requester, *, delete: bool) -> history_api.LeftRoom:
-        body = history_api.LeaveRoomCall(room, member.user_id, member.username, delete)
+    async def leave(
+        self, room: str, member: Requester, *, delete: bool, entry: MemberEntry | None = None
+    ) -> history_api.LeftRoom:
+        """`entry`, here and below: the next entry of the member log of an encrypted room."""
+        body = history_api.LeaveRoomCall(room, member.user_id, member.username, delete, entry)
         return await self.call("/internal/leave", body, history_api.LeftRoom)
 
-    async def create(self, room: str, member: Requester, *, private: bool) -> history_api.RoomInfo:
-        body = history_api.CreateRoomCall(room, private, member.user_id, member.username)
+    async def create(
+        self, room: str, member: Requester, *, private: bool, entry: MemberEntry | None = None
+    ) -> history_api.RoomInfo:
+        body = history_api.CreateRoomCall(room, private, member.user_id, member.username, entry)
         return await self.call("/internal/create", body, history_api.RoomInfo)
 
     async def open_direct(
@@ -164,23 +170,23 @@ class HistoryClient:
         body = history_api.OpenDirectCall(member.user_id, member.username, username, encrypted)
         return await self.call("/internal/direct", body, history_api.RoomInfo)
 
-    async def remove(self, room: str, member: Requester, username: str) -> str:
+    async def remove(self, room: str, member: Requester, username: str, entry: MemberEntry | None = None) -> str:
         """Remove a member of a room that the requester created; returns the username in the spelling of its owner."""
-        body = history_api.RemoveMemberCall(room, member.user_id, member.username, username)
+        body = history_api.RemoveMemberCall(room, member.user_id, member.username, username, entry)
         return (await self.call("/internal/remove", body, history_api.RemovedMember)).username
 
     async def delete_room(self, room: str, member: Requester) -> history_api.RoomInfo:
         body = history_api.DeleteRoomCall(room, member.user_id, member.username)
         return await self.call("/internal/delete", body, history_api.RoomInfo)
 
-    async def invite(self, room: str, member: Requester, invitee: str) -> str:
+    async def invite(self, room: str, member: Requester, invitee: str, entry: MemberEntry | None = None) -> str:
         """Invite `invitee`; returns the username in the spelling of its owner."""
-        body = history_api.InviteUserCall(room, member.user_id, member.username, invitee)
+        body = history_api.InviteUserCall(room, member.user_id, member.username, invitee, entry)
         return (await self.call("/internal/invite", body, history_api.Invitee)).username
 
-    async def change_topic(self, room: str, member: Requester, topic: str) -> str:
-        """Set the topic; returns it as stored."""
-        body = history_api.ChangeTopicCall(room, member.user_id, member.username, topic)
+    async def change_topic(self, room: str, member: Requester, topic: str, recipients: int = 0) -> str:
+        """Set the topic, in an encrypted room for this version of its recipients; returns it as stored."""
+        body = history_api.ChangeTopicCall(room, member.user_id, member.username, topic, recipients)
         return (await self.call("/internal/topic", body, history_api.StoredTopic)).topic
 
     async def rooms(self, member: Requester, after: str | None = None) -> history_api.RoomListing:

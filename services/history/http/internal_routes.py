@@ -93,7 +93,9 @@ async def join(request: Request) -> Response:
 async def leave(request: Request) -> Response:
     query = await read(request, history_api.LeaveRoomCall)
     return write(
-        await _history(request).leave(query.room, UserInfo(query.user_id, query.username), delete=query.delete)
+        await _history(request).leave(
+            query.room, UserInfo(query.user_id, query.username), delete=query.delete, entry=query.entry
+        )
     )
 
 
@@ -101,7 +103,7 @@ async def leave(request: Request) -> Response:
 async def remove(request: Request) -> Response:
     query = await read(request, history_api.RemoveMemberCall)
     creator = UserInfo(query.user_id, query.username)
-    removed = await _history(request).remove_member(query.room, creator, query.member)
+    removed = await _history(request).remove_member(query.room, creator, query.member, entry=query.entry)
     return write(history_api.RemovedMember(removed.username))
 
 
@@ -115,7 +117,7 @@ async def delete(request: Request) -> Response:
 async def create(request: Request) -> Response:
     query = await read(request, history_api.CreateRoomCall)
     creator = UserInfo(query.user_id, query.username)
-    return write(await _history(request).create(query.room, creator, private=query.private))
+    return write(await _history(request).create(query.room, creator, private=query.private, entry=query.entry))
 
 
 @router.post("/direct")
@@ -129,15 +131,16 @@ async def direct(request: Request) -> Response:
 async def invite(request: Request) -> Response:
     query = await read(request, history_api.InviteUserCall)
     inviter = UserInfo(query.user_id, query.username)
-    await _history(request).invite(query.room, inviter, query.invitee)
+    await _history(request).invite(query.room, inviter, query.invitee, entry=query.entry)
     return write(history_api.Invitee(query.invitee))
 
 
 @router.post("/topic")
-async def topic(request: Request) -> Response:
+async def change_topic(request: Request) -> Response:
     query = await read(request, history_api.ChangeTopicCall)
     author = UserInfo(query.user_id, query.username)
-    return write(history_api.StoredTopic(await _history(request).change_topic(query.room, author, query.topic)))
+    topic = await _history(request).change_topic(query.room, author, query.topic, recipients=query.recipients)
+    return write(history_api.StoredTopic(topic))
 
 
 @router.post("/rooms")

@@ -1,6 +1,6 @@
 """Public routes for rooms: list, create, join, leave, invite, remove, delete, members and topic."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlencode
 
 from fastapi import Path, Query, Response
@@ -15,6 +15,7 @@ from chatterbox.wire.limits import DEFAULT_ROOM
 from services.history.core.room_view import RoomView
 from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
+from services.history.http.encryption.member_log_routes import parsed_entry
 
 _NAMING_A_ROOM = (Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN)
 
@@ -31,6 +32,9 @@ RoomPath = Annotated[str, Path(description="The room's name.", examples=[DEFAULT
 Delete = Annotated[
     bool, Query(description="Confirms that a private room is deleted if you are its last member; else `last_member`.")
 ]
+
+
+Entry: TypeAlias = dict[str, Any] | None
 
 
 class RoomOut(BaseModel):
@@ -55,22 +59,33 @@ class RoomDetails(RoomOut):
 
 
 class NewRoom(BaseModel):
-    """A room to create. A private room is visible to its members only, and joined by invitation."""
+    """A room to create. A private room is visible to its members only, and joined by invitation.
+
+    One whose name ends in `~` is encrypted.
+    """
 
     room: str = Field(max_length=256)
     private: bool = False
+    entry: Entry = Field(None, description="Of an encrypted room: the signed first `MemberEntry` of its member log.")
 
 
 class NewTopic(BaseModel):
-    """A room's topic, one line. An empty topic clears it."""
+    """A room's topic, one line; in an encrypted room, an envelope. An empty topic clears it."""
 
     topic: str = Field(max_length=4096)
+    recipients: int = Field(
+        0,
+        ge=0,
+        le=2**53 - 1,
+        description="In an encrypted room: the version of its recipients that the topic was encrypted for.",
+    )
 
 
 class NewInvitation(BaseModel):
     """The user to invite."""
 
     username: str = Field(min_length=1, max_length=256)
+    entry: Entry = Field(None, description="To an encrypted room: the signed `MemberEntry` that names the user.")
 
 
 class InvitedOut(BaseModel):
@@ -98,11 +113,21 @@ async def rooms(user: CurrentUser, history: History, after: After = None) -> Res
     "/rooms",
     status_code=201,
     response_model_exclude_defaults=True,
-    responses=refusals(Code.ROOM_NAME_INVALID, Code.ROOM_EXISTS, Code.TOO_MANY_ROOMS),
+    responses=refusals(
+        Code.ROOM_NAME_INVALID,
+        Code.ROOM_EXISTS,
+        Code.TOO_MANY_ROOMS,
+        Code.ENCRYPTION_OFF,
+        Code.ENCRYPTION_REQUIRED,
+        Code.MEMBER_ENTRY_MISSING,
+        Code.MEMBER_ENTRY_INVALID,
+        Code.TOO_MANY_RECIPIENTS,
+    ),
 )
 async def create(new: NewRoom, user: CurrentUser, history: History) -> RoomDetails:
     """Create a room and become its first member."""
-    return await _changed(await history.create(new.room, user, private=new.private), user, history)
+    info = await history.create(new.room, user, private=new.private, entry=parsed_entry(new.entry))
+    return await _changed(info, user, history)
 
 
 @router.get("/rooms/{room}", response_model_exclude_defaults=True, responses=refusals(*_NAMING_A_ROOM))
@@ -114,11 +139,19 @@ async def room_details(room: RoomPath, user: CurrentUser, history: History) -> R
 @router.put(
     "/rooms/{room}/topic",
     response_model_exclude_defaults=True,
-    responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.TOPIC_INVALID),
+    responses=refusals(
+        *_NAMING_A_ROOM,
+        Code.NOT_A_MEMBER,
+        Code.TOPIC_INVALID,
+        Code.ENVELOPE_INVALID,
+        Code.RECIPIENTS_STALE,
+        Code.ROOM_ENCRYPTED,
+        Code.ROOM_NOT_ENCRYPTED,
+    ),
 )
 async def change_topic(room: RoomPath, new: NewTopic, user: CurrentUser, history: History) -> RoomDetails:
-    """Set the topic of a room that you are in."""
-    await history.change_topic(room, user, new.topic)
+    """Set the topic of a room that you are in. That of an encrypted room is encrypted, as a message is."""
+    await history.change_topic(room, user, new.topic, recipients=new.recipients)
     return await _details(await history.changed_room(room, user), history)
 
 
@@ -131,7 +164,7 @@ async def members(room: RoomPath, user: CurrentUser, history: History) -> list[s
 @router.put(
     "/rooms/{room}/members/me",
     response_model_exclude_defaults=True,
-    responses=refusals(*_NAMING_A_ROOM, Code.REMOVED_FROM_ROOM, Code.TOO_MANY_ROOMS),
+    responses=refusals(*_NAMING_A_ROOM, Code.REMOVED_FROM_ROOM, Code.TOO_MANY_ROOMS, Code.TOO_MANY_RECIPIENTS),
 )
 async def join(room: RoomPath, user: CurrentUser, history: History) -> RoomDetails:
     """Join a public room, or one that you are invited to. If you are already a member, nothing changes."""
@@ -147,7 +180,8 @@ async def leave(room: RoomPath, user: CurrentUser, history: History, delete: Del
     """Leave a room. Rooms that everybody is in can't be left.
 
     A private room ends with its last member: the room and its messages are deleted, and its name is free again. A
-    public room without messages ends like that, too.
+    public room without messages ends like that, too. In an encrypted room, the command `leave` on a WebSocket
+    connection also takes the signed entry of the member log that you left.
     """
     await history.leave(room, user, delete=delete)
     return Response(status_code=204)
@@ -156,10 +190,16 @@ async def leave(room: RoomPath, user: CurrentUser, history: History, delete: Del
 @router.delete(
     "/rooms/{room}/members/{username}",
     status_code=204,
-    responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.NOT_THE_CREATOR, Code.USER_UNKNOWN),
+    responses=refusals(
+        *_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.NOT_THE_CREATOR, Code.USER_UNKNOWN, Code.MEMBER_ENTRY_MISSING
+    ),
 )
 async def remove_member(room: RoomPath, username: MemberPath, user: CurrentUser, history: History) -> Response:
-    """Remove a member from a room that you created. They can join it again only when a member invites them."""
+    """Remove a member from a room that you created. They can join it again only when a member invites them.
+
+    In an encrypted room, use the command `remove` on a WebSocket connection, which takes the signed entry of the member
+    log.
+    """
     await history.remove_member(room, user, username)
     return Response(status_code=204)
 
@@ -177,14 +217,22 @@ async def delete_room(room: RoomPath, user: CurrentUser, history: History) -> Re
 
 @router.post(
     "/rooms/{room}/members",
-    responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER),
+    responses=refusals(
+        *_NAMING_A_ROOM,
+        Code.NOT_A_MEMBER,
+        Code.MEMBER_ENTRY_MISSING,
+        Code.MEMBER_ENTRY_INVALID,
+        Code.MEMBER_LOG_STALE,
+        Code.TOO_MANY_RECIPIENTS,
+    ),
 )
 async def invite(room: RoomPath, invitation: NewInvitation, user: CurrentUser, history: History) -> InvitedOut:
     """Invite a user to a room that you are in. They become a member when they accept, by joining the room.
 
-    The answer is the same if there is no such user, or if they are a member already or have blocked you.
+    The answer is the same if there is no such user, or if they are a member already or have blocked you. To an
+    encrypted room, only users who have keys can be invited.
     """
-    info = await history.invite(room, user, invitation.username)
+    info = await history.invite(room, user, invitation.username, entry=parsed_entry(invitation.entry))
     return InvitedOut(room=info.room, username=invitation.username)
 
 

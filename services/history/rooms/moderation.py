@@ -2,12 +2,16 @@
 
 from chatterbox.wire import direct_names, room_names
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.encryption.member_log import MemberEntry, MemberEntryKind, SignedMember
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.core import room_view
+from services.history.encryption import member_log_store, recipient_versions
+from services.history.encryption.core import member_entry_rules
 from services.history.messages.write_transaction import WriteTransaction
-from services.history.rooms import membership_changes, room_deletion, room_queries
+from services.history.people import user_lookup
+from services.history.rooms import membership_changes, room_deletion, room_invitations, room_queries
 
 OPERATOR = "the operator"
 """Who deleted a room, in events and to its members; no username has a space."""
@@ -19,16 +23,65 @@ _REMOVE = "INSERT OR IGNORE INTO removals VALUES (?, ?)"
 
 
 async def remove_member(
-    transaction: WriteTransaction, room: str, creator: UserInfo, username: str, limits: Limits
+    transaction: WriteTransaction,
+    room: str,
+    creator: UserInfo,
+    username: str,
+    limits: Limits,
+    entry: MemberEntry | None = None,
 ) -> UserInfo:
-    """End a member's membership; they can join again only when a member invites them. Raises `user_unknown`."""
+    """End a member's membership; they can join again only when a member invites them. Raises `user_unknown`.
+
+    In an encrypted room, `entry` is appended to the member log; its signatures were checked. A member by the log alone,
+    who has not joined, loses the invitation; one whom the log does not name is removed without an entry.
+    """
     info = await _created_by(transaction, room, creator, limits)
-    member = await _member(transaction, info, username)
+    if not member_entry_rules.has_log(info.room):
+        member_entry_rules.require_none(entry)
+        member = await _member(transaction, info, username)
+        _require_other(creator, member)
+        await end(transaction, info, member, by=creator)
+        return member
+    member = await _member_or_logged(transaction, info, username)
+    _require_other(creator, member)
+    await _log_removal(transaction, info, creator, member, entry)
+    await end_logged(transaction, info, member, by=creator)
+    return member
+
+
+def _require_other(creator: UserInfo, member: UserInfo) -> None:
     if member.user_id == creator.user_id:
         raise ChatError(Code.BAD_REQUEST, "You can't remove yourself. To go, leave the room.")
-    await transaction.rows(_REMOVE, (info.room_id, member.user_id))
-    await membership_changes.end_membership(transaction, info, member, by=creator.username)
-    return member
+
+
+async def _log_removal(
+    transaction: WriteTransaction, info: RoomInfo, creator: UserInfo, member: UserInfo, entry: MemberEntry | None
+) -> None:
+    logged = await member_log_store.logged_member(transaction, info.room_id, member.user_id)
+    if logged is None and entry is None:
+        return
+    named = logged or SignedMember(user_id=member.user_id, username=member.username, master="")
+    signed = member_entry_rules.required(entry)
+    await member_log_store.append(transaction, info, MemberEntryKind.REMOVE, creator, named, signed)
+
+
+async def end_logged(transaction: WriteTransaction, info: RoomInfo, member: UserInfo, *, by: UserInfo) -> None:
+    """End the membership or the invitation of a user whom a member log does not name any more.
+
+    One who was invited may have been given keys of messages from before they joined: so the sessions end in any case.
+    """
+    await room_invitations.withdraw(transaction, info, member)
+    if await membership_changes.is_member(transaction, info, member):
+        await end(transaction, info, member, by=by)
+    else:
+        await recipient_versions.note_change_of_room(transaction, info.room_id, lost=True)
+
+
+async def end(transaction: WriteTransaction, info: RoomInfo, member: UserInfo, *, by: UserInfo) -> None:
+    """End a membership; one that another user ends can begin again only with an invitation."""
+    if by.user_id != member.user_id:
+        await transaction.rows(_REMOVE, (info.room_id, member.user_id))
+    await membership_changes.end_membership(transaction, info, member, by=by.username)
 
 
 async def _created_by(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
@@ -41,6 +94,14 @@ async def _created_by(transaction: WriteTransaction, room: str, user: UserInfo, 
         detail = f"Only the creator of #{info.room} can do that. {who} the operator of the server."
         raise ChatError(Code.NOT_THE_CREATOR, detail)
     return info
+
+
+async def _member_or_logged(transaction: WriteTransaction, info: RoomInfo, username: str) -> UserInfo:
+    """A member of an encrypted room, or a user whom its member log names or named."""
+    for user in await user_lookup.by_name(transaction, [username]):
+        if await member_log_store.is_named(transaction, info.room_id, user.user_id):
+            return user
+    return await _member(transaction, info, username)
 
 
 async def _member(transaction: WriteTransaction, info: RoomInfo, username: str) -> UserInfo:

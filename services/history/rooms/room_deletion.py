@@ -43,10 +43,15 @@ _DELETE_SHARES = """
         SELECT room_id, session, device FROM session_shares WHERE room_id = :room LIMIT :chunk)
     RETURNING 1
 """
+_DELETE_LOG = """
+    DELETE FROM member_log WHERE (room_id, seq) IN (
+        SELECT room_id, seq FROM member_log WHERE room_id = :room LIMIT :chunk)
+    RETURNING 1
+"""
 _DELETE_SESSIONS = "DELETE FROM room_sessions WHERE room_id = :room"
 _DELETE_CALLS = "DELETE FROM calls WHERE room_id = :room AND offset > :head"
 _DELETE_MESSAGES = "DELETE FROM messages WHERE room_id = :room AND offset > :head"
-_DELETE_CHUNKS = (_DELETE_REACTIONS, _DELETE_MENTIONS, _DELETE_SHARES)
+_DELETE_CHUNKS = (_DELETE_REACTIONS, _DELETE_MENTIONS, _DELETE_SHARES, _DELETE_LOG)
 _SET_HEAD = """
     UPDATE rooms SET head = :head,
         last_ms = (SELECT timestamp FROM messages WHERE room_id = :room AND offset = :head)
@@ -81,7 +86,7 @@ async def delete_messages(transaction: WriteTransaction) -> bool:
     """Delete the last messages of a deleted room, and the room itself with its first; False if there is none.
 
     The newest go first, and the head with them, so that offsets stay complete in every commit. The room's files, the
-    reactions and mentions of the messages, and who was given keys, go before them.
+    reactions and mentions of the messages, who was given keys, and the member log go before them.
     """
     found = await transaction.rows(_NEXT, {"chunk": CHUNK_MESSAGES})
     for room_id, head in found:

@@ -9,10 +9,13 @@ import msgspec
 from chatterbox.chassis.sqlite.reader_pool import RowSource
 from chatterbox.wire import room_names, text_rules
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.encryption.member_log import MemberEntry, MemberEntryKind
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo, StoredInvitation
 from chatterbox.wire.limits import Limits
 from services.history.core import room_view
+from services.history.encryption import member_log_store, recipient_versions
+from services.history.encryption.core import member_entry_rules
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_queries
 
@@ -59,18 +62,47 @@ _BLOCKED = "SELECT name FROM blocks WHERE user_id = ? ORDER BY folded"
 
 
 async def invite(
-    transaction: WriteTransaction, room: str, inviter: UserInfo, invitee: UserInfo | None, limits: Limits
+    transaction: WriteTransaction,
+    room: str,
+    inviter: UserInfo,
+    invitee: UserInfo | None,
+    limits: Limits,
+    entry: MemberEntry | None = None,
 ) -> RoomInfo:
     """Invite a user to a room that `inviter` is in, unless they are a member or invited, or have blocked `inviter`.
 
     Without `invitee`, no user has the name. The attempt is counted in the database in any case, so that each takes a
-    commit.
+    commit. In an encrypted room, `entry` is appended to the member log in any case; its signatures were checked.
     """
     view = await room_queries.find(transaction, room, inviter.user_id, limits)
     info = room_view.require_room(view.require_member())
     await transaction.rows(_COUNT_ATTEMPT)
-    if invitee is None:
-        return info
+    if member_entry_rules.has_log(info.room):
+        await _log_invitation(transaction, info, inviter, invitee, limits, member_entry_rules.required(entry))
+    else:
+        member_entry_rules.require_none(entry)
+    if invitee is not None:
+        await add(transaction, info, inviter, invitee)
+    return info
+
+
+async def _log_invitation(
+    transaction: WriteTransaction,
+    info: RoomInfo,
+    inviter: UserInfo,
+    invitee: UserInfo | None,
+    limits: Limits,
+    entry: MemberEntry,
+) -> None:
+    member = None if invitee is None else await member_log_store.stored_member(transaction, invitee)
+    if invitee is None or member is None:
+        raise member_entry_rules.without_keys(entry.member.username if entry.member else "this user")
+    await recipient_versions.require_room_for(transaction, info, invitee, limits)
+    await member_log_store.append(transaction, info, MemberEntryKind.INVITE, inviter, member, entry)
+
+
+async def add(transaction: WriteTransaction, info: RoomInfo, inviter: UserInfo, invitee: UserInfo) -> None:
+    """Add an invitation, unless the user is a member or invited, has blocked `inviter`, or has too many."""
     limit = {
         "room": info.room_id,
         "user": invitee.user_id,
@@ -85,12 +117,17 @@ async def invite(
             await transaction.record_invitation(
                 info.room_id, info.room, invitee.user_id, inviter.username, pending=True
             )
-    return info
 
 
 async def accept(transaction: WriteTransaction, name: str, user: UserInfo) -> bool:
     """End the invitation to the room of this name because the user joins; whether there was one."""
     return bool(await transaction.rows(_TAKE, (user.user_id, name)))
+
+
+async def withdraw(transaction: WriteTransaction, info: RoomInfo, user: UserInfo) -> None:
+    """End the invitation of a user, if there is one."""
+    for room_id, inviter in await transaction.rows(_TAKE, (user.user_id, info.room)):
+        await transaction.record_invitation(room_id, info.room, user.user_id, inviter, pending=False)
 
 
 async def decline(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> str:

@@ -27,6 +27,7 @@ BODIES = {
     "POST /people/query": {"known": {"bob": 0}},
     "PATCH /me": {"writes": "rooms"},
     "PUT /rooms/{room}/topic": {"topic": "engines"},
+    "POST /rooms/{room}/member-log": {"entries": []},
     "PUT /rooms/{room}/notify": {"level": "mentions"},
     "PUT /rooms/{room}/read": {"offset": 1},
 }
@@ -38,7 +39,11 @@ ROUTES = [
 ]
 
 
-QUERIES = {"GET /rooms/{room}/messages/reactions/mine": "?from=1&to=1", "GET /keys/users": "?name=bob"}
+QUERIES = {
+    "GET /rooms/{room}/messages/reactions/mine": "?from=1&to=1",
+    "GET /keys/users": "?name=bob",
+    "GET /keys/withheld": "?room=general&session=x",
+}
 
 
 @pytest.fixture

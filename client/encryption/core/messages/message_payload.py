@@ -111,11 +111,19 @@ class ReactionContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     list_version: Whole = msgspec.field(default=0, name="l")
 
 
-Content: TypeAlias = TextContent | EditContent | ReactionContent
-_TYPES: dict[str, type[TextContent] | type[EditContent] | type[ReactionContent]] = {
+class TopicContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The content of a `cb.topic`: the topic of a room. It has no place, so that an earlier one may be shown again."""
+
+    topic: str = msgspec.field(name="b")
+    list_version: Whole = msgspec.field(default=0, name="l")
+
+
+Content: TypeAlias = TextContent | EditContent | ReactionContent | TopicContent
+_TYPES: dict[str, type[Content]] = {
     "cb.text": TextContent,
     "cb.edit": EditContent,
     "cb.react": ReactionContent,
+    "cb.topic": TopicContent,
 }
 _NAMES = {kind: name for name, kind in _TYPES.items()}
 

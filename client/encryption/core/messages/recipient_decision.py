@@ -39,6 +39,8 @@ class OutboundFacts(NamedTuple):
     """Those of them to which it has to be shared again, since the server has no record of it."""
     began_at: int | None
     """The version of the recipients at which its key was first shared; None: it never was."""
+    has_lost: bool = False
+    """Whether the member log has removed someone since the session began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def decide(
             withheld.append(Withheld(device.username, device.device, reason))
     new_session = (
         outbound is None
+        or outbound.has_lost
         or is_worn_out(outbound.messages, outbound.age_s, direct=direct)
         or not outbound.shared <= set(entitled)
         or (outbound.began_at is not None and outbound.began_at < closed_at)

@@ -64,6 +64,10 @@ class RecipientCheck:
         """The envelope of a user's reactions to a message; raises `envelope_invalid`."""
         return envelope.parse(content, self._limits.reaction_envelope_bytes)
 
+    def parse_topic(self, content: str) -> envelope.Envelope:
+        """The envelope of a room's topic; raises `envelope_invalid`."""
+        return envelope.parse(content, self._limits.topic_envelope_bytes)
+
     def require(self, room_id: int, user_id: int, used: envelope.Envelope, recipients: int) -> None:
         """Raise `recipients_stale` unless this envelope may be stored; it was encrypted for version `recipients`."""
         facts = self._facts.get(SessionKey(room_id, used.session))

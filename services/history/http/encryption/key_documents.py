@@ -15,11 +15,15 @@ _BODIES: tuple[type[msgspec.Struct], ...] = (
     key_api.OneTimeKeysUpload,
     key_api.OneTimeKeysStored,
     key_api.UsersKeys,
+    key_api.WithheldKeys,
     key_api.DeviceListUpload,
     key_api.DeviceListStored,
     key_api.KeyBackupHeader,
     key_api.BackupItemsUpload,
     key_api.BackupItemsPage,
+    key_api.MemberLogPage,
+    key_api.MemberEntriesUpload,
+    key_api.MemberLogStored,
 )
 
 
