@@ -79,16 +79,6 @@ class RoomMembers:
     """How the master key of each is known that the log names, by folded username. Who is `CHANGED` gets no keys now."""
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryGiven:
-    """Earlier keys of a room that were given to new members."""
-
-    usernames: tuple[str, ...]
-    sessions: int
-    left_out: int
-    """Sessions that were too many."""
-
-
 class WaitReason(StrEnum):
     """Why a message can't be encrypted now. `client.text.encryption` has a sentence for each."""
 
@@ -202,9 +192,6 @@ class MessageEncryption(Protocol):
 
     async def decrypt_topic(self, room: EncryptedRoom, topic: str) -> str | None:
         """The topic of a room, which the server has as an envelope; None: it can't be read here."""
-
-    async def give_history(self, room: EncryptedRoom) -> HistoryGiven | None:
-        """Give earlier keys of a room to those whom this user invited and who lack them; None: nobody. Never raises."""
 
     async def members(self, room: EncryptedRoom) -> RoomMembers | None:
         """The members of a room by its member log, as far as that was read; None: nothing is known of it.

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import assert_never
 
-from chatterbox.wire import frames
+from chatterbox.wire import frames, room_names
 from chatterbox.wire.errors import ChatError
 from client.core import notes
+from client.core.direct_rooms import is_direct
 from client.core.events import (
     AwaySet,
     CommandRequested,
@@ -69,6 +70,9 @@ class ScreenRuntime:
         self._pinged_at_s: float | None = None
         self._disconnected_at_s = 0.0
         self._settled = asyncio.Event()
+        self._asking: asyncio.Task[None] | None = None
+        self._members_of = ""
+        """The room of which the members were asked last."""
         self._running: asyncio.Task[notes.SessionOver] | None = None
 
     # Wiring, before `start`.
@@ -184,6 +188,23 @@ class ScreenRuntime:
         if is_refused or (isinstance(note, notes.SendWaits) and note.reason is WaitReason.NO_RECOVERY_KEY):
             self.slash_commands.show_recovery_key()
         self._after_note(note, related)
+        self._ask_members(note)
+
+    def _ask_members(self, note: notes.Note) -> None:
+        """Ask encryption who the members of the open room are, when a note may have changed that."""
+        room = self.model.room.name
+        is_known = self._members_of == room and room in self.model.members
+        changes = (notes.RoomEntered, notes.MembershipChange, notes.TrustTold, notes.KeysTold, notes.CommandAnswered)
+        if not room_names.is_encrypted(room) or is_direct(room) or (is_known and not isinstance(note, changes)):
+            return
+        if self._asking is None or self._asking.done():
+            self._members_of = room
+            self._asking = asyncio.get_running_loop().create_task(self._take_members(room))
+
+    async def _take_members(self, room: str) -> None:
+        if (known := await self.connection.members(room)) is not None:
+            self.model.members[room] = known.members
+            self._on_change()
 
     def settle(self) -> None:
         """Carry out the model's requests, then update its outbox from the core."""

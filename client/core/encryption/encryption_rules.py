@@ -39,6 +39,8 @@ def learn(step: ReducerStep, frame: frames.ServerFrame) -> None:
     """Learn from a frame, as the server sent it, which conversations are encrypted, before its names are translated."""
     if isinstance(frame, frames.Created):
         _learn_created(step, frame)
+    if isinstance(frame, frames.Joined) and isinstance(frame.uid, str) and _is_room_encrypted_by_name(frame.room):
+        _note_uids(step, {frame.room: frame.uid})
     if isinstance(frame, frames.Joined | frames.Membership | frames.TopicUpdate | frames.TopicSet):
         _forget_unreadable_topic(step, frame.room)
     if not isinstance(frame, frames.Welcome | frames.Membership | frames.DirectOpened | frames.RoomList):
