@@ -229,7 +229,10 @@ async def _run_connected(context: "ClientContext", arguments: argparse.Namespace
             return await chat_commands.edit(context, room, offset, arguments.content)
         case "topic":
             return await chat_commands.topic(context, room_name(arguments.room), arguments.topic)
-    return await chat_commands.ask(context, _wire_command(arguments))
+    from chatterbox.wire.encryption.member_log import NewcomerHistory
+
+    history = NewcomerHistory(chosen) if (chosen := getattr(arguments, "history", None)) else None
+    return await chat_commands.ask(context, _wire_command(arguments), history)
 
 
 async def _open_chat(context: "ClientContext") -> ExitCode:
@@ -239,6 +242,21 @@ async def _open_chat(context: "ClientContext") -> ExitCode:
     if not chat_commands.on_terminal():
         create_parser().error("No command given. Try `chatterbox chat` or `chatterbox --help`.")
     return await chat_commands.chat(context, None)
+
+
+def _create_command(arguments: argparse.Namespace) -> "frames.CreateRoom":
+    """A room is encrypted if its name says so, or an option."""
+    from chatterbox.wire import frames, room_names
+    from client.failures import UsageError
+    from client.text.room_text import room_name
+
+    room = room_name(arguments.new_room)
+    if arguments.encrypted:
+        room = room_names.encrypted_name(room)
+    is_encrypted = room_names.is_encrypted(room)
+    if arguments.history and not is_encrypted:
+        raise UsageError("--history is for encrypted rooms only. Add --encrypted.")
+    return frames.CreateRoom(id=0, room=room, private=arguments.private or is_encrypted)
 
 
 def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
@@ -252,7 +270,7 @@ def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
         arguments.room, arguments.person = arguments.person, arguments.room
     match arguments.command:
         case "create":
-            return frames.CreateRoom(id=0, room=room_name(arguments.new_room), private=arguments.private)
+            return _create_command(arguments)
         case "join":
             room = room_name(arguments.room)
             return opening(room) if is_direct(room) else frames.Join(id=0, room=room)

@@ -122,9 +122,15 @@ def _add_accounts(commands: CommandParsers) -> None:
 def _add_rooms(commands: CommandParsers) -> None:
     add = commands.add("rooms", "list the rooms that you are in or can join", "rooms", "rooms --json | jq -r .room")
     add.add_argument("--json", action="store_true", help="one JSON object per room and line")
-    add = commands.add("create", "create a room", "create ops", "create --private board")
+    add = commands.add(
+        "create", "create a room", "create ops", "create --private board", "create --encrypted board --history all"
+    )
     add.add_argument("new_room", metavar="ROOM", help="1-40 letters, digits or '_.-'")
     add.add_argument("--private", action="store_true", help="by invitation only")
+    encrypted = "private and end-to-end encrypted (beta until reviewed from outside); the name gets a ~ at its end"
+    add.add_argument("--encrypted", action="store_true", help=encrypted)
+    newcomers = "what new members of an encrypted room can read: all, or from their joining on (default)"
+    add.add_argument("--history", choices=("all", "joining"), help=newcomers)
     add = commands.add("join", "join a public room, or open the direct conversation @USERNAME", "join ops", "join @bob")
     add.add_argument("room", metavar="ROOM")
     add = commands.add("leave", "leave a room", "leave ops")

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 
 from chatterbox.wire import frames
+from chatterbox.wire.encryption.member_log import NewcomerHistory
 from chatterbox.wire.position import Position, ResumePoint
 from client.commands import account, file_commands
 from client.config.live_config import EffectiveConfig, LiveConfig
@@ -325,9 +326,9 @@ async def topic(context: ClientContext, room: str, text: str | None) -> ExitCode
     return ExitCode.OK
 
 
-async def ask(context: ClientContext, command: frames.Command) -> ExitCode:
-    """Send one command, and print its result."""
-    answer = await reply_to(context, command)
+async def ask(context: ClientContext, command: frames.Command, history: NewcomerHistory | None = None) -> ExitCode:
+    """Send one command, and print its result. `history`: what new members of a created room can read."""
+    answer = await reply_to(context, command, history)
     result = note_text.sentence(answer, context.server) or change_text.done_line(command) or "Done."
     if isinstance(answer, notes.RoomEntered):
         result += f" To chat there: chatterbox chat {inert_name(answer.room)}"
@@ -354,14 +355,22 @@ async def _list_rooms(context: ClientContext) -> list[frames.RoomSummary]:
             return []
 
 
-async def reply_to(context: ClientContext, command: frames.Command) -> notes.CommandAnswered | notes.RoomEntered:
+async def reply_to(
+    context: ClientContext, command: frames.Command, history: NewcomerHistory | None = None
+) -> notes.CommandAnswered | notes.RoomEntered:
     """Send one command, and return its reply; raises `Failure`."""
     session = context.tokens.session()
     with NameCache(context.name_cache_path(session)) as cache:
         rooms = cache.names.all_rooms
         encryption = encryption_support(context, session, is_eager=False)
         return await ask_once(
-            context.server, context.tokens, command, wrap=cache.learning, known=rooms, encryption=encryption
+            context.server,
+            context.tokens,
+            command,
+            history=history,
+            wrap=cache.learning,
+            known=rooms,
+            encryption=encryption,
         )
 
 

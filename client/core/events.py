@@ -12,7 +12,7 @@ from chatterbox.wire.frames import AttachedFile, Command, ServerFrame
 from chatterbox.wire.position import ResumePoint
 from client.core.direct_rooms import NONE_ENCRYPTED, EncryptedDirects
 from client.core.message_changes import HeldMessages
-from client.core.notes import Note, SessionOver
+from client.core.notes import CommandAnswered, Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 from client.encryption.core.trust import DecryptedMessage
 from client.encryption.message_encryption import (
@@ -139,6 +139,13 @@ class EncryptionRefused:
 @dataclass(frozen=True, slots=True)
 class EncryptionReady:
     """Messages that wait may be encrypted now: keys came, or were accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryShared:
+    """What `ShareHistory` asked for is done, as far as it can be now: `answered` may be shown."""
+
+    answered: CommandAnswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +332,13 @@ class MinuteOver:
 
 TypedRequest: TypeAlias = SendRequested | CommandRequested | RoomRequested | QuitRequested
 EncryptionEvent: TypeAlias = (
-    ContentEncrypted | CommandSigned | EncryptionRefused | EncryptionReady | MessagesDecrypted | TopicDecrypted
+    ContentEncrypted
+    | CommandSigned
+    | HistoryShared
+    | EncryptionRefused
+    | EncryptionReady
+    | MessagesDecrypted
+    | TopicDecrypted
 )
 """What the shell of encryption feeds."""
 """What a person types, or a script asks."""
@@ -409,6 +422,14 @@ class SignCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareHistory:
+    """Give earlier keys of `room` to the user who was invited; `HistoryShared` with the reply follows in any case."""
+
+    room: EncryptedRoom
+    answered: CommandAnswered
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptKeys:
     """Accept the changed keys of members of `room` who were not verified."""
 
@@ -471,6 +492,7 @@ Effect: TypeAlias = (
     | MarkTried
     | EncryptContent
     | SignCommand
+    | ShareHistory
     | AcceptKeys
     | KeepEncryptedDirects
     | CloseConnection

@@ -84,6 +84,7 @@ def _take(step: ReducerStep, event: events.Event) -> None:
         case (
             events.ContentEncrypted()
             | events.CommandSigned()
+            | events.HistoryShared()
             | events.EncryptionRefused()
             | events.EncryptionReady()
             | events.MessagesDecrypted()
@@ -129,6 +130,8 @@ def _take(step: ReducerStep, event: events.Event) -> None:
 
 def _request(step: ReducerStep, command: frames.Command, history: NewcomerHistory | None) -> None:
     """Send what a person asks for; in an encrypted room, texts and reactions are encrypted first, changes signed."""
+    if isinstance(command, frames.CreateRoom):
+        command = signed_commands.as_server_takes_it(step.state, command)
     match command:
         case frames.CreateRoom() | frames.Invite() | frames.Remove() | frames.Leave() | frames.SetTopic() if (
             step.state.phase is ConnectionPhase.LIVE and signed_commands.needs_signing(step.state, command)
@@ -157,6 +160,8 @@ def _take_encryption_event(step: ReducerStep, event: events.EncryptionEvent | ev
             encryption_rules.ready(step)
         case events.MessagesDecrypted():
             encryption_rules.take_decrypted(step, event)
+        case events.HistoryShared(answered):
+            step.show(answered)
         case events.TopicDecrypted(room, topic):
             encryption_rules.take_topic(step, room, topic)
         case events.KeysAccepted(room):
@@ -456,7 +461,11 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply,
             room_membership.take_topic(step, reply.room, reply.topic, by=step.state.username)
         case _:
             pass  # other replies change no stream
-    step.show(notes.CommandAnswered(command, reply, earlier))
+    answered = notes.CommandAnswered(command, reply, earlier)
+    if earlier and isinstance(command, frames.Invite) and (room := step.state.encrypted_room(command.room)):
+        step.emit(events.ShareHistory(room, answered))
+        return
+    step.show(answered)
     if isinstance(reply, frames.Page):
         room_messages.hold_page(step, reply)
 

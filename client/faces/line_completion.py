@@ -61,11 +61,19 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             return _starting_with(word, (*names.sessions, OTHERS))
         case WordKind.SLASH:
             return _starting_with(word, SLASHES)
-        case WordKind.PRIVATE | WordKind.CONFIRM | WordKind.DROP | WordKind.FOR:
+        case WordKind.HISTORY | WordKind.CONFIRM | WordKind.DROP | WordKind.FOR:
             return _starting_with(word, (KEYWORDS[kind],))
         case WordKind.WRITERS:
             return _starting_with(word, WRITERS)
-        case WordKind.PROFILE | WordKind.PRIVACY | WordKind.SWITCH | WordKind.ANSWER | WordKind.KEYS:
+        case (
+            WordKind.PROFILE
+            | WordKind.PRIVACY
+            | WordKind.SWITCH
+            | WordKind.ANSWER
+            | WordKind.KEYS
+            | WordKind.ROOM_KIND
+            | WordKind.NEWCOMERS
+        ):
             return _starting_with(word, CHOICES[kind])
         case WordKind.LEVEL:
             return _starting_with(word, LEVELS)

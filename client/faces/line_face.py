@@ -129,6 +129,8 @@ class LineFace:
         """Show a note of the core."""
         self._changed.set()
         self.lost_message = self.lost_message or isinstance(note, notes.SendFailed)
+        if self._slash_commands.take(note):
+            return
         self._take(note)
         self._schedule_summary()
         for listener in self._listeners:
@@ -427,9 +429,9 @@ class LineFace:
                 self._mark_printed(message)
 
     def _encryption_words(self, room: str) -> str:
-        if not is_direct(room):
-            return ""
         state = self.connection.state
+        if not is_direct(room):
+            return ", encrypted" if state.is_encrypted(room) else ""
         return encryption_words(encrypted=state.is_encrypted(room), is_possible=state.encryption.is_possible)
 
     def _unread_before(self, room: str, shown: Sequence[frames.Message]) -> int:
@@ -506,6 +508,8 @@ class LineFace:
             case _:
                 self._unknown = None
                 self._print(refused)
+                if refused.code == WaitReason.NO_RECOVERY_KEY:
+                    self._slash_commands.show_recovery_key()
         match refused.command:
             case frames.Join(room=room) if room == self.room and room not in self._entered:
                 self._open(None)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from typing import TypeAlias, assert_never
 
 from chatterbox.wire import frames
+from chatterbox.wire.encryption.member_log import NewcomerHistory
 from chatterbox.wire.errors import Code
 from client.core import notes
 from client.core.client_state import ClientState
@@ -26,12 +27,13 @@ class SingleCommandFace:
     `known` are rooms that the server listed before.
     """
 
-    def __init__(self, server: str, command: frames.Command, connect: Connector, known: Collection[str] = ()) -> None:
+    def __init__(self, server: str, request: CommandRequested, connect: Connector, known: Collection[str] = ()) -> None:
         self.connection = connect(self.show)
         self.answer: notes.CommandAnswered | notes.RoomEntered | None = None
         self.failure: Failure | None = None
         self._server = server
-        self._command = command
+        self._request = request
+        self._command = request.command
         self._known = known
         self._unknown_room: str | None = None
         """The room that the server does not know, while the list of rooms is on its way."""
@@ -40,7 +42,7 @@ class SingleCommandFace:
     def show(self, note: notes.Note) -> None:
         match note:
             case notes.WelcomeReceived():
-                self.connection.request(CommandRequested(self._command))
+                self.connection.request(self._request)
             case notes.Disconnected(why):
                 self._fail(unreachable(self._server, inert(why)))
             case notes.CommandAnswered(_, frames.RoomList(rooms=rooms)) if self._unknown_room is not None:
@@ -118,19 +120,21 @@ async def ask_once(
     tokens: TokenSource,
     command: frames.Command,
     *,
+    history: NewcomerHistory | None = None,
     wrap: Callable[[Show], Show] = lambda show: show,
     known: Collection[str] = (),
     encryption: EncryptionSupport | None = None,
 ) -> notes.CommandAnswered | notes.RoomEntered:
     """Send `command` and return its reply; raises `Failure`. `wrap` may wrap the function that takes the notes.
 
-    `known` are rooms that the server listed before. `encryption`: for commands in encrypted rooms.
+    `history`: what new members can read of a room that is created. `known` are rooms that the server listed before.
+    `encryption`: for commands in encrypted rooms.
     """
 
     def connect(show: Show) -> ChatConnection:
         return ChatConnection(server, tokens, wrap(show), state=ClientState(follow=frozenset()), encryption=encryption)
 
-    face = SingleCommandFace(server, command, connect, known)
+    face = SingleCommandFace(server, CommandRequested(command, history), connect, known)
     ended = await face.connection.run()
     if face.answer is not None:
         return face.answer

@@ -17,13 +17,13 @@ from chatterbox.wire.frames import AttachedFile
 from client.core import events, frame_decoder
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.connect_frame import connect_frame
-from client.core.direct_rooms import NONE_ENCRYPTED
+from client.core.direct_rooms import NONE_ENCRYPTED, is_direct
 from client.core.message_changes import HeldMessages
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 from client.core.outbox_rules import is_in_flight
 from client.core.reducer import reduce
-from client.encryption.message_encryption import MessageEncryption
+from client.encryption.message_encryption import MessageEncryption, RoomMembers
 from client.failures import Failure, NotLoggedIn
 from client.net.dialer import dial, why_closed, why_not_opened
 from client.net.encryption_shell import EncryptionShell, EncryptionSupport
@@ -185,6 +185,20 @@ class ChatConnection:
         """
         return await self._encryption.ready()
 
+    async def members(self, room: str) -> RoomMembers | None:
+        """What is known here of the members of an encrypted room; None for every other room, and if nothing is."""
+        encrypted = self.state.encrypted_room(room)
+        if encrypted is None or is_direct(room) or self.encryption is None:
+            return None
+        return await self.encryption.members(encrypted)
+
+    def members_from_thread(self, room: str) -> Callable[[], RoomMembers | None]:
+        """The same for a job in another thread, which calls what is returned."""
+        if not self.state.is_encrypted(room):
+            return lambda: None
+        loop = asyncio.get_running_loop()
+        return lambda: asyncio.run_coroutine_threadsafe(self.members(room), loop).result()
+
     @property
     def encryption(self) -> MessageEncryption | None:
         """The encryption of this connection, once it was needed."""
@@ -231,7 +245,13 @@ class ChatConnection:
                 self._drop(key)
             case events.MarkTried():
                 self._mark_tried()
-            case events.EncryptContent() | events.SignCommand() | events.AcceptKeys() | events.KeepEncryptedDirects():
+            case (
+                events.EncryptContent()
+                | events.SignCommand()
+                | events.ShareHistory()
+                | events.AcceptKeys()
+                | events.KeepEncryptedDirects()
+            ):
                 self._encryption.perform(effect)
                 if isinstance(effect, events.KeepEncryptedDirects) and self._outbox is not None:
                     self._outbox.settle(effect.encrypted)

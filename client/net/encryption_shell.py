@@ -81,6 +81,8 @@ class EncryptionShell:
         self._tasks: set[asyncio.Task[None]] = set()
         self._topics: dict[tuple[str, str], str] = {}
         """The present topics of rooms that were decrypted in this run, by room and envelope."""
+        self._unreadable_topics: dict[EncryptedRoom, str] = {}
+        """Topics of rooms whose keys are missing: they are tried again when keys come."""
         self._keys: set[str] = set()
         """What was encrypted in this run, and was neither stored nor given up yet."""
 
@@ -160,7 +162,7 @@ class EncryptionShell:
             self._encryption.on_messages = self._take_decrypted
             self._encryption.on_key_line = lambda line: self._tell(notes.KeysTold(line))
             self._encryption.on_trust = lambda *known: self._tell(notes.TrustTold(*known))
-            self._encryption.on_readiness = lambda: self._feed(events.EncryptionReady())
+            self._encryption.on_readiness = self._take_readiness
         await self._encryption.start(welcome, self._replies)
 
     async def ready(self) -> MessageEncryption:
@@ -180,6 +182,11 @@ class EncryptionShell:
 
     def _take_decrypted(self, room: str, messages: Sequence[DecryptedMessage]) -> None:
         self._feed(events.MessagesDecrypted(room, tuple(messages)))
+        self._retry_topics()
+
+    def _take_readiness(self) -> None:
+        self._feed(events.EncryptionReady())
+        self._retry_topics()
 
     # Decrypting.
 
@@ -236,6 +243,8 @@ class EncryptionShell:
             case frames.Page(messages=messages):
                 return msgspec.structs.replace(frame, messages=await self._decrypt(room, messages))
             case frames.Joined(messages=messages):
+                if not room.uid and isinstance(frame.uid, str):
+                    room = replace(room, uid=frame.uid)
                 decrypted_messages = await self._decrypt(room, messages)
                 topic = await self._decrypt_topic(room, frame.topic)
                 return msgspec.structs.replace(frame, messages=decrypted_messages, topic=topic or "")
@@ -276,6 +285,7 @@ class EncryptionShell:
             if self._encryption is None:
                 return None
             if (decrypted := await self._encryption.decrypt_topic(room, topic)) is None:
+                self._unreadable_topics[room] = topic
                 return None
             self._topics = {known: text for known, text in self._topics.items() if known[0] != room.name}
             self._topics[room.name, topic] = decrypted
@@ -298,6 +308,18 @@ class EncryptionShell:
     def _is_topic_unknown(self, room: frames.RoomState) -> bool:
         return bool(room.topic) and room_names.is_encrypted(room.room) and (room.room, room.topic) not in self._topics
 
+    def _retry_topics(self) -> None:
+        """Keys came: topics that could not be read before may be readable now."""
+        if waiting := list(self._unreadable_topics.items()):
+            self._begin(lambda: self._decrypt_again(waiting))
+
+    async def _decrypt_again(self, waiting: Sequence[tuple[EncryptedRoom, str]]) -> None:
+        for room, topic in waiting:
+            decrypted = await self._decrypt_topic(room, topic)
+            if decrypted is not None and self._unreadable_topics.get(room) == topic:
+                del self._unreadable_topics[room]
+                self._feed(events.TopicDecrypted(room.name, decrypted))
+
     async def _decrypt_topics(self, rooms: Sequence[frames.RoomState]) -> None:
         for room in rooms:
             topic = await self._decrypt_topic(EncryptedRoom(room.room, room.uid), room.topic)
@@ -315,12 +337,19 @@ class EncryptionShell:
     # Encrypting.
 
     def perform(
-        self, effect: events.EncryptContent | events.SignCommand | events.AcceptKeys | events.KeepEncryptedDirects
+        self,
+        effect: events.EncryptContent
+        | events.SignCommand
+        | events.ShareHistory
+        | events.AcceptKeys
+        | events.KeepEncryptedDirects,
     ) -> None:
         """Do what the core asks for."""
         match effect:
             case events.SignCommand():
                 self._begin(lambda: self._sign(effect))
+            case events.ShareHistory():
+                self._begin(lambda: self._share_history(effect))
             case events.EncryptContent():
                 self._keys.add(effect.key)
                 self._begin(lambda: self._encrypt(effect))
@@ -375,6 +404,13 @@ class EncryptionShell:
             self._feed(events.EncryptionRefused(effect.job, failed, detail, code))
         else:
             self._feed(events.CommandSigned(effect.job, signed, members.history if members is not None else None))
+
+    async def _share_history(self, effect: events.ShareHistory) -> None:
+        try:
+            with suppress(EncryptionWaits, Failure, ChatError, LinkBroken):
+                await (await self.ready()).give_history(effect.room)
+        finally:  # the user is invited, whether the connection lasts or not
+            self._feed(events.HistoryShared(effect.answered))
 
     async def _completed(self, encryption: MessageEncryption, effect: events.EncryptContent) -> PlainContent:
         """What is encrypted, with what it keeps of the message that it is about. Raises `ChatError` for invalid text.

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import assert_never
 
-from chatterbox.wire import frames
+from chatterbox.wire import frames, room_names
 from chatterbox.wire.errors import ChatError
 from client.core import notes
+from client.core.direct_rooms import is_direct
 from client.core.events import (
     AwaySet,
     CommandRequested,
@@ -56,6 +57,7 @@ class ScreenRuntime:
         self.logs_out = False
         """Whether to end the login session after the program has ended."""
         self._now_s = now_s
+        self._take_first: Callable[[notes.Note], bool] = lambda _: False
         self._before_note: Callable[[notes.Note], None] = lambda _: None
         self._after_note: Callable[[notes.Note, frames.Message | None], None] = lambda _note, _related: None
         self._on_change: Callable[[], None] = lambda: None
@@ -68,6 +70,9 @@ class ScreenRuntime:
         self._pinged_at_s: float | None = None
         self._disconnected_at_s = 0.0
         self._settled = asyncio.Event()
+        self._asking: asyncio.Task[None] | None = None
+        self._members_of = ""
+        """The room of which the members were asked last."""
         self._running: asyncio.Task[notes.SessionOver] | None = None
 
     # Wiring, before `start`.
@@ -93,6 +98,7 @@ class ScreenRuntime:
 
     def use_slash_commands(self, slash_commands: SlashCommands) -> None:
         self.slash_commands = slash_commands
+        self._take_first = slash_commands.take
         slash_commands.files.on_progress = self._show_transfer
 
     def observe_notes(
@@ -167,6 +173,8 @@ class ScreenRuntime:
 
     def show(self, note: notes.Note) -> None:
         """Apply a note of the core."""
+        if self._take_first(note):
+            return
         self._before_note(note)
         related = self.model.related(note)
         self._measure(note)
@@ -176,9 +184,27 @@ class ScreenRuntime:
             self.ping()
             if self.connection.state.encryption.is_possible:
                 self._on_encryption()
-        if isinstance(note, notes.SendWaits) and note.reason is WaitReason.NO_RECOVERY_KEY:
+        is_refused = isinstance(note, notes.CommandRefused) and note.code == WaitReason.NO_RECOVERY_KEY
+        if is_refused or (isinstance(note, notes.SendWaits) and note.reason is WaitReason.NO_RECOVERY_KEY):
             self.slash_commands.show_recovery_key()
         self._after_note(note, related)
+        self._ask_members(note)
+
+    def _ask_members(self, note: notes.Note) -> None:
+        """Ask encryption who the members of the open room are, when a note may have changed that."""
+        room = self.model.room.name
+        is_known = self._members_of == room and room in self.model.members
+        changes = (notes.RoomEntered, notes.MembershipChange, notes.TrustTold, notes.KeysTold, notes.CommandAnswered)
+        if not room_names.is_encrypted(room) or is_direct(room) or (is_known and not isinstance(note, changes)):
+            return
+        if self._asking is None or self._asking.done():
+            self._members_of = room
+            self._asking = asyncio.get_running_loop().create_task(self._take_members(room))
+
+    async def _take_members(self, room: str) -> None:
+        if (known := await self.connection.members(room)) is not None:
+            self.model.members[room] = known.members
+            self._on_change()
 
     def settle(self) -> None:
         """Carry out the model's requests, then update its outbox from the core."""

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, tzinfo
 from typing import assert_never
 
-from chatterbox.wire import frames
+from chatterbox.wire import frames, room_names
 from chatterbox.wire.errors import Code
 from chatterbox.wire.user_settings import NotificationLevel
 from client.core import notes
 from client.core.direct_rooms import is_direct
+from client.text.encryption.encrypted_room_text import created_words, invited_line
 from client.text.file_text import summary
 from client.text.local_time import time_of
 from client.text.people_text import OLDER_SERVER, unknown_person, who_line, whois_lines
@@ -75,6 +76,8 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
             return _refusal(command, code, detail)
         case notes.CommandAnswered(frames.Watch(usernames=usernames), frames.Watched(people=people)):
             return _people(usernames, people)
+        case notes.CommandAnswered(_, frames.Invited(room=room, username=name), int() as earlier):
+            return invited_line(room, name, earlier)
         case notes.CommandAnswered(_, reply):
             return _reply(reply)
         case notes.KeysTold(line):
@@ -180,7 +183,7 @@ def _refusal(command: frames.Command, code: str, detail: str) -> str:
 def _reply(reply: frames.Reply) -> str | None:
     match reply:
         case frames.Created(room=room, private=private):
-            return f"Created {shown_room(room)}{' (private, by invitation only)' if private else ''}."
+            return created_words(room, private=private, encrypted=room_names.is_encrypted(room))
         case frames.DirectOpened(room=room):
             return f"Opened the direct conversation with {shown_room(room)}."
         case frames.Invited(room=room, username=username):
@@ -267,7 +270,7 @@ def _facts(room: frames.RoomSummary) -> str:
     members = "1 member" if room.members == 1 else f"{room.members} members"
     if is_direct(room.room):
         return f"direct, {messages(room.at.offset)}"
-    kind = "private, " if room.private else ""
+    kind = "encrypted, " if room_names.is_encrypted(room.room) else "private, " if room.private else ""
     topic = f": {inert(room.topic)}" if room.topic else ""
     return f"{kind}{members}, {messages(room.at.offset)}{'' if room.member else ' (not joined)'}{topic}"
 

@@ -39,6 +39,8 @@ def learn(step: ReducerStep, frame: frames.ServerFrame) -> None:
     """Learn from a frame, as the server sent it, which conversations are encrypted, before its names are translated."""
     if isinstance(frame, frames.Created):
         _learn_created(step, frame)
+    if isinstance(frame, frames.Joined) and isinstance(frame.uid, str) and _is_room_encrypted_by_name(frame.room):
+        _note_uids(step, {frame.room: frame.uid})
     if isinstance(frame, frames.Joined | frames.Membership | frames.TopicUpdate | frames.TopicSet):
         _forget_unreadable_topic(step, frame.room)
     if not isinstance(frame, frames.Welcome | frames.Membership | frames.DirectOpened | frames.RoomList):
@@ -48,7 +50,9 @@ def learn(step: ReducerStep, frame: frames.ServerFrame) -> None:
     listed = frame.rooms if isinstance(frame, frames.Welcome | frames.RoomList) else [frame]
     if isinstance(frame, frames.Welcome):
         is_possible = frame.encryption not in {"", EncryptionPolicy.OFF}
-        step.set_state(replace(step.state, encryption=replace(step.state.encryption, is_possible=is_possible)))
+        must_be = frame.encryption == EncryptionPolicy.PRIVATE
+        encryption = replace(step.state.encryption, is_possible=is_possible, private_must_be=must_be)
+        step.set_state(replace(step.state, encryption=encryption))
     if directs != step.state.encryption.directs:
         has_renamed = _set_directs(step, directs, me, [each.room for each in listed])
         if has_renamed and not isinstance(frame, frames.Welcome):

@@ -33,6 +33,8 @@ class EncryptionState:
 
     is_possible: bool = False
     """Whether the server, as of the last welcome, carries encrypted messages."""
+    private_must_be: bool = False
+    """Whether the server, as of the last welcome, takes new private rooms only if they are encrypted."""
     directs: EncryptedDirects = NONE_ENCRYPTED
     uids: Mapping[str, str] = field(default_factory=dict)
     """What encrypted rooms are called inside encrypted messages, by the client's name of the room."""

@@ -36,6 +36,13 @@ def needs_signing(state: ClientState, command: Command) -> bool:
             return False
 
 
+def as_server_takes_it(state: ClientState, create: CreateRoom) -> CreateRoom:
+    """The room that is created: on some servers, a private room has to be an encrypted one."""
+    if create.private and state.encryption.private_must_be and not direct_rooms.is_direct(create.room):
+        return msgspec.structs.replace(create, room=room_names.encrypted_name(create.room))
+    return create
+
+
 def sign(step: ReducerStep, command: SignedCommand, tries: int = 1, history: NewcomerHistory | None = None) -> None:
     """Have a command signed that a person asks for. An encrypted room is private, whatever was asked."""
     room = None

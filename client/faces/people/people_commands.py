@@ -10,6 +10,7 @@ from chatterbox.wire.frames import Watch
 from client.context import ClientContext
 from client.core.client_state import ConnectionPhase
 from client.core.events import AwaySet, CommandRequested, Request
+from client.encryption.message_encryption import RoomMembers
 from client.faces.background_jobs import BackgroundJobs
 from client.faces.people.self_settings import SettingMistake, privacy_changes, profile_changes, status_changes
 from client.net import http_jobs, people_jobs
@@ -17,6 +18,7 @@ from client.net.chat_connection import ChatConnection
 from client.net.http_api import UserSettings
 from client.store.name_cache import NameCache
 from client.text import note_text
+from client.text.encryption.encrypted_room_text import without_keys_lines
 from client.text.people_text import OLDER_SERVER, typing_line
 from client.text.room_text import shown_room
 from client.text.sanitize import inert, inert_name
@@ -74,23 +76,32 @@ class PeopleCommands:
         if room and room == people.room and (line := typing_line(people.typing.who, people.typing.more)):
             self._host.notice(line)
         if room and state.phase is ConnectionPhase.LIVE and people.queue.supported is not False:
-            request = self._in_loop()
-            self._jobs.start(lambda: self._ask_presence(room, request))
+            request, keys = self._in_loop(), self._host.connection.members_from_thread(room)
+            self._jobs.start(lambda: self._ask_presence(room, request, keys))
 
     def whois(self, username: str) -> None:
         """Ask for the presence and the profile of a user; the face shows the reply."""
         self._host.connection.request(CommandRequested(Watch(id=0, usernames=(username,))))
 
-    def _ask_presence(self, room: str, request: Callable[[Request], None]) -> list[str]:
-        """Ask for the presence of a room's members; the face shows the reply. Runs in a thread."""
+    def _ask_presence(
+        self, room: str, request: Callable[[Request], None], keys: Callable[[], RoomMembers | None]
+    ) -> list[str]:
+        """Ask for the presence of a room's members; the face shows the reply. Runs in a thread.
+
+        `keys`: of an encrypted room, who its members are by its member log. Those who get no keys are named.
+        """
         state = self._host.connection.state
         members = http_jobs.usernames(self._context, room, self._cache)
         others = [name for name in members if name != state.username]
+        known = keys()
+        without_keys = without_keys_lines(others, known.members) if known is not None else []
         if not others:
             return [f"You are the only member of {shown_room(room)}."]
         most = state.limits.watch_people
         request(CommandRequested(Watch(id=0, usernames=tuple(others[:most]))))
-        return [f"Of {len(others)} other members, the presence of {most}:"] if len(others) > most else []
+        return without_keys + (
+            [f"Of {len(others)} other members, the presence of {most}:"] if len(others) > most else []
+        )
 
     def _change(self, changes: dict[str, Any] | SettingMistake, lines: Callable[[UserSettings], list[str]]) -> None:
         """Change settings in the background, then show them."""

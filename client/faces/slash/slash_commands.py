@@ -14,11 +14,13 @@ from chatterbox.wire.frames import Message, Notify
 from chatterbox.wire.read_state import ReadState
 from client.config.config_schema import NotificationSettings
 from client.context import ClientContext
+from client.core import notes
 from client.core.client_state import ConnectionPhase
 from client.core.events import CommandRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.background_jobs import BackgroundJobs
 from client.faces.encryption.key_commands import KeyCommands
+from client.faces.encryption.successor_rooms import SuccessorRooms
 from client.faces.messages.chat_files import ChatFiles
 from client.faces.messages.message_reference import message_with_files, request_for, split_reference
 from client.faces.people.people_commands import PeopleCommands
@@ -29,6 +31,7 @@ from client.net import http_jobs
 from client.net.chat_connection import ChatConnection
 from client.store.name_cache import NameCache
 from client.text import note_text
+from client.text.encryption.encrypted_room_text import UNREADABLE_TOPIC, member_mark
 from client.text.local_time import duration_s, rfc3339
 from client.text.outbox_text import BEING_SENT, dropped_line, edited_line, outbox_lines
 from client.text.room_text import shown_room
@@ -73,6 +76,7 @@ class SlashCommands:
         self.files = ChatFiles(context, self._jobs, host.notice, host.send_message)
         self._keys = KeyCommands(host, context, self._jobs)
         self._people = PeopleCommands(host, context, cache, self._jobs)
+        self._successors = SuccessorRooms(host, self._jobs, lambda room: http_jobs.usernames(context, room, cache))
 
     def use_notices(self, settings: NotificationSettings) -> None:
         """The configuration of notifications changed."""
@@ -86,6 +90,10 @@ class SlashCommands:
             loop.call_soon_threadsafe(self._host.log_out, context=variables)
 
         self._jobs.start(lambda: [http_jobs.end_session(self.context, session, self.cache, log_out)])
+
+    def take(self, note: notes.Note) -> bool:
+        """Take a note before the face does; returns whether a command waited for it, and the face need not show it."""
+        return self._successors.take(note)
 
     def show_recovery_key(self) -> None:
         """Show the recovery key, before the user's first encrypted message."""
@@ -161,6 +169,8 @@ class SlashCommands:
                 self._status()
             case LocalCommandName.RECONNECT:
                 self._reconnect()
+            case LocalCommandName.ENCRYPT:
+                self._successors.begin(command.argument)
             case LocalCommandName.OUTBOX:
                 self._outbox(command.argument)
             case LocalCommandName.HELP:
@@ -219,6 +229,8 @@ class SlashCommands:
             return note_text.topic_line(room, topic)
         if state.phase is not ConnectionPhase.LIVE:
             return f"Offline: the topic of {shown_room(room)} is not known yet."
+        if room in state.encryption.unreadable_topics:
+            return f"{shown_room(room)} {UNREADABLE_TOPIC}"
         return f"{note_text.topic_line(room, '')} To set one: /topic TEXT"
 
     def _list_unread(self) -> None:
@@ -250,9 +262,13 @@ class SlashCommands:
             self._host.notice(f"On this computer, {where}, which counts instead.")
 
     def _members(self, room: str) -> None:
+        keys, me = self._host.connection.members_from_thread(room), self._host.connection.state.username
+
         def job() -> list[str]:
-            names = http_jobs.members(self.context, room, self.cache)
-            return [f"Members of {shown_room(room)} ({len(names)}): {', '.join(names)}"]
+            names = http_jobs.usernames(self.context, room, self.cache)
+            known = keys()
+            marked = [inert_name(name) + (member_mark(name, known.members, me) if known else "") for name in names]
+            return [f"Members of {shown_room(room)} ({len(names)}): {', '.join(marked)}"]
 
         self._jobs.start(job)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from chatterbox.wire import frames
+from chatterbox.wire import frames, room_names
+from chatterbox.wire.encryption.member_log import NewcomerHistory
 from client.core.direct_rooms import is_direct, room_with
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested, TypedRequest
 from client.faces.slash.slash_table import (
@@ -20,6 +21,7 @@ from client.faces.slash.slash_table import (
     LOSES,
     NO_TOPIC,
     REST_OF_LINE,
+    ROOM_KINDS,
     SLASHES,
     WRITERS,
     SlashSpec,
@@ -65,6 +67,7 @@ class LocalCommandName(StrEnum):
     LOGOUT = "logout"
     PASSWORD = "password"  # noqa: S105 - a command
     STATUS = "status"
+    ENCRYPT = "encrypt"
     OUTBOX = "outbox"
     RECONNECT = "reconnect"
     HELP = "help"
@@ -74,11 +77,11 @@ class LocalCommandName(StrEnum):
 class LocalCommand:
     """A command that is not a request to the connection.
 
-    `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block`, `/unblock`, `/whois`, `/number`
-    and `/unverify`, the choice of `/writes`, the session of `/logout`, the message of `/outbox drop`, the command of
-    `/help`; of `/notify`, `/status`, `/profile`, `/privacy`, `/keys`, `/verify`, `/upload` and of a command about a
-    message (`room` is its room) everything that was typed after it; else empty. `room` is also that of `/who`, empty if
-    none is open.
+    `argument` is the room of `/topic`, `/members`, `/encrypt` and `/decline`, the user of `/block`, `/unblock`,
+    `/whois`, `/number` and `/unverify`, the choice of `/writes`, the session of `/logout`, the message of
+    `/outbox drop`, the command of `/help`; of `/notify`, `/status`, `/profile`, `/privacy`, `/keys`, `/verify`,
+    `/upload` and of a command about a message (`room` is its room) everything that was typed after it; else empty.
+    `room` is also that of `/who`, empty if none is open.
     """
 
     name: LocalCommandName
@@ -96,6 +99,9 @@ class UsageMistake:
     sentence: str
     is_message: bool = False
 
+
+_ROOM_KIND_OPTIONS = {f"--{kind}" for kind in ROOM_KINDS}
+"""What the command line takes in the place of these words, and people type in a chat, too."""
 
 ParsedLine: TypeAlias = TypedRequest | LocalCommand | UsageMistake
 
@@ -121,6 +127,8 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
         return UsageMistake(unknown(name))
     if slash.takes and slash.takes[-1] in REST_OF_LINE:
         words = line[1:].strip().split(None, len(slash.takes))[1:]
+    if name == "create":
+        words = [word.removeprefix("--") if word in _ROOM_KIND_OPTIONS else word for word in words]
     if not slash.least <= len(words) <= len(slash.takes) or not _keywords_fit(slash, words):
         return UsageMistake(f"Usage: {slash.usage}")
     if slash.takes == (WordKind.PERSON, WordKind.ROOM) and are_swapped(*words[::-1]):
@@ -160,8 +168,8 @@ def _meaning(name: str, words: list[str], room: str) -> TypedRequest | LocalComm
             return CommandRequested(frames.DeleteRoom(id=0, room=room))
         case "rooms", _:
             return CommandRequested(frames.ListRooms(id=0))
-        case "create", [target, *private]:
-            return CommandRequested(frames.CreateRoom(id=0, room=room_word(target), private=bool(private)))
+        case "create", [target, *kind]:
+            return _create(room_word(target), kind)
         case "invite", [username, *_]:
             return CommandRequested(frames.Invite(id=0, room=room, username=username.removeprefix("@")))
         case "topic", [text]:
@@ -172,7 +180,7 @@ def _meaning(name: str, words: list[str], room: str) -> TypedRequest | LocalComm
             return LocalCommand(LocalCommandName(name), " ".join(words), room)
         case "notify", _:
             return _notify_command(words, room)
-        case "topic" | "members", _:
+        case "topic" | "members" | "encrypt", _:
             return LocalCommand(LocalCommandName(name), room)
         case "who", _:
             return LocalCommand(LocalCommandName.WHO, room=room)
@@ -192,6 +200,18 @@ def _meaning(name: str, words: list[str], room: str) -> TypedRequest | LocalComm
             return QuitRequested()
         case _:
             return LocalCommand(LocalCommandName(name), *words)
+
+
+def _create(room: str, words: list[str]) -> CommandRequested | UsageMistake:
+    """A room is encrypted if its name says so, or a word behind it."""
+    kind, *history = words or [""]
+    if kind == "encrypted":
+        room = room_names.encrypted_name(room)
+    is_encrypted = room_names.is_encrypted(room)
+    if history and not is_encrypted:
+        return UsageMistake(f"--history is for encrypted rooms only. Usage: {SLASHES['create'].usage}")
+    newcomers = NewcomerHistory(history[-1]) if history else None
+    return CommandRequested(frames.CreateRoom(id=0, room=room, private=bool(kind) or is_encrypted), newcomers)
 
 
 def _notify_command(words: list[str], room: str) -> LocalCommand | UsageMistake:
@@ -244,11 +264,18 @@ def _keywords_fit(slash: SlashSpec, words: list[str]) -> bool:
         return False
     if words and slash.takes[:1] == (WordKind.KEYS,) and words[0] not in KEY_WORDS:
         return False
+    if words[1:] and slash.takes[1:2] == (WordKind.ROOM_KIND,) and not _is_room_kind(words[1:]):
+        return False
     if words and slash.takes[:1] == (WordKind.WRITERS,) and words[0] not in WRITERS:
         return False
     if words and slash.takes[:1] == (WordKind.LEVEL,) and not _is_level(words):
         return False
     return all(word == KEYWORDS[kind] for kind, word in pairs if kind in KEYWORDS)
+
+
+def _is_room_kind(words: list[str]) -> bool:
+    """Whether these are a kind of room, and perhaps what new members of it can read."""
+    return words[0] in ROOM_KINDS and (len(words) == 1 or words[2:] in [[choice] for choice in NewcomerHistory])
 
 
 def _is_level(words: list[str]) -> bool:

@@ -3,6 +3,7 @@
 from enum import Enum, auto
 from typing import NamedTuple
 
+from chatterbox.wire.encryption.member_log import NewcomerHistory
 from chatterbox.wire.user_settings import NotificationLevel, Writers
 from client.faces.people.self_settings import PRIVACY, PROFILE, SWITCHES
 
@@ -18,8 +19,12 @@ class WordKind(Enum):
     PERSON = auto()
     SESSION = auto()
     SLASH = auto()
-    PRIVATE = auto()
-    """The word `private`."""
+    ROOM_KIND = auto()
+    """The word `private` or `encrypted`."""
+    HISTORY = auto()
+    """The word `--history`, before what new members can read."""
+    NEWCOMERS = auto()
+    """What new members can read of an encrypted room: `all` or `joining`."""
     CONFIRM = auto()
     """The word `confirm`."""
     DROP = auto()
@@ -61,13 +66,17 @@ class WordKind(Enum):
     """The rest of the line: a text about the user."""
 
 
-KEYWORDS = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop", WordKind.FOR: "for"}
+KEYWORDS = {WordKind.HISTORY: "--history", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop", WordKind.FOR: "for"}
 """Words that must stand as they are."""
 ANSWERS = ("yes", "no")
 """What `/verify` takes after the user compared."""
 KEY_WORDS = ("devices", "code", "approve", "refuse", "remove", "accept", "recover", "doctor", "reset")
 """What `/keys` takes."""
+ROOM_KINDS = ("private", "encrypted")
+"""What `/create` takes behind a name."""
 CHOICES = {
+    WordKind.ROOM_KIND: ROOM_KINDS,
+    WordKind.NEWCOMERS: tuple(NewcomerHistory),
     WordKind.PROFILE: PROFILE,
     WordKind.PRIVACY: PRIVACY,
     WordKind.SWITCH: tuple(SWITCHES),
@@ -117,7 +126,18 @@ SLASHES: dict[str, SlashSpec] = {
         (WordKind.ROOM, WordKind.CONFIRM),
     ),
     "rooms": SlashSpec("/rooms", "list the rooms that you are in or can join"),
-    "create": SlashSpec("/create ROOM [private]", "create a room and open it", (WordKind.NEW, WordKind.PRIVATE), 1),
+    "create": SlashSpec(
+        "/create ROOM [private | encrypted [--history all|joining]]",
+        "create a room and open it: a public one, a private one, or an encrypted private one, whose name ends in ~; "
+        "--history all lets new members read what was written before",
+        (WordKind.NEW, WordKind.ROOM_KIND, WordKind.HISTORY, WordKind.NEWCOMERS),
+        1,
+    ),
+    "encrypt": SlashSpec(
+        "/encrypt [ROOM]",
+        "continue this private room, or another, in an encrypted one: create ROOM~, invite the members, say so here",
+        (WordKind.ROOM,),
+    ),
     "invite": SlashSpec(
         "/invite USERNAME [ROOM]",
         "invite a user to this room, or to another; they become a member when they accept",

@@ -64,11 +64,19 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             return _matching(word.removeprefix("@"), sources.people)
         case WordKind.SLASH:
             return _matching(word.removeprefix("/"), sources.commands)
-        case (WordKind.PRIVATE | WordKind.CONFIRM | WordKind.DROP | WordKind.FOR) as kind:
+        case (WordKind.HISTORY | WordKind.CONFIRM | WordKind.DROP | WordKind.FOR) as kind:
             return _matching(word, [KEYWORDS[kind]])
         case WordKind.WRITERS:
             return _matching(word, WRITERS)
-        case (WordKind.PROFILE | WordKind.PRIVACY | WordKind.SWITCH | WordKind.ANSWER | WordKind.KEYS) as kind:
+        case (
+            WordKind.PROFILE
+            | WordKind.PRIVACY
+            | WordKind.SWITCH
+            | WordKind.ANSWER
+            | WordKind.KEYS
+            | WordKind.ROOM_KIND
+            | WordKind.NEWCOMERS
+        ) as kind:
             return _matching(word, CHOICES[kind])
         case WordKind.SAVED:
             return _matching(word, [LAST])

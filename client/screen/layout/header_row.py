@@ -8,6 +8,7 @@ from client.screen.layout.side_lists import fitting
 from client.screen.layout.spans import Row, Span, SpanRole
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.thread_model import ThreadModel
+from client.text.encryption.encrypted_room_text import member_words
 from client.text.encryption.encryption_text import header_words
 from client.text.line_wrap import width_of
 from client.text.room_text import shown_room
@@ -25,7 +26,7 @@ def heading(model: ChatModel, columns: int) -> Row:
     room = model.room
     if model.thread is not None:
         return _thread_heading(room.name, model.thread, columns)
-    private = room.private and not is_direct(room.name)
+    private = room.private and not is_direct(room.name) and not model.is_encrypted(room.name)  # it is both
     facts = [fact for fact, holds in (("private", private), ("you are not in it", not room.member)) if holds]
     facts += encryption_facts(model)
     facts += [f"{len(room.active)} active"] if room.active else []
@@ -44,6 +45,9 @@ def encryption_facts(model: ChatModel) -> list[str]:
     is_encrypted = model.is_encrypted(model.room.name)
     if is_encrypted is None:
         return []
+    if is_encrypted and not is_direct(model.room.name):
+        members = model.members.get(model.room.name)
+        return ["encrypted", *([member_words(members)] if members else [])]
     known = model.trust.get(folded(peer_of(model.room.name))) if is_direct(model.room.name) else None
     trust, since = known or (_trust(model), "")
     return [header_words(trust, since, encrypted=is_encrypted)]

@@ -54,6 +54,8 @@ class ChatModel:
         self.people = PeopleView()
         self.trust: dict[str, tuple[Trust, str]] = {}
         """How the keys of users are known, and since which day; by username in lower case."""
+        self.members: dict[str, Mapping[str, Trust]] = {}
+        """The members of encrypted rooms by their member logs, and how their keys are known; by room."""
         self.is_encrypted: Callable[[str], bool | None] = lambda _: None
         """Whether a room is encrypted; None: it is not, and no room of this server can be."""
         self.requests: list[ScreenRequest] = []

@@ -113,8 +113,10 @@ _UNREADABLE: dict[Unreadable, _Sentence] = {
         "{count} that are not encrypted: they may be by the server, not by {name}. Ask {name} whether they were sent.",
     ),
     Unreadable.UNINVITED: _Sentence(
-        "{count} of {name}, whom no member of the room invited: the server added {name}. It is not shown.",
-        "{count} of {name}, whom no member of the room invited: the server added {name}. They are not shown.",
+        "{count} of {name}, whom no member of the room invited: the server added {name}. It is not shown. Ask the "
+        "operator of the server why.",
+        "{count} of {name}, whom no member of the room invited: the server added {name}. They are not shown. Ask the "
+        "operator of the server why.",
     ),
     Unreadable.NEWER: _Sentence(
         "{count} from a newer chatterbox. Update this program to read it.",

@@ -14,6 +14,7 @@ from client.core.encryption.encrypted_sends import CHANGING, UnencryptedSendErro
 from client.core.outbox_entry import OutboxEntry
 from client.encryption.core.trust import DecryptedMessage
 from client.encryption.message_encryption import EncryptedContent, EncryptedRoom, EncryptionWaits, WaitReason
+from tests.unit.client.core.encryption.test_signed_commands import ENTRY
 from tests.unit.client.world import ME, Core, shown, transmitted, welcome
 
 BOB, WIRE, UID = "@bob", "@alice~bob", "uid-of-bob-1234567890A"
@@ -350,8 +351,9 @@ class TestReading:
 
 ACTIONS = st.lists(
     st.one_of(
-        st.tuples(st.just("write"), st.sampled_from([BOB, "@carol", "@bob+", "general"])),
-        st.tuples(st.sampled_from(["edit", "react", "change"]), st.sampled_from([BOB, "general"])),
+        st.tuples(st.just("write"), st.sampled_from([BOB, "@carol", "@bob+", "general", "plans~"])),
+        st.tuples(st.sampled_from(["edit", "react", "change", "topic"]), st.sampled_from([BOB, "general", "plans~"])),
+        st.tuples(st.sampled_from(["create", "invite", "join"]), st.just("plans~")),
         st.tuples(st.sampled_from(["encrypt", "refuse", "cut", "connect", "downgrade", "ready"]), st.just("")),
         st.tuples(st.sampled_from(["wake", "open", "ack", "stale", "error"]), st.just("")),
     ),
@@ -372,18 +374,27 @@ def test_no_order_of_events_sends_text_to_an_encrypted_room(actions: list[tuple[
                 core.feed(events.CommandRequested(frames.Edit(id=0, room=room, offset=1, content=SECRET)))
             case "react":
                 core.feed(events.CommandRequested(frames.React(id=0, room=room, offset=1, emoji="+1")))
+            case "topic":
+                core.feed(events.CommandRequested(frames.SetTopic(id=0, room=room, topic=SECRET)))
+            case "create":
+                core.feed(events.CommandRequested(frames.CreateRoom(id=0, room=room)))
+            case "invite":
+                core.feed(events.CommandRequested(frames.Invite(id=0, room=room, username="bob")))
+            case "join":
+                core.came(frames.Membership(room=room, username=ME, member=True, at=AT, private=True))
             case "change":
                 core.feed(*[events.EntryEdited(one.key, SECRET * 2) for one in core.state.unsent.get(room, ())])
             case "encrypt" if jobs:
-                core.feed(events.ContentEncrypted(jobs[0], envelope()))
+                core.feed(*_done(core, jobs[0]))
             case "refuse" if jobs:
                 core.feed(events.EncryptionRefused(jobs[0], EncryptionWaits(WaitReason.KEYS_CHANGED), "Why."))
             case "cut":
                 core.feed(events.ConnectionLost("cut", 0.5), events.HandshakeDone())
             case "connect":
-                core.came(encrypting_welcome(state_of(head=3)))
+                core.came(encrypting_welcome(state_of(head=3), state_of("plans~")))
             case "downgrade":
-                core.came(welcome(state_of("@alice+bob", 3)))
+                plain = msgspec.structs.replace(state_of("plans~"), encrypted=False, uid="")
+                core.came(welcome(state_of("@alice+bob", 3), plain))
             case "ready":
                 core.feed(events.EncryptionReady(), events.KeysAccepted(BOB))
             case "wake":
@@ -400,6 +411,20 @@ def test_no_order_of_events_sends_text_to_an_encrypted_room(actions: list[tuple[
         if "~" in getattr(command, "room", ""):
             assert SECRET not in str(command)
             assert "+1" not in str(command)
+            assert getattr(command, "entry", None) is not msgspec.UNSET or isinstance(command, frames.Leave)
+
+
+def _done(core: Core, number: int) -> list[events.Event]:
+    """What the shell feeds for a job: something encrypted or signed."""
+    command = core.state.encryption.jobs[number].command
+    match command:
+        case frames.Send() | frames.Edit() | frames.React():
+            return [events.ContentEncrypted(number, envelope())]
+        case frames.SetTopic():
+            encrypted = msgspec.structs.replace(command, topic=envelope().envelope, recipients=4)
+            return [events.CommandSigned(number, encrypted)]
+        case _:
+            return [events.CommandSigned(number, msgspec.structs.replace(command, entry=ENTRY))]
 
 
 def _answer(core: Core, command: frames.Command, how: str) -> None:

@@ -112,7 +112,7 @@ async def test_members_and_sessions_are_printed_when_they_arrive(face: Face, mon
     def end(_: ClientContext, beginning: str, *__: object) -> str:
         raise ServerRefused(f"No session of yours has the id {beginning}.")
 
-    monkeypatch.setattr(http_jobs, "members", members)
+    monkeypatch.setattr(http_jobs, "usernames", members)
     monkeypatch.setattr(http_jobs, "sessions", sessions)
     monkeypatch.setattr(http_jobs, "end_session", end)
     await face.type("/members", "/sessions", "/logout 9999")
@@ -218,7 +218,7 @@ async def test_background_jobs_are_limited(face: Face, monkeypatch: pytest.Monke
         answer.wait(5)
         return ["alice"]
 
-    monkeypatch.setattr(http_jobs, "members", members)
+    monkeypatch.setattr(http_jobs, "usernames", members)
     await face.type(*["/members"] * (background_jobs.MAX_JOBS + 1))
     assert face.shown == ["-- Too many requests are running. Try again when one has finished."]
     answer.set()
@@ -238,7 +238,7 @@ async def test_exception_in_a_background_job_is_reported(face: Face, monkeypatch
 async def test_every_local_command_can_be_carried_out(
     name: LocalCommandName, face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for job in ("members", "sessions"):
+    for job in ("usernames", "sessions"):
         monkeypatch.setattr(http_jobs, job, lambda *_: [])
     monkeypatch.setattr(http_jobs, "end_session", lambda *_: "Logged out.")
     commands = SlashCommands(face.lines, ClientContext("http://x", tmp_path), face.known)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.wire import frames
+from chatterbox.wire.encryption.member_log import NewcomerHistory
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.faces.slash.slash_parser import (
     LocalCommand,
@@ -47,7 +48,7 @@ def asked(command: frames.Command) -> CommandRequested:
         ("/create ops", asked(frames.CreateRoom(id=0, room="ops"))),
         ("/jion ops", UsageMistake("Unknown command /jion. Did you mean /join?")),
         ("/xyzzy", UsageMistake("Unknown command /xyzzy (see /help). To send it as text: //xyzzy")),
-        ("/create ops privat", UsageMistake("Usage: /create ROOM [private]")),
+        ("/create ops privat", UsageMistake("Usage: /create ROOM [private | encrypted [--history all|joining]]")),
         ("/invite @bob", asked(frames.Invite(id=0, room="general", username="bob"))),
         ("/invite bob #ops", asked(frames.Invite(id=0, room="ops", username="bob"))),
         ("/leave", asked(frames.Leave(id=0, room="general"))),
@@ -93,6 +94,28 @@ def test_room_and_person_of_an_invitation_are_told_apart_by_their_marks(line: st
     assert parse(line, "general") == asked(frames.Invite(id=0, room="ops", username="bob"))
 
 
+@pytest.mark.parametrize(
+    ("line", "room", "history"),
+    [
+        ("/create Plans encrypted", "plans~", None),
+        ("/create plans --encrypted", "plans~", None),
+        ("/create plans~", "plans~", None),
+        ("/create plans~ private", "plans~", None),
+        ("/create plans --encrypted --history all", "plans~", NewcomerHistory.ALL),
+        ("/create plans encrypted --history joining", "plans~", NewcomerHistory.JOINING),
+    ],
+)
+def test_encrypted_room_is_private_and_has_its_mark(line: str, room: str, history: NewcomerHistory | None) -> None:
+    assert parse(line, None) == CommandRequested(frames.CreateRoom(id=0, room=room, private=True), history)
+
+
+@pytest.mark.parametrize(
+    "line", ["/create plans private --history all", "/create plans --history all", "/create plans encrypted --history"]
+)
+def test_what_newcomers_read_is_a_matter_of_encrypted_rooms(line: str) -> None:
+    assert isinstance(parse(line, None), UsageMistake)
+
+
 def test_commands_that_name_a_room_work_while_none_is_open() -> None:
     assert parse("/leave ops", None) == asked(frames.Leave(id=0, room="ops"))
     assert parse("/join ops", None) == RoomRequested("ops")
@@ -104,6 +127,8 @@ WORDS = KEYWORDS | {
     WordKind.DURATION: "2h",
     WordKind.ANSWER: "yes",
     WordKind.KEYS: "approve",
+    WordKind.ROOM_KIND: "encrypted",
+    WordKind.NEWCOMERS: "all",
 }
 
 
