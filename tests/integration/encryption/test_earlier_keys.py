@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import vodozemac
 
 from chatterbox.wire import frames
 from chatterbox.wire.encryption.device_keys import matrix_room
@@ -23,9 +22,11 @@ from client.encryption.core.trust import DecryptedMessage, Unreadable
 from client.encryption.device.own_keys import OwnKeys
 from client.encryption.device.recovery import new_recovery_key
 from client.encryption.message_encryption import EncryptedRoom, HistoryGiven
+from client.encryption.rooms import earlier_keys
 from client.encryption.sessions import room_sessions
 from client.encryption.store.key_store import StoreTransaction, Table
 from tests.support.encrypted_client import EncryptedClient
+from tests.support.encryption.forged_sessions import other_ratchet
 from tests.support.server import Server
 from tests.support.waiting import until
 
@@ -103,6 +104,12 @@ async def hand_over(
     address = DeviceAddress(to.username, identity.device_id)
     await client.encryption.send_to_device([address], ROOM_HISTORY, msgspec.to_builtins(content))
     await to.encryption.read_inbox()
+
+
+async def master_key(client: EncryptedClient) -> str:
+    user = await client.worker.run(lambda transaction: client.encryption.trusted.by_name(transaction, client.username))
+    assert user is not None
+    return user.master
 
 
 async def with_keys(client: EncryptedClient, work: Callable[[OwnKeys, Any], Any]) -> Any:
@@ -191,23 +198,26 @@ class TestNewMembers:
     async def test_keep_what_the_author_gave_them(self, device: Devices) -> None:
         ada, bob, cyd = [await device(name) for name in ("ada", "bob", "cyd")]
         room = await create(ada)
-        for name, client in (("bob", bob), ("cyd", cyd)):
-            await invite(ada, room, name)
-            await join(client, room)
+        await invite(ada, room, "bob")
+        await join(bob, room)
         await bob.say(room, "b1")
-        await read_until(cyd, room, "b1")
-        [held] = [each for each in await sessions(cyd, room) if each.username == "bob"]
-        other = vodozemac.GroupSession()
-        forged = vodozemac.InboundGroupSession(other.session_key).export_at(0)
-        assert forged is not None
-        claims = [
-            msgspec.structs.replace(held, username="ada", user_id=1),
-            msgspec.structs.replace(held, session_key=forged.to_base64()),
-        ]
-        await hand_over(ada, room, cyd, claims)
-        assert held in await sessions(cyd, room)
-        [read] = await cyd.history(room)
-        assert (read.content, read.key_from) == ("b1", "")
+        await ada.history(room)
+        [whole] = await sessions(ada, room)
+        command = frames.Invite(id=0, room=room.name, username="cyd")
+        await ada.ask(await ada.encryption.sign(command, room))
+        await ada.worker.run(partial(earlier_keys.settle, uid=room.uid, user_id=3))  # she gives nothing by herself
+        await join(cyd, room)
+        await bob.say(room, "b2")
+        await read_until(cyd, room, f"<{Unreadable.NOT_GIVEN}>", "b2")
+        [held] = await sessions(cyd, room)
+        assert (whole.first_index, held.first_index) == (0, 1)
+        forged = msgspec.structs.replace(whole, session_key=other_ratchet(whole.session_key))
+        claimed = msgspec.structs.replace(forged, user_id=1, username="ada", master=await master_key(ada))
+        await hand_over(ada, room, cyd, [forged, claimed])
+        assert await sessions(cyd, room) == [held]
+        await hand_over(ada, room, cyd, [whole])
+        read = await read_until(cyd, room, "b1", "b2")
+        assert [each.key_from for each in read] == ["", ""]
 
     async def test_read_it_on_a_device_that_comes_later_still(self, device: Devices) -> None:
         """The dehydrated device is given the keys like others, and the key backup keeps who gave them."""
