@@ -160,7 +160,7 @@ KEY_UPLOADS = RateLimit(
 )
 DEVICE_LISTS = RateLimit(
     "changes of the device list",
-    ("PUT /keys/list", "DELETE /keys/devices/{device}"),
+    ("PUT /keys/list", "POST /keys/devices/end"),
     Key.USER,
     Rate(20, 20, Period.HOUR),
     _KEYS,

@@ -240,6 +240,8 @@ class Encryption:
         except Failure:
             return [unreadable(message, Unreadable.STORE_DAMAGED) for message in messages]
         self._tell_trust_of(message.username for message in read)
+        if self._link is not None:
+            self._spawn(self._messages.fetch_newer_lists())
         return read
 
     async def decrypt_topic(self, room: EncryptedRoom, topic: str) -> str | None:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 
@@ -15,6 +14,7 @@ from chatterbox.wire.encryption.key_api import (
     BackupItem,
     BackupItemsPage,
     BackupItemsUpload,
+    DeviceEnd,
     DeviceListStored,
     DeviceListUpload,
     DeviceUpload,
@@ -57,7 +57,8 @@ class KeysApi(HttpApi):
 
     def delete_device(self, device: str) -> None:
         """End a device of the user."""
-        self._call("DELETE", f"/keys/devices/{quote(device, safe='')}")
+        content = msgspec.json.encode(DeviceEnd(device))
+        self._call("POST", "/keys/devices/end", content=content, headers=_JSON)
 
     def add_one_time_keys(self, upload: OneTimeKeysUpload) -> list[str]:
         """Add keys; returns the ids of those that the server holds now."""

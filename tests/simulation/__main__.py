@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from typing import NoReturn
 
 from tests.simulation.encryption.schedule import run as run_encrypted
@@ -18,8 +19,9 @@ MAX_SENTENCES = 8
 
 def main() -> None:
     options = _options()
-    if options.encrypted:
-        _run_without_time(_encrypted, range(options.first, options.first + options.seeds))
+    if options.encrypted or options.encrypted_rooms:
+        judge = partial(_encrypted, in_room=options.encrypted_rooms)
+        _run_without_time(judge, range(options.first, options.first + options.seeds))
     if options.without_time or options.reads or options.presence:
         judge = SteppedSchedule.judge if options.without_time else ReadSchedule.judge
         judge = PresenceSchedule.judge if options.presence else judge
@@ -54,8 +56,8 @@ def _run_without_time(judge: Callable[[int], str | None], seeds: range) -> NoRet
     sys.exit(failures > 0)
 
 
-def _encrypted(seed: int) -> str | None:
-    found = run_encrypted(seed)
+def _encrypted(seed: int, *, in_room: bool) -> str | None:
+    found = run_encrypted(seed, in_room=in_room)
     return "; ".join(found[:MAX_SENTENCES]) if found else None
 
 
@@ -73,6 +75,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--presence", action="store_true", help="run those of presence over several gateways instead")
     encrypted_help = "run those of encrypted conversations, with real history and key stores, instead"
     parser.add_argument("--encrypted", action="store_true", help=encrypted_help)
+    rooms_help = "run those of encrypted private rooms, whose members come and go, instead"
+    parser.add_argument("--encrypted-rooms", action="store_true", help=rooms_help)
     return parser.parse_args()
 
 

@@ -79,6 +79,8 @@ class OwnDevice(msgspec.Struct, frozen=True, kw_only=True):
     fallback_used: bool
     keys: DeviceKeys
     """What was uploaded: another device of the owner needs them to list this one."""
+    session: str = ""
+    """The login session that the device is bound to, as `GET /sessions` names it; empty: none."""
 
 
 class OwnDevices(msgspec.Struct, frozen=True):
@@ -90,6 +92,12 @@ class OwnDevices(msgspec.Struct, frozen=True):
     """Of the user's device list; 0: there is none."""
     user_id: Whole = 0
     """Of the user who asks: devices need it for their keys before they have any."""
+
+
+class DeviceEnd(msgspec.Struct, frozen=True):
+    """`POST /keys/devices/end`. The id is in the body, since access logs of proxies have paths and queries."""
+
+    device: Annotated[str, Meta(max_length=64)]
 
 
 class OneTimeKeysUpload(msgspec.Struct, frozen=True, kw_only=True):

@@ -186,9 +186,8 @@ class KeyBackup:
         """The first waiting items, encrypted. What is gone from the store, or too large, is not uploaded."""
         queued, items, size = [], list[BackupItem](), 0
         for entry in backup_queue.first(transaction, MAX_BACKUP_ITEMS):
-            value = _value(transaction, entry.kind, entry.name)
-            if value is not None:
-                content = ItemContent(entry.kind, entry.name, value)
+            content = _content(transaction, entry.kind, entry.name)
+            if content is not None:
                 item = encrypt_item(item_key, content, os.urandom(ITEM_RANDOM_BYTES))
                 size += len(item.body) + len(item.item) + 32
                 if size > _REQUEST_BYTES and items:
@@ -211,10 +210,7 @@ class KeyBackup:
                         restored.arrived.add(arrived)
                 case BackupKind.KNOWN_KEY:
                     theirs = msgspec.json.decode(content.value, type=KnownKey)
-                    mine = self._users.known(transaction, theirs.user_id)
-                    merged = known_keys.merged(mine, theirs)
-                    transaction.put(Table.KNOWN_KEYS, str(merged.user_id), msgspec.json.encode(merged))
-                    restored.known_keys += mine is None
+                    restored.known_keys += self._users.merge(transaction, theirs)
                 case BackupKind.DEVICE_NAME:
                     merge_device_name(transaction, msgspec.json.decode(content.value, type=DeviceName))
                 case BackupKind.DEHYDRATED:
@@ -255,22 +251,27 @@ def fetch_again(transaction: StoreTransaction) -> None:
     transaction.delete(Table.META, _FETCHED)
 
 
-def _value(transaction: StoreTransaction, kind: BackupKind, name: str) -> bytes | None:
-    """What the item holds now; None if it is gone."""
+def _content(transaction: StoreTransaction, kind: BackupKind, name: str) -> ItemContent | None:
+    """The item as it is now; None if it is gone.
+
+    A session that this device does not have from its first message on is another item: in the place of what another
+    device added, it would take the messages before away.
+    """
     match kind:
         case BackupKind.ROOM_SESSION:
             session = room_sessions.export_session(transaction, name)
-            return None if session is None else msgspec.json.encode(session)
+            value = None if session is None else msgspec.json.encode(session)
+            if session is not None and session.first_index:
+                name = f"{name}/{session.first_index}"
         case BackupKind.KNOWN_KEY:
             row = transaction.get(Table.KNOWN_KEYS, name)
-            if row is None:
-                return None
-            known = msgspec.json.decode(row, type=KnownKey)
-            return msgspec.json.encode(known_keys.for_backup(known))
+            known = None if row is None else msgspec.json.decode(row, type=KnownKey)
+            value = None if known is None else msgspec.json.encode(known_keys.for_backup(known))
         case BackupKind.DEVICE_NAME:
             named = device_name(transaction, name)
-            return None if named is None else msgspec.json.encode(named)
+            value = None if named is None else msgspec.json.encode(named)
         case BackupKind.DEHYDRATED:
-            return transaction.get(Table.META, dehydrated_row(name))
+            value = transaction.get(Table.META, dehydrated_row(name))
         case _:
             assert_never(kind)
+    return None if value is None else ItemContent(kind, name, value)

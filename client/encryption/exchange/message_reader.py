@@ -79,12 +79,27 @@ class MessageReader:
         """Names of rooms, by uid."""
         self._sought: set[tuple[str, str]] = set()
         """Sessions for which the inbox was read in vain."""
+        self._newer_lists: dict[str, int] = {}
+        """Versions of users' device lists that messages named, and that are not held yet."""
+        self._asked_lists: dict[str, int] = {}
+        """Those that the server was asked for."""
         self._withheld: dict[tuple[str, str], Unreadable] = {}
         """Why sessions were withheld from this device, by session and device, as their senders told the server."""
         self._joined_ms: dict[str, int] = {}
         """Since when this user is a member of rooms, by uid, as the server says."""
         self._asked: set[tuple[str, str]] = set()
         """Questions, by uid, for which the member log was read from the server in vain."""
+
+    async def fetch_newer_lists(self) -> None:
+        """Get the device lists that messages named, each version once; tell of those that the server withholds.
+
+        Raises `LinkBroken`, `ChatError` and `Failure`.
+        """
+        named, self._newer_lists = self._newer_lists, {}
+        newer = {name: version for name, version in named.items() if version > self._asked_lists.get(name, 0)}
+        if newer:
+            await self._inbox.fetch_newer(newer)
+            self._asked_lists |= newer
 
     def name(self, room: EncryptedRoom) -> None:
         """A room is used by this name."""
@@ -220,6 +235,7 @@ class MessageReader:
             reasons[name] = by_age or other
         read = [reader.read(message) for message in messages]
         reader.save()
+        self._newer_lists |= reader.newer_lists
         self._keep_unreadable(room.uid, messages, read)
         return _Read(read, reader.questions)
 

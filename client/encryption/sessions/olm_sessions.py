@@ -45,6 +45,8 @@ class PeerRecord(msgspec.Struct, kw_only=True):
     """A message of the device was lost or could not be decrypted: it may have had keys."""
     renewed_ms: int = 0
     """When a new session was begun because of that."""
+    begun: tuple[str, str] = ("", "")
+    """The one-time key of the device with which a session was begun last, and the id of that session."""
 
 
 def _row(user_id: int, device: str) -> str:
@@ -107,7 +109,11 @@ class OlmSessions:
         _put_peer(self._transaction, _row(user_id, device), peer)
 
     def begin(self, device: TrustedDevice, key: SignedKey) -> bool:
-        """Begin a session with a claimed key; false if the key is not signed by the device."""
+        """Begin a session with a claimed key; false if the key is not signed by the device.
+
+        The server gives the same one-time key again while no message arrived that uses it. The device can open one
+        session with it, so the one that was begun with it is used then.
+        """
         try:
             verify(key, matrix_user(device.user_id), device.device_id, device.ed25519, "the one-time key")
             session = self._own_account().create_outbound_session(
@@ -117,7 +123,11 @@ class OlmSessions:
         except (SignatureError, ValueError):
             return False
         peer = self.peer(device.user_id, device.device_id)
-        peer.sessions = [session.pickle(PICKLE_KEY), *peer.sessions][:KEPT_SESSIONS]
+        begun = [] if key.fallback or key.key != peer.begun[0] else _with_id(peer.sessions, peer.begun[1])
+        others = [pickle for pickle in peer.sessions if pickle not in begun]
+        peer.sessions = [*(begun or [session.pickle(PICKLE_KEY)]), *others][:KEPT_SESSIONS]
+        if not begun:
+            peer.begun = (key.key, session.session_id)
         self.put_peer(device.user_id, device.device_id, peer)
         return True
 
@@ -210,6 +220,11 @@ class OlmSessions:
         if self._account is None:
             self._account = self.identity.account(self._transaction)
         return self._account
+
+
+def _with_id(pickles: list[str], session_id: str) -> list[str]:
+    """The session with this id, if it is one of these."""
+    return [each for each in pickles if vodozemac.Session.from_pickle(each, PICKLE_KEY).session_id == session_id]
 
 
 def _party(device: TrustedDevice) -> OlmParty:

@@ -111,6 +111,8 @@ class RoomReader:
         self._log = log
         self._asked = asked
         self._people = set(map(text_rules.folded, direct_names.people(room.name)))
+        self.newer_lists: dict[str, int] = {}
+        """Users whose messages name a newer device list than the one that is held, and its version."""
         self._opened: dict[tuple[str, str], _Opened | None] = {}
         self._blocks: dict[str, SeenBlock] = {}
         self._stored: dict[str, bytes] = {}
@@ -303,7 +305,10 @@ class RoomReader:
             raise _NotReadable(Unreadable.NEWER) from None
         except PayloadError:
             raise _NotReadable(Unreadable.FORGED) from None
-        return content, decrypted.message_index, opened.sender
+        if (sender := opened.sender) is not None and content.list_version > sender.version:
+            newest = max(content.list_version, self.newer_lists.get(sender.username, 0))
+            self.newer_lists[sender.username] = newest
+        return content, decrypted.message_index, sender
 
     def _proof(self, found: Envelope, sender: TrustedUser | None) -> dict[str, object]:
         """How it is known whose message it is. Verified keys of the author prove nothing if others gave the key."""

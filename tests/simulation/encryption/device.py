@@ -13,7 +13,9 @@ import httpx
 from chatterbox.wire import frames
 from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.frames import ToDevice
 from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.limits import Limits
 from client.encryption.client_encryption import Encryption
@@ -24,7 +26,9 @@ from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetupResult
 from client.encryption.device.own_keys import OwnKeys
 from client.encryption.device.trusted_users import TrustedUsers
+from client.encryption.exchange.key_rounds import KeyRounds
 from client.encryption.message_encryption import EncryptedRoom, EncryptionWaits, PlainContent, WaitReason
+from client.encryption.sessions import room_sessions
 from client.encryption.store.key_store import StoreTransaction
 from client.encryption.store_worker import StoreWorker
 from client.failures import Failure
@@ -73,10 +77,14 @@ class Link:
             self.cut()  # before it arrived
             raise LinkBroken
         device = self._device
-        if isinstance(command, frames.OpenInbox):
+        is_own = not isinstance(command, frames.OpenInbox) or command.device == (device.device_id or command.device)
+        if isinstance(command, frames.OpenInbox) and is_own:
             device.pushed = None
         reply = await device.history.ask(device.login, device.room_id, command)
-        if isinstance(reply, frames.Inbox):
+        if isinstance(reply, frames.Inbox) and not is_own:
+            for push in await device.history.inbox(device.login, reply.device, reply.at.offset):
+                device.encryption.take(push)
+        elif isinstance(reply, frames.Inbox):
             device.pushed = reply.at.offset
             asyncio.get_running_loop().call_soon(device.deliver_soon)
         await self._pause()
@@ -86,10 +94,14 @@ class Link:
         return reply
 
     def cut(self) -> None:
-        """The connection is lost; the engine is told."""
+        """The connection is lost; the engine is told, unless it has another one by then."""
         if not self.is_cut:
             self.is_cut = True
-            asyncio.get_running_loop().call_soon(self._device.encryption.stop)
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        if self._device.link is self:
+            self._device.encryption.stop()
 
     async def _pause(self) -> None:
         if asyncio.current_task() is self._device.foreground:
@@ -127,6 +139,9 @@ class Account:
 
     async def upload_one_time_keys(self, upload: OneTimeKeysUpload) -> None:
         await self._device.in_thread(lambda keys: keys.api.add_one_time_keys(upload))
+
+    async def give_back_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
+        await self._device.in_thread(lambda keys: keys.api.add_member_entries(room, entries))
 
     async def user_keys(self, usernames: Sequence[str]) -> list[UserKeys]:
         return await self._device.in_thread(lambda keys: keys.api.users(usernames))
@@ -172,13 +187,24 @@ class Device:
         self.outbox: list[OutboxText] = []
         self.was_removed = False
         self.was_set_back = False
+        self.is_cloned = False
+        """Its key store is in use twice: each of the two takes messages that the other one does not get."""
         self.device_id = ""
         self.set_ups = 0
         """How often it told the server that its key store is in use: an older copy is noticed then."""
         self.lost_before = 0
         """Keys of messages up to this offset may be lost: it, or the server, was set back."""
+        self.emptied_at = 0
+        """Up to which message its inbox was deleted with its login session: keys that it had not taken are asked for
+        again, of devices that are still there."""
         self.lost_sessions: set[str] = set()
         """Sessions whose keys it took before it was set back; nothing but a key backup brings them again."""
+        self.worked_off: list[list[ToDevice]] = [[]]
+        """To-device messages that it worked off, one list for each time that it was set back."""
+        self.fills_backup = False
+        """It put all its keys into the key backup when it kept up last."""
+        self.has_backup = False
+        """It took keys from the key backup."""
         self._beside = beside
         self._sent = 0
         self._stores: list[MortalStore] = []
@@ -258,7 +284,7 @@ class Device:
         self.commits_left = None
 
     def _store(self) -> MortalStore:
-        store = MortalStore(self.path, self._may_live)
+        store = MortalStore(self.path, self._may_live, lambda pushes: self.worked_off[-1].extend(pushes))
         self._stores.append(store)
         return store
 
@@ -352,11 +378,61 @@ class Device:
         """Approve the user's devices that wait, and give them what they need to approve others."""
         identity = await self.identity()
         for pending in await self.in_thread(lambda keys: keys.approval.pending()):
+            if pending.device in self.history.thieves:
+                continue  # its owner does not know it
             signing = pending.keys.keys[f"ed25519:{pending.device}"]
             lets_in = partial(_approve, identity=identity, device_id=pending.device, signing=signing)
             secrets = await self.in_thread(lets_in)
             address = DeviceAddress(self.login.username, pending.device)
             await self.encryption.send_to_device([address], USER_SECRETS, secrets)
+
+    async def make_recovery_key(self, recovery_key: bytes) -> None:
+        """Have the key backup made that the key opens."""
+        identity = await self.identity()
+        await self.in_thread(lambda keys: keys.recovery.adopt(identity, recovery_key))
+
+    async def keep_up(self) -> None:
+        """What a client does now and then: fill the backup and read it, and replace the dehydrated device."""
+        result = self._account.result
+        if result is None or not result.may_encrypt:
+            return
+        await self.deliver()
+        self.has_backup, self.fills_backup = True, await self._has_backup_key()
+        upkeep = await self.in_thread(lambda keys: keys.keep_up(result))
+        self.encryption.keys_arrived(upkeep.restored.arrived)
+
+        async def renew() -> None:
+            await self.in_thread(lambda keys: keys.renew_dehydrated(result))
+
+        exchange = await self.in_thread(lambda keys: keys.approval)
+        await KeyRounds(self.encryption, self.encryption.store, exchange, renew).run()
+        await self.settle()
+
+    async def outbound_session(self) -> str:
+        """The session with which it encrypts for the room; empty if there is none."""
+        record = await self.encryption.store.run(lambda each: room_sessions.outbound(each, self.room.uid))
+        return record.session if record else ""
+
+    async def _has_backup_key(self) -> bool:
+        """Whether it has the key of the backup's items: another device of the user may have made them."""
+        identity = await self.identity()
+        secrets = await self.encryption.store.run(identity.secrets)
+        return bool(secrets.item_keys)
+
+    async def recover(self, recovery_key: bytes) -> None:
+        """Let itself in by the recovery key, and read what the backup and the dehydrated device have."""
+        identity = await self.identity()
+        self.has_backup = True
+        await self.in_thread(lambda keys: keys.recovery.recover(identity, recovery_key))
+        await self.connect()
+        await self.encryption.read_dehydrated()
+        await self.settle()
+
+    async def pause(self) -> None:
+        """Something else may happen now."""
+        await self._beside()
+        if self.is_dead:
+            raise Killed
 
     def write(self, text: str) -> None:
         self._sent += 1
@@ -378,9 +454,7 @@ class Device:
                     entry.key, self.room, PlainContent(text=entry.text), again=entry.again
                 )
                 entry.again = False  # after no answer, the same bytes are sent again
-                await self._beside()
-                if self.is_dead:
-                    raise Killed
+                await self.pause()
                 if self.rng.random() < self.loss:
                     self.link.cut()  # it did not arrive
                     return False
@@ -390,6 +464,8 @@ class Device:
             except (EncryptionWaits, LinkBroken):
                 return False
             except ChatError as refusal:
+                if refusal.code is Code.KEY_REUSED and self.was_set_back:
+                    return True  # it was stored before, as something that this key store does not know
                 if refusal.code is not Code.RECIPIENTS_STALE:
                     return False
                 entry.again = True

@@ -2,12 +2,20 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest.mock import patch
 
+import msgspec
+
+from chatterbox.wire.encryption.envelope import from_base64url
+from chatterbox.wire.encryption.key_api import BackupItem
+from client.encryption.core.backup_format import ItemContent, KeyBackupError, decrypt_item
 from client.encryption.core.messages import message_payload, recipient_decision
 from client.encryption.core.messages.recipient_decision import Decision
+from client.encryption.core.messages.sequence_checks import SeenBlock
+from client.encryption.device import key_backup, trusted_users
+from client.encryption.device.backup_queue import BackupKind
 from client.encryption.exchange import room_sender
 from client.encryption.sessions import inbox, room_sessions
 from client.encryption.store.key_store import StoreTransaction
@@ -16,6 +24,9 @@ from tests.simulation.encryption import device
 _encrypt = room_sessions.encrypt
 _decide = recipient_decision.decide
 _build = message_payload.build
+_decrypt_item = decrypt_item
+_content = key_backup._content
+_finish_share = room_sender._finish_share
 
 
 def transmit_before_commit() -> AbstractContextManager[object]:
@@ -78,10 +89,61 @@ def plain_text_on_disk() -> AbstractContextManager[object]:
     return patch.object(device.Device, "write", kept)
 
 
+def trust_unlisted() -> AbstractContextManager[object]:
+    """Devices that the server shows for a user get keys, whether the user listed them or not."""
+    return patch.object(trusted_users, "verify_user", lambda keys, user: None)
+
+
+def no_replay_check() -> AbstractContextManager[object]:
+    """It is not remembered where each message stood."""
+    return patch.object(SeenBlock, "is_at", lambda *_: True)
+
+
+def backup_unauthenticated() -> AbstractContextManager[object]:
+    """What the server put into the key backup is taken as if a device of the user had."""
+
+    def decrypt(item_keys: tuple[bytes, ...], item: BackupItem) -> ItemContent:
+        try:
+            return _decrypt_item(item_keys, item)
+        except KeyBackupError:
+            return msgspec.msgpack.decode(from_base64url(item.body), type=ItemContent)
+
+    return patch.object(key_backup, "decrypt_item", decrypt)
+
+
+def last_backup_wins() -> AbstractContextManager[object]:
+    """A session of which a device lacks the beginning takes the place of the whole one in the key backup."""
+
+    def content(transaction: StoreTransaction, kind: BackupKind, name: str) -> ItemContent | None:
+        found = _content(transaction, kind, name)
+        return None if found is None else found._replace(name=name)
+
+    return patch.object(key_backup, "_content", content)
+
+
+def share_in_part() -> AbstractContextManager[object]:
+    """The keys of a session are given to one device, and it is used as if all had them.
+
+    The server takes no message then: found is what it protects, if that protection is taken away as well.
+    """
+
+    def decide(*arguments: Any, **named: Any) -> Decision:
+        decision = _decide(*arguments, **named)
+        return Decision(**{**_fields(decision), "share": decision.share[:1]})
+
+    def finish(transaction: StoreTransaction, uid: str, session: str, version: int, missing: int) -> None:
+        _finish_share(transaction, uid, session, version, 0)
+
+    stack = ExitStack()
+    stack.enter_context(patch.object(room_sender, "decide", decide))
+    stack.enter_context(patch.object(room_sender, "_finish_share", finish))
+    return stack
+
+
 MUTATIONS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     mutation.__name__: mutation
     for mutation in (
         transmit_before_commit, encrypt_again_on_retry, ignore_closed, forget_position, log_plaintext,
-        plain_text_on_disk,
+        plain_text_on_disk, trust_unlisted, no_replay_check, backup_unauthenticated, last_backup_wins,
     )
 }  # fmt: skip

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import NamedTuple, TypeVar, assert_never, cast
@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar, assert_never, cast
 import httpx
 import vodozemac
 
+from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.wire import frames, history_api
 from chatterbox.wire.broker_events import CONTROL, SessionRevoked, encode_control
 from chatterbox.wire.codec import decode_server_frame
@@ -51,6 +52,18 @@ class StoredText(NamedTuple):
     """The devices that could read the room in the transaction that stored it, but those that were given no key."""
 
 
+class RecordingBroker(MemoryBroker):
+    """Keeps all payloads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.payloads: list[bytes] = []
+
+    async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
+        self.payloads += [payload for _, payload in items]
+        await super().publish(items)
+
+
 class HistoryProcess:
     """Runs history, again and again, on one data folder."""
 
@@ -66,8 +79,18 @@ class HistoryProcess:
         """Those that a restored backup does not have."""
         self.bodies: dict[tuple[str, int], set[str]] = defaultdict(set)
         """All bodies that were sent, by session and ratchet index."""
-        self.inboxes: dict[str, int] = {}
-        """Opened inboxes, by login session."""
+        self.inboxes: dict[tuple[str, str], int] = {}
+        """Opened inboxes, by login session and device."""
+        self.broker = RecordingBroker()
+        self.given: dict[tuple[DeviceAddress, str], set[tuple[str, str, int]]] = defaultdict(set)
+        """Who was given each one-time key: user, device, and how often the server had been restored."""
+        self.restores = 0
+        self.ghosts: set[str] = set()
+        """Users whom the server made members of a room."""
+        self.thieves: set[str] = set()
+        """Devices of those who stole a password."""
+        self.withheld: set[tuple[int, DeviceAddress, str]] = set()
+        """Offsets of messages whose keys a device that could read was not given, and why."""
 
     @property
     def database(self) -> Path:
@@ -76,7 +99,7 @@ class HistoryProcess:
     async def start(self) -> None:
         self._stack = AsyncExitStack()
         self.service = await self._stack.enter_async_context(
-            running(self.folder, self.auth, self.clock, create=self._create, encryption=EncryptionPolicy.DIRECT)
+            running(self.folder, self.auth, self.clock, broker=self.broker, create=self._create, encryption=EncryptionPolicy.DIRECT)
         )
 
     async def stop(self) -> None:
@@ -94,6 +117,7 @@ class HistoryProcess:
         restore(self.database, copy)
         self.lost += [text for text in self.texts if text not in texts]
         self.texts = list(texts)
+        self.restores += 1
         await self.start()
 
     # What a gateway does
@@ -132,13 +156,18 @@ class HistoryProcess:
         client, user = EncryptionClient(cast("HistoryClient", self)), _User(login.user_id, login.username)
         match command:
             case frames.ReadRecipients():
-                found = await client.recipients(room, user, command.known)
+                found = await client.recipients(room, user, command.known, command.after)
                 return frames.Recipients(
                     id=command.id, room=command.room, recipients=found.recipients, closed_at=found.closed_at,
                     devices=found.devices, lists=found.lists, without=tuple(found.without),
+                    entries=tuple(found.entries), log=found.log,
                 )  # fmt: skip
             case frames.Claim():
                 claimed = await client.claim(user, login.sid, command.device, command.of)
+                for key in claimed.keys:
+                    if not key.key.fallback:
+                        of = DeviceAddress(key.username, key.device)
+                        self.given[of, key.key.key].add((user.username, command.device, self.restores))
                 return frames.Claimed(id=command.id, keys=claimed.keys, missing=tuple(claimed.missing))
             case frames.ShareKeys():
                 shared = await client.share_keys(room, user, login.sid, command)
@@ -150,7 +179,7 @@ class HistoryProcess:
                 return frames.Delivered(id=command.id)
             case frames.OpenInbox():
                 opened = await client.open_inbox(user, login.sid, command.device, command.after)
-                self.inboxes[login.sid] = opened.inbox
+                self.inboxes[login.sid, command.device] = opened.inbox
                 return frames.Inbox(
                     id=command.id, device=command.device, at=opened.at, head=opened.head,
                     one_time=tuple(opened.one_time), fallback_used=opened.fallback_used, reset=opened.reset,
@@ -163,7 +192,7 @@ class HistoryProcess:
 
     async def inbox(self, login: Login, device: str, after: int) -> list[frames.ToDevice]:
         """What a connection with an open inbox is pushed after an offset. Empty if it must open it again."""
-        page = await EncryptionClient(cast("HistoryClient", self)).inbox_page(self.inboxes[login.sid], after, PAGE)
+        page = await EncryptionClient(cast("HistoryClient", self)).inbox_page(self.inboxes[login.sid, device], after, PAGE)
         return [
             frames.ToDevice(
                 device=device, at=Position(page.epoch, each.offset), username=each.username, sender=each.sender,
@@ -182,9 +211,9 @@ class HistoryProcess:
         if not any((stored.room, stored.offset) == (str(room), outcome.offset) for stored in self.texts):
             sent = envelope.parse(content, 10**6)
             sender = DeviceAddress(login.username, sent.device)
-            self.texts.append(
-                StoredText(str(room), outcome.offset, sender, text, sent.session, self._entitled(room, sent.session))
-            )
+            entitled, withheld = self.readers(room, sent.session)
+            self.texts.append(StoredText(str(room), outcome.offset, sender, text, sent.session, entitled))
+            self.withheld |= {(outcome.offset, device, why) for device, why in withheld.items()}
         return outcome.offset
 
     def _note_body(self, content: str) -> None:
@@ -202,20 +231,21 @@ class HistoryProcess:
             )
             return {session for (session,) in rows}
 
-    def _entitled(self, room: int, session: str) -> frozenset[DeviceAddress]:
-        """The listed devices of the members, without those that the sender withheld the session from."""
+    def readers(self, room: int, session: str) -> tuple[frozenset[DeviceAddress], dict[DeviceAddress, str]]:
+        """The listed devices of the members: those that can read, and why the sender withheld the keys from others."""
         with closing(sqlite3.connect(self.database)) as db:
             rows = db.execute(
                 """
-                SELECT devices.username, devices.device_id FROM devices
+                SELECT devices.username, devices.device_id, coalesce(how, '') FROM devices
                 JOIN memberships ON memberships.user_id = devices.user_id AND memberships.room_id = :room
-                WHERE devices.state = 'listed' AND devices.dehydrated = 0 AND NOT EXISTS (
-                    SELECT 1 FROM session_shares WHERE room_id = :room AND session = :session
-                        AND session_shares.device = devices.id AND how <> '')
-                """,
+                LEFT JOIN session_shares ON session_shares.room_id = :room AND session = :session
+                    AND session_shares.device = devices.id
+                WHERE devices.state = 'listed' AND devices.dehydrated = 0""",
                 {"room": room, "session": session},
-            )
-            return frozenset(DeviceAddress(*row) for row in rows)
+            ).fetchall()
+        rows = [row for row in rows if row[0] not in self.ghosts]
+        withheld = {DeviceAddress(username, device): how for username, device, how in rows if how}
+        return frozenset(DeviceAddress(*row[:2]) for row in rows if not row[2]), withheld
 
     async def page(self, room: int, after: int) -> list[frames.Message]:
         """Messages of a room after an offset, as they are pushed."""
