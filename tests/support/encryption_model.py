@@ -55,6 +55,7 @@ from client.encryption.message_encryption import EncryptedContent, EncryptedRoom
 from client.encryption.sessions import own_one_time_keys
 from client.encryption.store.key_store import KEY_BYTES, KeyStore, StoreTransaction
 from client.encryption.store_worker import StoreWorker
+from client.failures import Failure
 
 EPOCH = "epoch-1"
 
@@ -73,6 +74,7 @@ class ModelSession:
     began_at: int
     recipients: int = 0
     given: set[DeviceAddress] = field(default_factory=set)
+    withheld: dict[DeviceAddress, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -264,7 +266,9 @@ class ModelServer:
             session = self.sessions[command.session] = ModelSession(sender, self.recipients)
         self._deliver(sender, command.messages)
         session.given |= {message.to for message in command.messages}
-        session.given |= {DeviceAddress(each.username, each.device) for each in command.withheld}
+        reasons = {DeviceAddress(each.username, each.device): each.reason.value for each in command.withheld}
+        session.given |= reasons.keys()
+        session.withheld |= reasons
         missing = len(set(devices) - session.given - {sender})
         if not missing:
             session.recipients = self.recipients
@@ -430,6 +434,15 @@ class ModelAccount:
     async def user_keys(self, usernames: Sequence[str]) -> list[UserKeys]:
         shown = [self._server.lists_hidden.get(name, self._server.users[name].shown) for name in usernames]
         return [each for each in shown if each]
+
+    async def give_back_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
+        raise Failure("A direct conversation has no member log.")
+
+    async def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
+        me, known = self._device.address, self._server.sessions
+        told = {session: known[session] for session in sessions if session in known}
+        found = {session: each.withheld.get(me, "") for session, each in told.items() if me in each.given}
+        return WithheldKeys(joined="1970-01-01T00:00:00.000Z", sessions=found)
 
 
 class ModelDevice:

@@ -124,6 +124,13 @@ class MessageReader:
             assert isinstance(read, _Read)  # noqa: S101 - it is the final try
             if is_read and any(message.unreadable is Unreadable.LOST for message in read.messages):
                 self._spawn(self._inbox.ask_again(matrix_room(room.uid), unknown))
+        earlier = [each for each in read.messages if each.unreadable is Unreadable.BEFORE_DEVICE]
+        if earlier and room.uid not in self._joined_ms:  # its session is known, but not from its beginning
+            at = {each.at.offset for each in earlier}
+            found = envelopes([each for each in messages if each.at.offset in at], self.limits)
+            await self._ask_why(room, {UnknownSession(each.device, each.session, name) for name, each in found})
+            read = await self._store.run(partial(self._read, room=room, messages=messages, final=True))
+            assert isinstance(read, _Read)  # noqa: S101 - it is the final try
         if read.questions and await self._read_log(room, read.questions):
             read = await self._store.run(partial(self._read, room=room, messages=messages, final=True, missing=missing))
             assert isinstance(read, _Read)  # noqa: S101 - it is the final try
@@ -220,12 +227,13 @@ class MessageReader:
         unknown = reader.unknown(messages)
         if not final and (fresh := {each for each in unknown if (each.session, each.device) not in self._sought}):
             return fresh
-        if unknown:
-            began_ms = int(transaction.get(Table.META, BEGAN) or b"0")
-            history = self._logs.rows.held(transaction, room.uid).log.history
-            joined = _Joined(self._joined_ms.get(room.uid, 0), history)
-            reasons.update(_reasons(messages, began_ms, joined, missing, self.limits))
-            reasons.update({each: reason for each, reason in self._withheld.items() if reasons.get(each) is missing})
+        began_ms = int(transaction.get(Table.META, BEGAN) or b"0")
+        history = self._logs.rows.held(transaction, room.uid).log.history
+        joined = _Joined(self._joined_ms.get(room.uid, 0), history)
+        names = {(each.session, each.device) for each in unknown}
+        for name, by_age in _reasons(messages, began_ms, joined, self.limits).items():
+            other = self._withheld.get(name, missing) if name in names else Unreadable.BEFORE_DEVICE
+            reasons[name] = by_age or other
         read = [reader.read(message) for message in messages]
         reader.save()
         self._newer_lists |= reader.newer_lists
@@ -319,12 +327,12 @@ class _Joined(NamedTuple):
 
 
 def _reasons(
-    messages: Sequence[Message], began_ms: int, joined: _Joined, missing: Unreadable, limits: Limits
-) -> dict[tuple[str, str], Unreadable]:
-    """Why the sessions of messages are unknown: they are older than the membership or the device, or else `missing`."""
-    reasons = {}
+    messages: Sequence[Message], began_ms: int, joined: _Joined, limits: Limits
+) -> dict[tuple[str, str], Unreadable | None]:
+    """Whether sessions of messages are older than the membership or the device, in which case their keys may lack."""
+    reasons: dict[tuple[str, str], Unreadable | None] = {}
     for message in messages:
-        reason = missing
+        reason = None
         with suppress(ChatError):
             stored_ms = text_rules.moment_ms(message.timestamp)
             if stored_ms < joined.at_ms:
@@ -332,7 +340,7 @@ def _reasons(
             elif stored_ms < began_ms:
                 reason = Unreadable.BEFORE_DEVICE
         for _, found in envelopes([message], limits):
-            reasons[found.session, found.device] = reason
+            reasons.setdefault((found.session, found.device), reason)
     return reasons
 
 

@@ -1,6 +1,6 @@
 """Earlier keys of rooms, for members who came later: what is owed, what was given, what came. `Table.SHARED_HISTORY`.
 
-Where the policy of a room is `all`, the device that invites somebody owes them the sessions that it holds. Whoever is
+Where the policy of a room is `all`, the device that invites somebody owes them the sessions that it holds. Who is
 invited takes them only from a user who, by the member log, invited them; what comes before the log is read, waits.
 """
 
@@ -255,7 +255,6 @@ def _session(uid: str, author: KeysOfAuthor, key: str, waiting: _WaitingHistory)
         opened = vodozemac.InboundGroupSession.import_session(vodozemac.ExportedSessionKey(key))
     except ValueError:
         return None
-    is_own = (author.user_id, author.master) == (waiting.user_id, waiting.master)
     return BackupSession(
         room_id=matrix_room(uid),
         session_id=opened.session_id,
@@ -267,7 +266,7 @@ def _session(uid: str, author: KeysOfAuthor, key: str, waiting: _WaitingHistory)
         device=author.device,
         master=author.master,
         first_index=opened.first_known_index,
-        key_from="" if is_own else waiting.username,
+        key_from=waiting.username,
     )
 
 

@@ -312,10 +312,10 @@ class RoomReader:
 
     def _proof(self, found: Envelope, sender: TrustedUser | None) -> dict[str, object]:
         """How it is known whose message it is. Verified keys of the author prove nothing if others gave the key."""
-        opened = self._session(found)
-        key_from = opened.record.key_from if opened else ""
-        trust = sender.trust if sender else None
-        return {"trust": Trust.SEEN if key_from and trust is Trust.VERIFIED else trust, "key_from": key_from}
+        opened, trust = self._session(found), sender.trust if sender else None
+        if opened is None or opened.record.key_from in {"", opened.record.username}:
+            return {"trust": trust}
+        return {"trust": Trust.SEEN if trust is Trust.VERIFIED else trust, "key_from": opened.record.key_from}
 
     def _session(self, found: Envelope) -> _Opened | None:
         key = (found.session, found.device)

@@ -12,7 +12,7 @@ import httpx
 
 from chatterbox.wire import frames
 from chatterbox.wire.encryption.device_keys import UserKeys
-from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
+from chatterbox.wire.encryption.key_api import OneTimeKeysUpload, WithheldKeys
 from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import ToDevice
@@ -139,6 +139,9 @@ class Account:
 
     async def upload_one_time_keys(self, upload: OneTimeKeysUpload) -> None:
         await self._device.in_thread(lambda keys: keys.api.add_one_time_keys(upload))
+
+    async def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
+        return await self._device.in_thread(lambda keys: keys.api.withheld(room, sessions))
 
     async def give_back_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
         await self._device.in_thread(lambda keys: keys.api.add_member_entries(room, entries))

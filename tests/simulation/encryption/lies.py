@@ -14,8 +14,8 @@ from chatterbox.wire.encryption.envelope import to_base64url
 from chatterbox.wire.encryption.key_api import UsersKeys
 from chatterbox.wire.encryption.signatures import device_hash
 from chatterbox.wire.frames.encryption import DeviceAddress
-from client.encryption.core.backup_items import BackupSession
 from client.encryption.core.backup_format import ItemContent
+from client.encryption.core.backup_items import BackupSession
 from client.encryption.device.backup_queue import BackupKind
 from tests.simulation.encryption.site import HistoryProcess, Login
 from tests.support.encryption.model_device import ModelDevice, ModelUser, OutboundSession

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from chatterbox.wire.errors import ChatError
 from client.encryption.command_link import LinkBroken
-from client.encryption.message_encryption import EncryptionWaits
 from client.encryption.device.recovery import new_recovery_key
+from client.encryption.message_encryption import EncryptionWaits
 from client.failures import Failure
 from services.history.app import HistoryApp, create_app
 from tests.simulation.encryption import judge, rooms
