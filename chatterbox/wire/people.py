@@ -107,3 +107,19 @@ def last_seen(seen_ms: int, now_ms: int) -> str:
         if now_ms - seen_ms < age_ms:
             return timestamp(seen_ms - seen_ms % step_ms)
     return ""
+
+
+class Writers(StrEnum):
+    """Who may write direct messages to a user; blocked users never may."""
+
+    EVERYONE = "everyone"
+    ROOMS = "rooms"
+    """Who is in a room with the user; the room that everyone is in does not count."""
+    NOBODY = "nobody"
+
+
+class PresenceAudience(StrEnum):
+    """Who may see whether a user is connected, and when they were last."""
+
+    EVERYONE = "everyone"
+    NOBODY = "nobody"

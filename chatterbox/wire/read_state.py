@@ -1,12 +1,23 @@
 """How far a user has read a room, and what a room notifies them of."""
 
+from enum import StrEnum
+
 import msgspec
 
 from chatterbox.wire.position import Whole
-from chatterbox.wire.user_settings import NotificationLevel
 
 MOST_TOLD = 999
 """Unread messages and mentions are counted up to here: it means this many or more."""
+
+
+class NotificationLevel(StrEnum):
+    """Of what a room notifies a user, on all of their devices."""
+
+    CLIENT = ""
+    """Each client decides."""
+    ALL = "all"
+    MENTIONS = "mentions"
+    NONE = "none"
 
 
 class ReadState(msgspec.Struct, frozen=True, array_like=True):

@@ -5,7 +5,7 @@ import re
 from typing import Any, NoReturn
 
 from chatterbox import __version__
-from chatterbox.wire.user_settings import Writers
+from chatterbox.wire.people import Writers
 from client.cli import values
 from client.cli.help_text import DESCRIPTION, FILES, VARIABLES, exit_codes, table
 from client.faces.face_choice import FaceKind

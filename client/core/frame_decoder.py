@@ -8,8 +8,8 @@ import msgspec
 from chatterbox.wire import codec, frames
 from chatterbox.wire.encryption.device_keys import UserKeys
 from chatterbox.wire.people import PresenceState
+from chatterbox.wire.read_state import NotificationLevel
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
-from chatterbox.wire.user_settings import NotificationLevel
 
 UNREADABLE = "reply_unreadable"
 """Error code, made here, of a reply that this client can't read."""

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from chatterbox.wire import frames, room_names
 from chatterbox.wire.errors import Code
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel
 from client.core import notes
 from client.core.direct_rooms import is_direct
 from client.text.encryption.encrypted_room_text import created_words, invited_line

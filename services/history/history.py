@@ -15,8 +15,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import AttachedFile, Reaction
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
-from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 from services.history.core import stored_message
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
 from services.history.core.room_view import RoomView

@@ -11,8 +11,7 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.encryption.key_api import MemberLogPage
 from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames import AttachedFile, Reaction
-from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
 from services.history.core.person_record import ChangedPerson, PersonChange, PersonRecord
 from services.history.core.room_view import RoomView

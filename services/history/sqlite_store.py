@@ -14,8 +14,7 @@ from chatterbox.wire.encryption.key_api import MemberLogPage
 from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames import AttachedFile, Reaction
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 from services.history.attachments import file_changes, file_queries
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
 from services.history.core.person_record import ChangedPerson, PersonChange, PersonRecord

@@ -18,10 +18,9 @@ from chatterbox.wire.broker_events import MembershipChanged, PersonChanged
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import AttachedFile
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.people import Audience, Audiences, Privacy
-from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.people import Audience, Audiences, Privacy, Writers
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 from chatterbox.wire.text_rules import timestamp
-from chatterbox.wire.user_settings import NotificationLevel, Writers
 from services.history.core import stored_message
 from services.history.core.message_page import PageSpan
 from services.history.core.person_record import PersonChange, PersonRecord

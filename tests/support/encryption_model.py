@@ -55,7 +55,6 @@ from client.encryption.message_encryption import EncryptedContent, EncryptedRoom
 from client.encryption.sessions import own_one_time_keys
 from client.encryption.store.key_store import KEY_BYTES, KeyStore, StoreTransaction
 from client.encryption.store_worker import StoreWorker
-from client.failures import Failure
 
 EPOCH = "epoch-1"
 
@@ -425,18 +424,12 @@ class ModelAccount:
             self._server.fallback[self._device.address] = upload.fallback
             self._server.fallback_used.discard(self._device.address)
 
-    async def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
-        return WithheldKeys(joined="2026-01-01T00:00:00.000Z", sessions=dict.fromkeys(sessions, ""))
-
     async def give_back_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
         self._server.take_back(entries)
 
     async def user_keys(self, usernames: Sequence[str]) -> list[UserKeys]:
         shown = [self._server.lists_hidden.get(name, self._server.users[name].shown) for name in usernames]
         return [each for each in shown if each]
-
-    async def give_back_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
-        raise Failure("A direct conversation has no member log.")
 
     async def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
         me, known = self._device.address, self._server.sessions

@@ -10,7 +10,7 @@ from chatterbox.wire.frames.encryption import EncryptionCommand
 from chatterbox.wire.frames.exchange import CommandId, Exchange
 from chatterbox.wire.limits import DEFAULT_ROOM
 from chatterbox.wire.position import Position, ResumePoint, Whole
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="connect"):

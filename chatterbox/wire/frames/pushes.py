@@ -9,7 +9,7 @@ from chatterbox.wire.frames.message import Change, Message
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.people import Presence, Profile
 from chatterbox.wire.position import Position, Whole
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel
 
 
 class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

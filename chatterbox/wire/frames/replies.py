@@ -9,7 +9,7 @@ from chatterbox.wire.frames.exchange import CommandId, Exchange
 from chatterbox.wire.frames.message import AttachedFile, Change, Message
 from chatterbox.wire.people import Presence, Profile
 from chatterbox.wire.position import Position, Whole
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):

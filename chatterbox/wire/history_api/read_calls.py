@@ -2,8 +2,7 @@
 
 import msgspec
 
-from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 
 
 class ReadStates(msgspec.Struct, frozen=True):

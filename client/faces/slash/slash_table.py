@@ -4,7 +4,8 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from chatterbox.wire.encryption.member_log import NewcomerHistory
-from chatterbox.wire.user_settings import NotificationLevel, Writers
+from chatterbox.wire.people import Writers
+from chatterbox.wire.read_state import NotificationLevel
 from client.faces.people.self_settings import PRIVACY, PROFILE, SWITCHES
 
 

@@ -8,8 +8,7 @@ import httpx
 from chatterbox.chassis.http.internal_http import call
 from chatterbox.wire import history_api
 from chatterbox.wire.encryption.member_log import MemberEntry
-from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 
 T = TypeVar("T")
 Outcome: TypeAlias = history_api.Appended | history_api.AppendRefused

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 from chatterbox.wire import text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.history_api import StoredPerson
-from chatterbox.wire.people import Audience, Audiences, Person, Privacy, Profile, last_seen
-from chatterbox.wire.user_settings import Writers
+from chatterbox.wire.people import Audience, Audiences, Person, Privacy, Profile, Writers, last_seen
 
 EVERYONE = frozenset({Audience.EVERYONE})
 IN_A_COMMON_ROOM = frozenset({Audience.EVERYONE, Audience.ROOMS})

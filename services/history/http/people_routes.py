@@ -10,8 +10,7 @@ from chatterbox.chassis.http.internal_http import write
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.people import Audience
-from chatterbox.wire.user_settings import PresenceAudience, Writers
+from chatterbox.wire.people import Audience, PresenceAudience, Writers
 from services.history.core.person_record import PersonChange, PersonRecord
 from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router

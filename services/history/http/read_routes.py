@@ -10,8 +10,7 @@ from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.chassis.http.internal_http import write
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import DEFAULT_ROOM
-from chatterbox.wire.read_state import MOST_TOLD, ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import MOST_TOLD, NotificationLevel, ReadState
 from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
 

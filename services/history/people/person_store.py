@@ -6,8 +6,7 @@ import msgspec
 
 from chatterbox.chassis.sqlite.reader_pool import Row, RowSource
 from chatterbox.wire.auth_api import UserInfo
-from chatterbox.wire.people import Audience, Audiences, Privacy
-from chatterbox.wire.user_settings import Writers
+from chatterbox.wire.people import Audience, Audiences, Privacy, Writers
 from services.history.core.person_record import ChangedPerson, PersonChange, PersonRecord, changed
 from services.history.messages.write_transaction import WriteTransaction
 

@@ -3,7 +3,7 @@
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_queries
 

@@ -9,8 +9,7 @@ import msgspec
 
 from chatterbox.chassis.sqlite.reader_pool import RowSource
 from chatterbox.wire import text_rules
-from chatterbox.wire.read_state import MOST_TOLD, ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import MOST_TOLD, NotificationLevel, ReadState
 from services.history.core.read_positions import unread
 from services.history.core.recent_senders import PER_ROOM, RecentSenders, SenderRun
 

@@ -13,8 +13,7 @@ from chatterbox.wire.broker_events import CONTROL, SIGNALS, MembershipChanged, d
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import ReadOutcomes, ReadPosition, ReadPositions
-from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 from services.history.core.recent_senders import PER_ROOM
 from services.history.history import MAX_READ_POSITIONS
 from services.history.reads.read_states import ReadStateReader

@@ -72,9 +72,7 @@ class GhostDevice:
     def was_given(self) -> bool:
         """Whether any device encrypted something for it."""
         with closing(sqlite3.connect(self._database)) as db:
-            [count] = db.execute(
-                "SELECT count(*) FROM to_device_counts WHERE to_device = ?", (self._row,)
-            ).fetchone()
+            [count] = db.execute("SELECT count(*) FROM to_device_counts WHERE to_device = ?", (self._row,)).fetchone()
             return bool(count)
 
     def disappear(self) -> None:
@@ -151,5 +149,7 @@ class PlantedSession(NamedTuple):
                 "INSERT INTO key_backup_items (user_id, item, seq, body) VALUES (?, ?, ?, ?)",
                 (reader.user_id, "p" * 43, seq, to_base64url(msgspec.msgpack.encode(content))),
             )
-            db.execute("UPDATE key_backups SET last_seq = ?, items = items + 1 WHERE user_id = ?", (seq, reader.user_id))
+            db.execute(
+                "UPDATE key_backups SET last_seq = ?, items = items + 1 WHERE user_id = ?", (seq, reader.user_id)
+            )
         return cls(session.envelope("send me money"), writer.username)

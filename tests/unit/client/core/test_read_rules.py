@@ -6,8 +6,7 @@ import pytest
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
-from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 from client.core import events, notes
 from client.core.read_state.read_rules import EVERY_S, MAX_IN_FLIGHT
 from client.core.read_state.room_read_state import ReadMark, RoomReadState

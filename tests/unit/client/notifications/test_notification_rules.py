@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from chatterbox.wire.frames import Message, Page, RoomState
 from chatterbox.wire.position import Position
-from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 from client.config.config_schema import NotificationSettings, NotifyLevel
 from client.core import notes
 from client.core.read_state.room_read_state import RoomReadState

@@ -14,8 +14,7 @@ from textual.widgets import OptionList
 
 from chatterbox.wire import frames
 from chatterbox.wire.people import PresenceState, Profile
-from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 from client.config.builtin_themes import BUILT_IN
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase

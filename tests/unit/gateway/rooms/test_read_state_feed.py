@@ -14,8 +14,7 @@ from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.broker_events import OwnReadState, ReadStatesChanged
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
 from services.gateway.core.room_stream import RoomStream

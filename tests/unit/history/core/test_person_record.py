@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chatterbox.wire.people import Audience, Audiences, Privacy, Profile
+from chatterbox.wire.people import Audience, Audiences, Privacy, Profile, Writers
 from chatterbox.wire.text_rules import moment_ms, timestamp
-from chatterbox.wire.user_settings import Writers
 from services.history.core.person_record import (
     EVERYONE,
     IN_A_COMMON_ROOM,

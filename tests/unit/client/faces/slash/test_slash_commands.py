@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from chatterbox.wire import frames
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel
 from client.config.config_schema import Config, NotificationSettings, NotifyLevel
 from client.context import ClientContext
 from client.core import notes

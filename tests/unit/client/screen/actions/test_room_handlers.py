@@ -1,8 +1,7 @@
 """Switching, moving and pinning rooms on the full screen."""
 
 from chatterbox.wire import frames
-from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotificationLevel
+from chatterbox.wire.read_state import NotificationLevel, ReadState
 from client.core import notes
 from client.core.read_state.room_read_state import RoomReadState
 from client.screen.layout.side_lists import plain
