@@ -89,7 +89,8 @@ async def test_members_with_keys_are_invited_and_the_others_named() -> None:
     assert "goes on in #plans~" in message.content
     assert site.said[-1] == (
         "#plans~ is the encrypted successor of #plans. Invited: bob. "
-        "Not invited, because they have no keys yet: carol. Once they have connected with a client that encrypts: /invite carol plans~ Not invited, because the server "
+        "Not invited, because they have no keys yet: carol. Once they have connected with a client that encrypts: "
+        "/invite carol plans~ Not invited, because the server "
         "refused: dan. To try again: /invite dan plans~"
     )
 
