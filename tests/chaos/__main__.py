@@ -62,7 +62,7 @@ async def _run(options: argparse.Namespace, seed: int) -> Report:
         print(f"chaos: {options.site}, seed {seed}", flush=True)
         for lack in site.lacks:
             print(f"chaos: {lack}", flush=True)
-        encrypted = EncryptedLoad(conversations=3, rooms=2) if options.encrypted else NOTHING_ENCRYPTED
+        encrypted = EncryptedLoad(conversations=2, rooms=1) if options.encrypted else NOTHING_ENCRYPTED
         load = Load(
             users=20, connections=80, sends_per_s=100, cuts_per_s=2, uploads_per_s=1, encrypted=encrypted, seed=seed
         )

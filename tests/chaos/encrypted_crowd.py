@@ -30,8 +30,8 @@ from tests.support.waiting import until
 SETTLE_S = 30.0
 COME_S = (0.5, 4.0)
 """From one new device to the next (seconds)."""
-DEVICES_OF_USER = 3
-MEMBERS = 4
+DEVICES_OF_USER = 2
+MEMBERS = 3
 MOST_WAITING = 20
 """Texts in an outbox, beyond which no more are written."""
 
@@ -44,8 +44,9 @@ class EncryptedLoad:
     """Direct ones, of two users each."""
     rooms: int = 0
     """Encrypted rooms, of `MEMBERS` users each."""
-    sends_per_s: float = 20
-    counts_per_s: float = 5
+    sends_per_s: float = 5
+    """Each message is a commit in the key store of each device that reads it."""
+    counts_per_s: float = 1
     """Times that a device sends a to-device message of its own to all others of its conversation."""
     cuts_per_s: float = 0.5
     restarts_per_s: float = 0.1
