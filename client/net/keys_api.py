@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 

@@ -233,8 +233,8 @@ class TrustedUsers:
                 if (known := self.known(transaction, int(row))) is not None:
                     _keep_name(transaction, known)
             transaction.put(Table.META, _NAMES_KEPT, b"1")
-        row = transaction.get(Table.META, _name_row(username))
-        return None if row is None else int(row)
+        holder = transaction.get(Table.META, _name_row(username))
+        return None if holder is None else int(holder)
 
     def _taken(self, transaction: StoreTransaction, known: KnownKey, keys: UserKeys, place: ListPlace) -> TrustedUser:
         master = keys.master.public_key
