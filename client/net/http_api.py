@@ -205,7 +205,9 @@ class HttpApi:
 
     def messages(self, room: str, limit: int, before: int = 0) -> list[dict[str, Any]]:
         """Messages of a room as the server stores them, oldest first: the newest, or those before an offset."""
-        params: dict[str, object] = {"room": room, "limit": limit} | ({"before": before} if before else {})
+        params: dict[str, str | int] = {"room": room, "limit": limit}
+        if before:
+            params["before"] = before
         return self._parsed(list[dict[str, Any]], self._call("GET", "/messages", params=params))
 
     def sessions(self) -> list[SessionInfo]:
