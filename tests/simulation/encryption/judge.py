@@ -251,6 +251,8 @@ async def _lost_for_good(world: "World", user: str, readable: set[int]) -> list[
         plant = partial(PlantedSession.plant, world.history.database, device.login, writer.address)
         planted = await asyncio.to_thread(plant, writer.login.user_id, uid)
     new = await schedule.recover(world, user)
+    if not new.room_id:
+        return [f"E6: {world.happened[-1]}"]
     try:
         shown = await _everything(new)
     except Killed:
