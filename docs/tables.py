@@ -221,6 +221,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "transcript:profiles": _transcript("profiles", "http_transcripts"),
     "transcript:files": _transcript("files"),
     "transcript:encryption": _transcript("encryption"),
+    "transcript:encrypted_room": _transcript("encrypted_room"),
 }
 
 FILES: dict[Path, Callable[[], str]] = {

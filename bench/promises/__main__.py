@@ -15,9 +15,11 @@ from bench.loadgen import BUILD, HERE, build
 from bench.machine import describe
 from bench.processes import Cores, allow_open_files
 from bench.promises import (
+    before_encryption,
     changes,
     deafness,
     encrypted,
+    encrypted_clients,
     flood,
     people,
     read_positions,
@@ -30,7 +32,7 @@ from bench.promises import (
 from bench.promises.bars import Part, as_data, as_markdown, cells
 
 PARTS = ("slow-readers", "flood", "storm", "changes", "rooms", "reading", "people", "uploads", "encryption",
-         "sessions", "deafness")  # fmt: skip
+         "encrypted-clients", "before-encryption", "sessions", "deafness")  # fmt: skip
 OPEN_FILES = 16_000
 
 
@@ -47,6 +49,8 @@ class Wanted(NamedTuple):
     people: people.Plan
     uploads: uploads.Plan
     encrypted: encrypted.Plan
+    encrypted_clients: encrypted_clients.Plan
+    before: before_encryption.Plan
     tries: int
     """Ended sessions, with Redis and without, spread evenly over the methods."""
     deafenings: int
@@ -94,6 +98,9 @@ def _wanted() -> Wanted:
     parser.add_argument(
         "--only", action="append", choices=PARTS, help="run only this part (repeatable); PROMISES.md is not changed"
     )
+    parser.add_argument(
+        "--before", type=Path, metavar="FOLDER", help=f"code before encryption: commit {before_encryption.COMMIT}"
+    )
     parser.add_argument("--output", type=Path, help="folder for PROMISES.md and PROMISES.json")
     options = parser.parse_args()
     plan = slow_readers.Plan(rounds=1, rounds_with_many=1, run_s=5) if options.quick else slow_readers.Plan()
@@ -111,11 +118,15 @@ def _wanted() -> Wanted:
     uploaded = uploads.Plan(rounds=1, run_s=4, tries=1) if options.quick else uploads.Plan()
     few = encrypted.Plan(batches=10, members=8, messages=200, rounds=2)
     encrypting = few if options.quick else encrypted.Plan()
+    clients = encrypted_clients.SMALL if options.quick else encrypted_clients.Plan()
+    folder = options.before and options.before.resolve()
+    little = before_encryption.Plan(folder, members=5, messages=500, rounds=3, starts=3)
+    earlier = little if options.quick else before_encryption.Plan(folder)
     tries, deafenings = (8, 1) if options.quick else (200, 10)
     output = options.output or (BUILD if options.quick or options.only else HERE)
     return Wanted(
         frozenset(options.only or PARTS), plan, floods, storms, changed, many, reading, crowd, uploaded, encrypting,
-        tries, deafenings, output,
+        clients, earlier, tries, deafenings, output,
     )  # fmt: skip
 
 
@@ -176,6 +187,15 @@ async def _encrypted(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return encrypted.part(wanted.encrypted, await encrypted.measure(folder, wanted.encrypted)), []
 
 
+async def _encrypted_clients(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    measured = await encrypted_clients.measure(folder, wanted.encrypted_clients)
+    return encrypted_clients.part(wanted.encrypted_clients, measured), []
+
+
+async def _before_encryption(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    return before_encryption.part(wanted.before, await before_encryption.measure(folder, wanted.before)), []
+
+
 async def _rooms(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return rooms.part(wanted.rooms, await rooms.measure(folder, wanted.rooms)), []
 
@@ -200,6 +220,8 @@ _MEASUREMENTS = {
     "people": _people,
     "uploads": _uploads,
     "encryption": _encrypted,
+    "encrypted-clients": _encrypted_clients,
+    "before-encryption": _before_encryption,
     "sessions": _sessions,
     "deafness": _deafness,
 }

@@ -18,7 +18,7 @@ class Judged(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A promised figure: at most `most`, or at least `least`. Without either it only explains other lines."""
+    """A promised figure: at most `most`, at least `least`, or between them. Without either it explains other lines."""
 
     title: str
     unit: str = ""
@@ -32,15 +32,17 @@ class Bar:
 
     @property
     def promised(self) -> str:
+        if self.least is not None and self.most is not None:
+            return f"{self.judged} {self.least:,.{self.digits}f}…{self.show(self.most)}"
         if self.least is not None:
             return f"{self.judged} ≥ {self.show(self.least)}"
         return "" if self.most is None else f"{self.judged} ≤ {self.show(self.most)}"
 
     def holds(self, value: float) -> bool | None:
         """Whether a value reaches the bar; None without a bar."""
-        if self.least is not None:
-            return value >= self.least
-        return None if self.most is None else value <= self.most
+        if self.least is None and self.most is None:
+            return None
+        return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from tests.support.topology import Topology, topology
 
 COST_RATIO = 1.15
 """History's CPU time for an encrypted message, compared with a plain one of the same bytes."""
+SHORT_COST_RATIO = 1.35
+"""The same, compared with the plain message that it was."""
 RATE_RATIO = 0.8
 FAN_OUT_RATIO = 1.1
 """A gateway's CPU time for a delivery of a frame of 672 bytes, compared with one of 228."""
@@ -46,6 +48,7 @@ class Measured:
     """All values."""
 
     cost_ratio: list[float] = field(default_factory=list)
+    short_cost_ratio: list[float] = field(default_factory=list)
     rate_ratio: list[float] = field(default_factory=list)
     fan_out_ratio: list[float] = field(default_factory=list)
 
@@ -76,9 +79,12 @@ async def _measure_cost(folder: Path, plan: Plan, measured: Measured) -> None:
             room, version = site.room.room_id, site.version
             encrypted = [Append(room, site.ada.user_id, "ada", content, key, recipients=version) for key in keys]
             plain_cpu_s, plain_s = await _cost(service, plain)
+            short = [Append(1, site.ada.user_id, "ada", "x" * SHORT, f"short-{key}") for key in keys]
+            short_cpu_s, _ = await _cost(service, short)
             encrypted_cpu_s, encrypted_s = await _cost(service, encrypted)
             if number:  # the first batch warms up
                 measured.cost_ratio.append(encrypted_cpu_s / plain_cpu_s)
+                measured.short_cost_ratio.append(encrypted_cpu_s / short_cpu_s)
                 measured.rate_ratio.append(plain_s / encrypted_s)
 
 
@@ -117,17 +123,24 @@ async def _measure_fan_out(whole: Topology, plan: Plan, measured: Measured) -> N
 def part(plan: Plan, measured: Measured) -> Part:
     """The figures of these measurements."""
     cost = Bar("history's CPU time for an encrypted message", "× a plain one of the same bytes", most=COST_RATIO)  # noqa: RUF001
+    short = Bar("the same", "× a plain one of 60 characters", most=SHORT_COST_RATIO)  # noqa: RUF001
     rate = Bar("acked encrypted messages per second", "× plain ones of the same bytes", least=RATE_RATIO)  # noqa: RUF001
     fan_out = Bar("a gateway's CPU time for a delivery of 672 bytes", "× one of 228", most=FAN_OUT_RATIO)  # noqa: RUF001
     return Part(
         "Encryption",
         _MADE.format(plan=plan, batch=BATCH),
-        [Line(cost, measured.cost_ratio), Line(rate, measured.rate_ratio), Line(fan_out, measured.fan_out_ratio)],
+        [
+            Line(cost, measured.cost_ratio),
+            Line(short, measured.short_cost_ratio),
+            Line(rate, measured.rate_ratio),
+            Line(fan_out, measured.fan_out_ratio),
+        ],
     )
 
 
 _MADE = (
-    "History in one process: batches of {batch} encrypted messages to three devices, and of plain ones of the same "
-    "bytes, in turn; n counts batches. Then services as processes: {plan.messages:,} messages in a room with "
-    "{plan.members} other connections of one gateway, short and long ones in turn; n counts rounds."
+    "History in one process: batches of {batch} encrypted messages to three devices, of plain ones of the same bytes, "
+    "and of plain ones of 60 characters, in turn; n counts batches. Then services as processes: {plan.messages:,} "
+    "messages in a room with {plan.members} other connections of one gateway, short and long ones in turn; n counts "
+    "rounds."
 )

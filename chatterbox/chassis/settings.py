@@ -162,9 +162,9 @@ class EncryptionSettings(Settings):
     """Settings of the processes that need to know which conversations are encrypted."""
 
     encryption: EncryptionPolicy = DEFAULT_POLICY
-    """Which conversations are end-to-end encrypted: `off` (none), `allowed` (those that are begun so) or `direct` (all
-    new direct conversations; earlier ones that are not encrypted take no new messages). The same for history and
-    gateways."""
+    """Which conversations are end-to-end encrypted: `off` (none), `allowed` (those that are begun so), `direct` (all
+    new direct conversations; earlier ones that are not encrypted take no new messages) or `private` (as `direct`, and
+    all new private rooms). The same for history and gateways."""
 
 
 def _key_problem(key: str) -> str:

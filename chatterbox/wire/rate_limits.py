@@ -131,6 +131,7 @@ READS = RateLimit(
         "GET /me",
         "GET /keys/users",
         "GET /keys/devices",
+        "GET /keys/withheld",
         "GET /keys/backup",
         "GET /keys/backup/items",
     ),
@@ -159,7 +160,7 @@ KEY_UPLOADS = RateLimit(
 )
 DEVICE_LISTS = RateLimit(
     "changes of the device list",
-    ("PUT /keys/list", "DELETE /keys/devices/{device}"),
+    ("PUT /keys/list", "POST /keys/devices/end"),
     Key.USER,
     Rate(20, 20, Period.HOUR),
     _KEYS,

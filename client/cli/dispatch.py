@@ -96,7 +96,9 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
         case "download":
             from client.commands import file_commands
 
-            return file_commands.download(context, arguments.file_id, arguments.output)
+            return file_commands.download(
+                context, arguments.file_id, arguments.output, arguments.room and room_name(arguments.room)
+            )
         case "keys":
             return _run_keys(context, arguments)
         case "decrypt":

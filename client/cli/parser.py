@@ -245,10 +245,13 @@ def _add_download(commands: CommandParsers) -> None:
         "save a file of a message; prints where. If it ends early, the same command continues",
         "download 4f0c2a",
         "download 4f0c2a -o ~/Downloads",
+        "download 4f0c2a --room @bob",
     )
     add.add_argument("file_id", metavar="ID", help="the file's id: `files` in `tail --json`; `tail` prints the command")
     where = "a folder, or the name of the new file (default: its own name, in this folder); an existing file is kept"
     add.add_argument("-o", "--output", metavar="PATH", help=where)
+    room = "the encrypted conversation that the file is of: its message has the key"
+    add.add_argument("--room", metavar="ROOM", help=room)
 
 
 def _add_unread(commands: CommandParsers) -> None:

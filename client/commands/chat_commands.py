@@ -285,7 +285,7 @@ async def tail(
 
 
 def _tail_timeline(rooms: Sequence[str]) -> LineTimeline:
-    return LineTimeline(columns=_columns, rooms=len(rooms) > 1, how_to_save=lambda _: download_command)
+    return LineTimeline(columns=_columns, rooms=len(rooms) > 1, how_to_save=download_command)
 
 
 def _stream(point: ResumePoint) -> MessageStream:

@@ -33,7 +33,8 @@ async def upload(context: ClientContext, room: str, paths: Sequence[Path]) -> tu
     def job(source: LocalFile) -> AttachedFile:
         with TransferLine(inert(source.path.name)) as progress:
             folder = context.uploads_path(session)
-            return FileTransfers(lambda: _api(context), progress, stop).upload(source, context.wire_name(room), folder)
+            transfers = FileTransfers(lambda: _api(context), progress, stop, context.text_cipher(session))
+            return transfers.upload(source, context.wire_name(room), folder)
 
     try:
         return tuple([await asyncio.to_thread(job, source) for source in sources])
@@ -41,10 +42,20 @@ async def upload(context: ClientContext, room: str, paths: Sequence[Path]) -> tu
         stop.set()  # after Ctrl-C, the thread ends at its next block
 
 
-def download(context: ClientContext, file_id: str, output: str | None) -> ExitCode:
-    """Save a file in this folder, or at `output`: a folder, or the name of the file. Prints where."""
+def download(context: ClientContext, file_id: str, output: str | None, room: str | None = None) -> ExitCode:
+    """Save a file in this folder, or at `output`: a folder, or the name of the file. Prints where.
+
+    `room`: the encrypted room of the file's message, which has what decrypts it.
+    """
+    target = Path(output or ".")
     with TransferLine(inert(file_id)) as progress:
-        saved = FileTransfers(lambda: _api(context), progress).download(file_id, Path(output or "."))
+        transfers = FileTransfers(lambda: _api(context), progress)
+        if room is None:
+            saved = transfers.download(file_id, target)
+        else:
+            from client.commands.keys.encrypted_files import find_file  # late: it imports vodozemac
+
+            saved = transfers.save(find_file(context, room, file_id), target)
     print_result(inert(str(saved)))
     return ExitCode.OK
 

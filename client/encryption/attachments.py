@@ -38,6 +38,19 @@ def new_secret() -> FileSecret:
     return FileSecret(key=FileKey(k=to_base64url(os.urandom(_KEY_BYTES))), iv=to_base64(iv), hashes={})
 
 
+def as_text(secret: FileSecret) -> str:
+    """A secret as text, to be kept encrypted while its file is uploaded."""
+    return msgspec.json.encode(secret).decode()
+
+
+def parsed(text: str) -> FileSecret | None:
+    """The secret of a text; None if it is none."""
+    try:
+        return msgspec.json.decode(text, type=FileSecret)
+    except msgspec.MsgspecError:
+        return None
+
+
 def encrypted(secret: FileSecret, blocks: Iterable[bytes], offset: int = 0) -> Iterator[bytes]:
     """Encrypt the bytes of a file from `offset` on; the same bytes again for the same offset."""
     cipher = _at(secret, offset)

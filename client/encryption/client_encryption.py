@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from chatterbox.wire import direct_names
-from chatterbox.wire.encryption.member_log import NewcomerHistory
+from chatterbox.wire.encryption.member_log import MemberEntry, NewcomerHistory
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.frames import (
     DeviceListUpdate,
@@ -25,6 +25,7 @@ from chatterbox.wire.frames import (
 )
 from chatterbox.wire.frames.encryption import DeviceAddress
 from client.encryption.command_link import CommandLink, LinkBroken
+from client.encryption.core.member_log_rules import HeldLog
 from client.encryption.core.trust import DecryptedMessage, Trust, Unreadable
 from client.encryption.device.dehydrated_device import listed_account
 from client.encryption.device.device_identity import DeviceIdentity
@@ -33,6 +34,7 @@ from client.encryption.device.verification_runner import VerificationRunner
 from client.encryption.exchange import inbox_reader, room_sender
 from client.encryption.exchange.command_signer import CommandSigner
 from client.encryption.exchange.dehydrated_inbox import DehydratedInbox
+from client.encryption.exchange.history_giver import HistoryGiver
 from client.encryption.exchange.inbox_reader import DeviceInboxReader, InboxEvents
 from client.encryption.exchange.key_sharer import KeySharer
 from client.encryption.exchange.message_reader import BEGAN, MessageReader, unreadable
@@ -43,12 +45,14 @@ from client.encryption.message_encryption import (
     EncryptedContent,
     EncryptedRoom,
     EncryptionWaits,
+    HistoryGiven,
     PlainContent,
     RoomMembers,
     SignedCommand,
     WaitReason,
 )
 from client.encryption.ports import DeviceAccount, ToDeviceHandler
+from client.encryption.rooms import earlier_keys
 from client.encryption.rooms.member_log_keeper import MemberLogKeeper
 from client.encryption.rooms.room_people import members_of
 from client.encryption.sessions import to_device_queue
@@ -113,7 +117,8 @@ class Encryption:
         self.logs = MemberLogKeeper(store, account, self.users, self._current_link)
         """The member logs of encrypted rooms."""
         sharer = KeySharer(store, self.users, self._reader, self._queue, self.logs, self._current_link, now_ms)
-        self._messages = MessageReader(store, self.users, self._reader, sharer, self.logs, self._spawn)
+        self._messages = MessageReader(store, account, self.users, self._reader, sharer, self.logs, self._spawn)
+        self._giver = HistoryGiver(store, trusted, self._reader, self._queue, sharer)
         self._sender = RoomSender(
             store, account, self.users, sharer, self.logs.rows, self._locks, self._messages.window, now_ms
         )
@@ -121,7 +126,11 @@ class Encryption:
             store, account, trusted, self._reader, sharer, self._sender, self.logs, lambda: self._sender.limits
         )
 
+        self.signer.on_signed.append(earlier_keys.owe)
+        self.logs.on_entry.append(self._take_history)
         self.logs.after_entries.append(self._log_grew)
+        self._history_taken: set[tuple[str, str]] = set()
+        """Sessions that were taken with a member log, and are not told of yet."""
         self.verification = VerificationRunner(self, now_ms)
 
     @property
@@ -135,7 +144,7 @@ class Encryption:
         Raises `LinkBroken`, and `Failure` if the device can't be set up.
         """
         self._link = link
-        self._sender.limits = self._messages.limits = welcome.limits
+        self._sender.limits = self._messages.limits = self._giver.limits = welcome.limits
         if not await self._account.set_up(welcome):
             return
         await self.store.run(self._note_begin)
@@ -143,6 +152,7 @@ class Encryption:
             opened = await self._reader.open()
             self._spawn(self._reader.replenish(opened))
             self._spawn(self._flush())
+            self._spawn(self._give_where_owed())
             self._spawn(self.verification.tell_open())
         except ChatError as refusal:
             raise Failure(str(refusal)) from refusal
@@ -178,6 +188,7 @@ class Encryption:
             case RecipientsUpdate(room=room, recipients=recipients):
                 self._sender.note_version(room, recipients)
                 self.on_readiness()
+                self._spawn(self._give_where_owed(room))
             case DeviceListUpdate(username=username):
                 self._spawn(self._refresh(username))
             case DevicePending():
@@ -229,6 +240,8 @@ class Encryption:
         except Failure:
             return [unreadable(message, Unreadable.STORE_DAMAGED) for message in messages]
         self._tell_trust_of(message.username for message in read)
+        if self._link is not None:
+            self._spawn(self._messages.fetch_newer_lists())
         return read
 
     async def decrypt_topic(self, room: EncryptedRoom, topic: str) -> str | None:
@@ -260,13 +273,35 @@ class Encryption:
         except Failure as problem:
             raise EncryptionWaits(WaitReason.FAILED, detail=str(problem)) from problem
 
+    async def give_history(self, room: EncryptedRoom) -> HistoryGiven | None:
+        """Give earlier keys of the room to those whom this device invited: see `MessageEncryption.give_history`."""
+        try:
+            return await self._giver.give(room)
+        except (EncryptionWaits, ChatError, Failure, LinkBroken):
+            return None
+
+    async def _give_where_owed(self, name: str = "") -> None:
+        """Give earlier keys that are owed, in the room of this name or in all: somebody may have joined."""
+        for room in await self._giver.rooms():
+            if name in {"", room.name}:
+                await self.give_history(room)
+
+    def _take_history(
+        self, transaction: StoreTransaction, room: EncryptedRoom, held: HeldLog, entry: MemberEntry
+    ) -> None:
+        """The member log grew: with its last entry it is known who may give earlier keys."""
+        if entry.seq == held.seq:
+            self._history_taken |= earlier_keys.take_waiting(transaction, room.uid)
+
     def keys_arrived(self, sessions: set[tuple[str, str]]) -> None:
         """More can be read with these sessions (a room's uid and a session's id): show what was unreadable."""
         for room, arrived in self._messages.readable_by(sessions):
             self._spawn(self._show(room, arrived))
 
     async def _log_grew(self, room: EncryptedRoom) -> None:
-        """Members are known now whose messages waited for that."""
+        """Members are known now whose messages waited for that, or who gave earlier keys."""
+        taken, self._history_taken = self._history_taken, set()
+        self.keys_arrived(taken)
         self._spawn(self._show(room, None))
 
     async def _show(self, room: EncryptedRoom, arrived: set[str] | None) -> None:

@@ -55,6 +55,17 @@ class EncryptedContent:
     recipients: int
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryGiven:
+    """Earlier keys of a room that were given to users whom this user invited."""
+
+    usernames: tuple[str, ...]
+    """Empty: they had all of them."""
+    sessions: int
+    left_out: int
+    """Sessions that were too many: the oldest ones."""
+
+
 SignedCommand: TypeAlias = CreateRoom | Invite | Remove | Leave | SetTopic
 """Commands that need something from the keys when they are about an encrypted room."""
 
@@ -170,6 +181,13 @@ class MessageEncryption(Protocol):
         The member log is read to its end first, so that after `member_log_stale` the same call makes a new entry.
         `room` is None for `create`, and `history` is for `create` only. Raises as `encrypt` does; `ChatError` with
         `user_unknown` if the user who is to be invited has no keys.
+        """
+
+    async def give_history(self, room: EncryptedRoom) -> HistoryGiven | None:
+        """Give earlier keys of the room to those whom this device invited, if its policy says that they get them.
+
+        To be called when an invitation is stored. Never raises: what is not given now, or comes until they join, is
+        given later. None: nothing is owed to anybody.
         """
 
     async def decrypt_topic(self, room: EncryptedRoom, topic: str) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from chatterbox.wire.encryption.device_keys import UserKeys
-from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
+from chatterbox.wire.encryption.key_api import OneTimeKeysUpload, WithheldKeys
 from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames import Welcome
 from client.encryption.core.messages.olm_payload import ReceivedToDevice
@@ -40,6 +40,9 @@ class DeviceAccount(Protocol):
 
     async def user_keys(self, usernames: Sequence[str]) -> list[UserKeys]:
         """`GET /keys/users`: what the server shows, unchecked. Raises `Failure`."""
+
+    async def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
+        """`GET /keys/withheld`: why this device lacks keys, as the server says. Raises `Failure`."""
 
     async def give_back_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
         """`POST /rooms/{room}/member-log`: entries that a restored server lost. Raises `Failure`."""

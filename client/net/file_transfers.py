@@ -9,16 +9,20 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from chatterbox.wire import room_names
 from chatterbox.wire.errors import Code
 from chatterbox.wire.frames import AttachedFile
 from client.failures import Failure, ServerRefused, Unreachable
 from client.net.file_api import FileApi
+from client.store.text_cipher import TextCipher, UndecryptableError
 from client.store.unfinished_uploads import UnfinishedUpload, unfinished_upload
 from client.text.file_text import saved_name, size_text
 from client.text.sanitize import inert
+
+if TYPE_CHECKING:
+    from client.encryption.core.messages.message_payload import FileSecret
 
 CHUNK_BYTES = 8 * 2**20
 """The largest part of an upload in one request: what the server allows."""
@@ -82,48 +86,62 @@ class FileTransfers:
     open_api: OpenApi
     progress: Progress = _ignore
     stop: threading.Event = field(default_factory=threading.Event)
+    cipher: TextCipher | None = None
+    """Encrypts what encrypted uploads continue with; None: they begin again."""
 
     def upload(self, source: LocalFile, room: str, uploads: Path) -> AttachedFile:
         """Upload a file for a room (by the server's name of it); `uploads` is the folder of unfinished uploads.
 
         For an encrypted conversation, the file is encrypted, and the server does not learn its name. Raises
-        `Failure`; then the next call continues, or for an encrypted one begins again: its key is on no disk.
+        `Failure`; then the next call continues: with the same key, which is kept encrypted until then.
         """
         what = f"{room}\n{source.path}\n{source.size}\n{source.modified_ns}"
-        if not room_names.is_encrypted(room):
-            return self._upload(
-                source, uploads, what, lambda api: api.begin_upload(room, source.path.name, source.size)
+        with unfinished_upload(uploads, what) as upload, source.path.open("rb") as file:
+            if not room_names.is_encrypted(room):
+                return self._upload(
+                    source, file, upload, lambda api: api.begin_upload(room, source.path.name, source.size)
+                )
+            from client.encryption import attachments  # late: it imports cryptography
+
+            secret = self._secret(source, file, upload, what)
+
+            def encrypt(blocks: Iterable[bytes], offset: int) -> Iterator[bytes]:
+                return attachments.encrypted(secret, blocks, offset)
+
+            uploaded = self._upload(
+                source,
+                file,
+                upload,
+                lambda api: api.begin_upload(room, attachments.UPLOAD_NAME, source.size),
+                encrypt,
             )
-        from client.encryption import attachments  # late: it imports cryptography
+            return attachments.described(uploaded, secret, uploaded.name, "")
 
-        with source.path.open("rb") as file:
-            clear = self._blocks(source, file, 0, source.size)
-            secret = attachments.with_hash(attachments.new_secret(), clear)
+    def _secret(self, source: LocalFile, file: BinaryIO, upload: UnfinishedUpload, what: str) -> "FileSecret":
+        """The secret that an upload began with, or a new one: also if the file has other bytes now."""
+        from client.encryption import attachments
 
-        def encrypt(blocks: Iterable[bytes], offset: int) -> Iterator[bytes]:
-            return attachments.encrypted(secret, blocks, offset)
-
-        uploaded = self._upload(
-            source,
-            uploads,
-            f"{what}\n{secret.key.k}",
-            lambda api: api.begin_upload(room, attachments.UPLOAD_NAME, source.size),
-            encrypt,
-        )
-        return attachments.described(uploaded, secret, uploaded.name, "")
+        kept = None
+        if self.cipher is not None and upload.secret:
+            with suppress(UndecryptableError):
+                kept = attachments.parsed(self.cipher.decrypt(upload.secret, what))
+        if kept is not None and attachments.with_hash(kept, self._blocks(source, file, 0, source.size)) == kept:
+            return kept
+        secret = attachments.with_hash(attachments.new_secret(), self._blocks(source, file, 0, source.size))
+        upload.begin_again(self.cipher.encrypt(attachments.as_text(secret), what) if self.cipher else b"")
+        return secret
 
     def _upload(
         self,
         source: LocalFile,
-        uploads: Path,
-        what: str,
+        file: BinaryIO,
+        upload: UnfinishedUpload,
         begin: Callable[[FileApi], str],
         encrypt: Callable[[Iterable[bytes], int], Iterable[bytes]] = lambda blocks, _: blocks,
     ) -> AttachedFile:
         """Upload what `encrypt` makes of the blocks of a file, from an offset on."""
-        with unfinished_upload(uploads, what) as upload, source.path.open("rb") as file:
-            self._retried(lambda: self._try_upload(source, file, upload, begin, encrypt))
-            return AttachedFile(id=upload.upload_id, name=saved_name(source.path.name), type="", size=source.size)
+        self._retried(lambda: self._try_upload(source, file, upload, begin, encrypt))
+        return AttachedFile(id=upload.upload_id, name=saved_name(source.path.name), type="", size=source.size)
 
     def _try_upload(
         self,

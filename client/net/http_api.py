@@ -203,6 +203,11 @@ class HttpApi:
         """Return a new token for the same session."""
         return self._parsed(LoginResult, self._call("POST", "/renew"))
 
+    def messages(self, room: str, limit: int, before: int = 0) -> list[dict[str, Any]]:
+        """Messages of a room as the server stores them, oldest first: the newest, or those before an offset."""
+        params: dict[str, str | int] = {"room": room, "limit": limit} | ({"before": before} if before else {})
+        return self._parsed(list[dict[str, Any]], self._call("GET", "/messages", params=params))
+
     def sessions(self) -> list[SessionInfo]:
         return self._parsed(list[SessionInfo], self._call("GET", "/sessions"))
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 
@@ -15,6 +14,7 @@ from chatterbox.wire.encryption.key_api import (
     BackupItem,
     BackupItemsPage,
     BackupItemsUpload,
+    DeviceEnd,
     DeviceListStored,
     DeviceListUpload,
     DeviceUpload,
@@ -25,6 +25,7 @@ from chatterbox.wire.encryption.key_api import (
     OwnDevice,
     OwnDevices,
     UsersKeys,
+    WithheldKeys,
 )
 from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.errors import Code
@@ -56,7 +57,8 @@ class KeysApi(HttpApi):
 
     def delete_device(self, device: str) -> None:
         """End a device of the user."""
-        self._call("DELETE", f"/keys/devices/{quote(device, safe='')}")
+        content = msgspec.json.encode(DeviceEnd(device))
+        self._call("POST", "/keys/devices/end", content=content, headers=_JSON)
 
     def add_one_time_keys(self, upload: OneTimeKeysUpload) -> list[str]:
         """Add keys; returns the ids of those that the server holds now."""
@@ -70,6 +72,11 @@ class KeysApi(HttpApi):
             params = [("name", name) for name in wanted[first : first + MAX_KEY_USERS]]
             found += self._parsed(UsersKeys, self._call("GET", "/keys/users", params=params)).users
         return found
+
+    def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
+        """Why this device lacks keys of sessions of a room; at most `MAX_WITHHELD_SESSIONS`."""
+        params = [("room", room), *(("session", session) for session in sessions)]
+        return self._parsed(WithheldKeys, self._call("GET", "/keys/withheld", params=params))
 
     def add_member_entries(self, room: str, entries: Sequence[MemberEntry]) -> None:
         """Give a restored server entries of a room's member log that it lost; those that it has do no harm."""

@@ -6,6 +6,7 @@ One small file for each upload, beside the outbox, locked by the client that upl
 import fcntl
 import os
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from client.store.private_files import on_disk, private_folder
 
 KEPT_S = 24 * 3600.0
 """How long the server keeps an unfinished upload (seconds); older files are deleted here."""
-_ID_BYTES = 200
+_RECORD_BYTES = 2000
 
 
 def unfinished_uploads_path(home: Path, server: str, username: str) -> Path:
@@ -31,12 +32,22 @@ class UnfinishedUpload:
 
     upload_id: str
     _descriptor: int
+    secret: bytes = b""
+    """What the file is encrypted with, itself encrypted; empty: nothing is kept."""
 
     def begin(self, upload_id: str) -> None:
         """Record that the upload has begun on the server. Raises `OSError`."""
         self.upload_id = upload_id
+        self._write()
+
+    def begin_again(self, secret: bytes) -> None:
+        """The file is encrypted with another secret from now on: what the server has of it is of no use."""
+        self.upload_id, self.secret = "", secret
+        self._write()
+
+    def _write(self) -> None:
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, upload_id.encode(), 0)
+        os.pwrite(self._descriptor, b"\n".join((self.upload_id.encode(), b64encode(self.secret))), 0)
 
 
 @contextmanager
@@ -52,12 +63,19 @@ def unfinished_upload(folder: Path, what: str) -> Iterator[UnfinishedUpload]:
         path = folder / f"{sha256(what.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.upload"
         descriptor, is_ours = _locked(path)
     try:
-        known = os.pread(descriptor, _ID_BYTES, 0).decode("ascii", "replace") if is_ours else ""
-        yield UnfinishedUpload(known, descriptor)
+        known, _, secret = (os.pread(descriptor, _RECORD_BYTES, 0) if is_ours else b"").partition(b"\n")
+        yield UnfinishedUpload(known.decode("ascii", "replace"), descriptor, _decoded(secret))
         if is_ours:
             path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def _decoded(secret: bytes) -> bytes:
+    try:
+        return b64decode(secret, validate=True)
+    except ValueError:
+        return b""
 
 
 def _locked(path: Path) -> tuple[int, bool]:

@@ -52,11 +52,15 @@ def save_command(message: Message) -> Callable[[AttachedFile], str]:
     return lambda _: f"/save {message.at.offset}"
 
 
-def download_command(file: AttachedFile) -> str:
-    """What is typed in a shell to save a file; one of an encrypted message is saved in a chat."""
-    if getattr(file, "secret", None) is not None:
-        return "to save it, in a chat: /save"
-    return f"chatterbox download {inert(file.id)}"
+def download_command(message: Message) -> Callable[[AttachedFile], str]:
+    """What is typed in a shell to save the files of a message; for encrypted ones, with the room."""
+
+    def command(file: AttachedFile) -> str:
+        is_encrypted = getattr(file, "secret", None) is not None
+        room = f" --room {inert(message.room)}" if is_encrypted else ""
+        return f"chatterbox download {inert(file.id)}{room}"
+
+    return command
 
 
 def summary(content: str, files: Sequence[AttachedFile]) -> str:

@@ -97,6 +97,14 @@ class KeyDirectory:
         typed = [name for name in dict.fromkeys(usernames) if len(name) <= text_rules.USERNAME_MAX_TYPED]
         return await self._store.users_keys(typed)
 
+    async def withheld(self, login: LoginOfUser, room: str, sessions: Sequence[str]) -> key_api.WithheldKeys:
+        """Why the device of this session lacks keys of these sessions of a room that the user is in."""
+        self._require_encryption()
+        self._rates.spend(READS, login.user.user_id)
+        if len(sessions) > key_api.MAX_WITHHELD_SESSIONS:
+            raise ChatError(Code.BAD_REQUEST, f"One request names at most {key_api.MAX_WITHHELD_SESSIONS} sessions.")
+        return await self._store.withheld(login, room, list(dict.fromkeys(sessions)))
+
     async def claim(self, call: ClaimCall) -> ClaimedKeys:
         """Keys of other devices, for a device that this session may use; the gateway has counted the claims."""
         self._require_encryption()

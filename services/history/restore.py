@@ -7,7 +7,8 @@ edited away.
 
 One-time keys of devices that were given out since the backup would be given out again, so none is kept. Every inbox
 starts a new epoch without messages, and the devices learn that they missed some. Who can read encrypted rooms counts on
-far above any number since, and keys of messages that were shared before are not used any more.
+far above any number since, and keys of messages that were shared before are not used any more. Member logs are what
+the backup has: members have the entries since, and send them again (`rooms/restored_entries.py`).
 """
 
 import contextlib

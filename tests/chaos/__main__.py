@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.chaos import operations
 from tests.chaos.container_site import containers
-from tests.chaos.crowd import Load
+from tests.chaos.crowd import NOTHING_ENCRYPTED, Load
+from tests.chaos.encrypted_crowd import EncryptedLoad
 from tests.chaos.faults import Fault, available
 from tests.chaos.process_site import processes
 from tests.chaos.report import Report, Struck, to_json, to_markdown
@@ -45,6 +46,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--fault", action="append", metavar="WORDS", help="only faults whose name contains WORDS")
     attacker_help = "flood the site by connection, by account and over HTTP meanwhile (default: yes)"
     parser.add_argument("--attacker", action=argparse.BooleanOptionalAction, default=True, help=attacker_help)
+    encrypted_help = "let devices write in encrypted conversations meanwhile, and check E1 to E7 (default: yes)"
+    parser.add_argument("--encrypted", action=argparse.BooleanOptionalAction, default=True, help=encrypted_help)
     parser.add_argument("--output", type=Path, default=Path("tests/.cache/chaos"), metavar="FOLDER")
     options = parser.parse_args()
     options.seed = options.seed or [1]
@@ -59,7 +62,10 @@ async def _run(options: argparse.Namespace, seed: int) -> Report:
         print(f"chaos: {options.site}, seed {seed}", flush=True)
         for lack in site.lacks:
             print(f"chaos: {lack}", flush=True)
-        load = Load(users=20, connections=80, sends_per_s=100, cuts_per_s=2, uploads_per_s=1, seed=seed)
+        encrypted = EncryptedLoad(conversations=3, rooms=2) if options.encrypted else NOTHING_ENCRYPTED
+        load = Load(
+            users=20, connections=80, sends_per_s=100, cuts_per_s=2, uploads_per_s=1, encrypted=encrypted, seed=seed
+        )
         faults, erasure = _faults(site, seed, options), site.kind == "processes"
         outcome = await run(site, load, faults, attacker=options.attacker, erasure=erasure, tell=_tell)
     for attack, times in outcome.attacks.items():

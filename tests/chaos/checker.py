@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
 from tests.chaos.arrival import Arrival
+from tests.chaos.encrypted_conversations import encrypted_conversations_hold
 from tests.chaos.erased_texts import erased_is_gone
 from tests.chaos.message_changes import (
     acked_changes_are_stored,
@@ -37,10 +38,11 @@ from tests.chaos.read_positions import read_positions_hold
 from tests.chaos.record import Run
 from tests.chaos.shown_presence import presence_is_true
 from tests.chaos.streams import Streams
-from tests.chaos.verdict import Counts, Fault, Invariant, Limits, Verdict, Violation, faults
+from tests.chaos.verdict import MEANINGS, Counts, Fault, Invariant, Limits, Verdict, Violation, faults
 
 Check = Callable[[Run, Limits], Iterator[Violation]]
 Positioned = Acked | Delivered | Stored
+ORDER = {invariant: number for number, invariant in enumerate(MEANINGS)}
 
 
 def judge(operations: Iterable[AnyOperation], limits: Limits = Limits()) -> Verdict:  # noqa: B008 (frozen)
@@ -50,7 +52,7 @@ def judge(operations: Iterable[AnyOperation], limits: Limits = Limits()) -> Verd
     arrival = Arrival(run, streams, limits)
     violations = [violation for check in CHECKS for violation in check(run, limits)]
     violations += [*streams.violations(), *arrival.violations()]
-    violations.sort(key=lambda violation: int(violation.invariant[1:]))
+    violations.sort(key=lambda violation: ORDER[violation.invariant])
     return Verdict(violations=violations, counts=_counts(run, violations), recovery_s=arrival.recovery_s())
 
 
@@ -287,6 +289,7 @@ CHECKS: tuple[Check, ...] = (
     same_ack, real_time, one_epoch_per_restore, pages_in_order, ended_is_ended, at_rest,
     time_goes_forward, acked_changes_are_stored, changes_join, revs_are_one_message, one_state_per_rev, held_is_stored,
     acked_in_time, read_positions_hold, erased_is_gone, presence_is_true, files_are_named,
+    encrypted_conversations_hold,
 )  # fmt: skip
 
 

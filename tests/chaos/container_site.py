@@ -61,6 +61,7 @@ class ContainerSite:
     kind = "containers"
     full_disk = None
     wrong_clock = None
+    redis_url = None
     lacks = ()
 
     def __init__(self, stack: Stack) -> None:

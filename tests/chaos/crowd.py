@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -19,6 +21,7 @@ import msgspec
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from tests.chaos import operations
+from tests.chaos.encrypted_crowd import EncryptedCrowd, EncryptedLoad
 from tests.chaos.reader import Person, Reader
 from tests.chaos.visitor import Visitor
 from tests.support.loopback import NO_TLS
@@ -38,6 +41,8 @@ REGISTER_AT_ONCE = 4
 EMOJI = ("👍", "🎉", ":tada:")
 CHANGES_OF_OTHERS = ("react", "react", "unreact", "reply")
 CHANGES = ("edit", "edit", "edit", "delete", "pin", "unpin", *CHANGES_OF_OTHERS)
+
+NOTHING_ENCRYPTED = EncryptedLoad()
 
 T = TypeVar("T")
 
@@ -61,6 +66,7 @@ class Load:
     """Files uploaded per second; most are sent with a message."""
     visitors: int = 4
     """Users who come and go, and are watched by all."""
+    encrypted: EncryptedLoad = NOTHING_ENCRYPTED
     seed: int = 1
 
 
@@ -76,6 +82,10 @@ class Crowd:
         self.people: list[Person] = []
         self.readers: list[Reader] = []
         self.visitors: list[Visitor] = []
+        self._homes = TemporaryDirectory(prefix="chatterbox-chaos-")
+        """Of the devices."""
+        chance = random.Random(load.seed)
+        self.encrypted = EncryptedCrowd(self, load.encrypted, Path(self._homes.name), chance)
         self._epochs: dict[str, str] = {}
         """The epoch of each room that was read in the end."""
         self._heads: dict[tuple[str, str], int] = defaultdict(int)
@@ -112,6 +122,7 @@ class Crowd:
             some = self.readers[first : first + CONNECT_AT_ONCE]
             self._running += [asyncio.create_task(reader.run(), name=reader.name) for reader in some]
             await self.until_connected()
+        await self.encrypted.gather()
 
     def note(self, operation: operations.AnyOperation) -> None:
         self.operations.append(operation)
@@ -123,6 +134,12 @@ class Crowd:
         """Register another user, who takes no part in the load."""
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=60) as http:
             await self._newcomer(http, username)
+
+    async def log_in(self, username: str) -> str:
+        """Begin another session of a user; returns its token. Raises `httpx.HTTPError`."""
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=10) as http:
+            answer = await http.post("/login", json={"username": username, "password": PASSWORD})
+            return str(answer.raise_for_status().json()["token"])
 
     async def _newcomer(self, http: httpx.AsyncClient, name: str) -> tuple[str, str]:
         who = {"username": name, "password": PASSWORD}
@@ -161,7 +178,8 @@ class Crowd:
         if not self._visiting:
             self._visiting = [asyncio.create_task(visitor.run(), name=visitor.username) for visitor in self.visitors]
         try:
-            yield
+            async with self.encrypted.talking():
+                yield
         finally:
             for task in self._talking:
                 task.cancel()
@@ -338,6 +356,7 @@ class Crowd:
         """Wait until every reader is connected, answered and has every message, or the time is up."""
         with contextlib.suppress(TimeoutError):
             await until(self._is_settled, most_s)
+        await self.encrypted.rest(most_s)
 
     def _is_settled(self) -> bool:
         return (
@@ -441,6 +460,7 @@ class Crowd:
         for reader in self.readers:
             if reader.is_live:
                 reader.note_kept()
+        await self.encrypted.read_all()
 
     async def _messages(self, http: httpx.AsyncClient, person: Person) -> AsyncIterator[frames.Message]:
         after = 0
@@ -480,9 +500,11 @@ class Crowd:
         )  # fmt: skip
 
     async def leave(self) -> None:
+        await self.encrypted.leave()
         for task in (*self._running, *self._visiting):
             task.cancel()
         await asyncio.gather(*self._running, *self._visiting, return_exceptions=True)
+        self._homes.cleanup()
 
 
 @asynccontextmanager

@@ -211,7 +211,7 @@ class Kept(Operation, frozen=True):
 
 class Traced(Operation, frozen=True):
     """An erased word was found: in a `file`, in an `object` or elsewhere in the `memory` of a process, or in a `page`
-    that was read after a restore.
+    that was read after a restore; or one of an encrypted text: there, in a broker's `payload` or a file of a `client`.
     """
 
     word: str
@@ -308,6 +308,73 @@ class Stored(Operation, frozen=True):
     """Ids."""
 
 
+class DeviceListed(Operation, frozen=True):
+    """The server has a device in its owner's list, so that it is among the recipients of what is stored from now on.
+
+    `device` is the owner's name and the id, as everywhere below.
+    """
+
+    device: str
+    room: str
+    """The encrypted conversation that the device can read."""
+
+
+class EncryptedSent(Operation, frozen=True):
+    """An encrypted message was written to a connection: `text` is what was typed, `envelope` what was written.
+
+    The same key with the same envelope is a retry; another envelope follows only on a refusal.
+    """
+
+    device: str
+    room: str
+    key: str
+    text: str
+    envelope: str
+
+
+class EncryptedAcked(Operation, frozen=True):
+    """An ack: the server stored it at this position."""
+
+    device: str
+    room: str
+    key: str
+    epoch: str
+    offset: int
+
+
+class Decrypted(Operation, frozen=True):
+    """A device read a message of an encrypted conversation, live or (`final`) after the run.
+
+    `unreadable` is why it can't be decrypted, `irregularity` what is wrong with its place; empty: nothing.
+    """
+
+    device: str
+    room: str
+    epoch: str
+    offset: int
+    envelope: str
+    text: str
+    unreadable: str = ""
+    irregularity: str = ""
+    final: bool = False
+
+
+class ToDeviceQueued(Operation, frozen=True):
+    """A device has stored a to-device message for another one, the `number`th."""
+
+    device: str
+    to: str
+    number: int
+
+
+class ToDeviceTaken(Operation, frozen=True):
+    """A device has worked off a to-device message: read from its key store after the run, in that order."""
+
+    device: str
+    sender: str
+    number: int
+
+
 class Used(Operation, frozen=True):
     """The resources of a process, before the run (`after` false) and once it was idle again."""
 
@@ -323,6 +390,7 @@ AnyOperation = (
     | ReadInvoked | ReadTold | StoredRead
     | Uploaded | FileRead | FileKept
     | Came | Went | Shown | Present
+    | DeviceListed | EncryptedSent | EncryptedAcked | Decrypted | ToDeviceQueued | ToDeviceTaken
     | Traced | Ended | Restored | Healed | Stored | Used
 )  # fmt: skip
 

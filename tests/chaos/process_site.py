@@ -142,6 +142,7 @@ class ProcessSite:
         self.files = ServicePart(whole.files) if clocks else None
         self.redis = ValkeyPart(whole.redis)
         self.redis_command = whole.redis.command
+        self.redis_url = whole.redis.url
         self.full_disk = None if disk is None else partial(_full, disk, whole.history.log)
         self.wrong_clock = self._wrong_clock if clocks else None
         self._clocks = clocks

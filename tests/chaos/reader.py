@@ -259,8 +259,9 @@ class Reader:
         self.shown.clear()
         line.watch_id = next(line.ids)
         watch = frames.Watch(id=line.watch_id, usernames=self.person.watched)
-        for command in (frames.Look(room=self.person.room), watch):
-            await line.socket.send(encode(command).decode())
+        with contextlib.suppress(ConnectionClosed):
+            for command in (frames.Look(room=self.person.room), watch):
+                await line.socket.send(encode(command).decode())
 
     async def type(self) -> None:
         """Tell that the user is typing, if connected."""

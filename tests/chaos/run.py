@@ -11,8 +11,10 @@ from random import Random
 
 from tests.chaos import operations
 from tests.chaos.attacker import attacked
+from tests.chaos.broker_tap import BrokerTap
 from tests.chaos.checker import judge
 from tests.chaos.crowd import Crowd, Load, crowd
+from tests.chaos.encrypted_crowd import encrypted_words
 from tests.chaos.faults import Fault, Scene
 from tests.chaos.report import Struck
 from tests.chaos.site import Part, Site, Use, restart
@@ -55,7 +57,7 @@ async def run(
     """
     chance = Random(load.seed)
     struck: list[Struck] = []
-    async with crowd(site.url, load) as people:
+    async with crowd(site.url, load) as people, _tapped(site, people) as tap:
         async with AsyncExitStack() as attack:
             async with people.talking():
                 await asyncio.sleep(calm_s)
@@ -89,9 +91,26 @@ async def run(
                 for part in (site.history, site.files):
                     await restart(part)
         history = list(people.operations)
+        if people.encrypted.conversations:
+            history += [*people.encrypted.words_in_client_files(), *tap.words()]
         if erasure:
             history += [operation async for operation in _traces(site, people, history)]
+        elif people.encrypted.conversations:
+            encrypted = encrypted_words(history)
+            history += [found for found in await _found(site, of_processes=True) if found.word in encrypted]
     return Outcome(struck, judge(history, limits), history, attacks)
+
+
+@asynccontextmanager
+async def _tapped(site: Site, people: Crowd) -> AsyncIterator[BrokerTap]:
+    """Listen to the broker, if there are encrypted conversations and it can be reached."""
+    tap = BrokerTap()
+    if site.redis_url is None or not people.encrypted.conversations:
+        yield tap
+        return
+    async with tap.listening(site.redis_url):
+        yield tap
+    assert tap.payloads, "nothing of the broker was heard"
 
 
 @asynccontextmanager
@@ -122,7 +141,7 @@ async def _traces(
     site: Site, people: Crowd, history: Sequence[operations.AnyOperation]
 ) -> AsyncIterator[operations.AnyOperation]:
     """Find erased words, restore the backup, and find them again: in files, and in pages that are read then."""
-    erased = {each.erases for each in history if isinstance(each, operations.ChangeInvoked)}
+    erased = {each.erases for each in history if isinstance(each, operations.ChangeInvoked)} | encrypted_words(history)
     for found in await _found(site, of_processes=True):
         if found.word in erased:
             yield found

@@ -114,6 +114,10 @@ class Site(Protocol):
         """Run a Redis command as its operator."""
 
     @property
+    def redis_url(self) -> str | None:
+        """Where the payloads between services can be listened to; None: not here."""
+
+    @property
     def isolated(self) -> Callable[[Part], AbstractAsyncContextManager[None]] | None:
         """Silently disconnect a part from the network while a block runs."""
 

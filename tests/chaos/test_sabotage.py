@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.chaos.crowd import Load
+from tests.chaos.crowd import NOTHING_ENCRYPTED, Load
+from tests.chaos.encrypted_crowd import EncryptedLoad
 from tests.chaos.faults import available, named
 from tests.chaos.process_site import processes
 from tests.chaos.run import run
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.chaos
 NOTHING: Mapping[str, str] = {}
 HEADS_OFF = {"CHATTERBOX_HEADS_INTERVAL_S": "3600"}
 """Head comparison repairs what these two break, seconds later, so it is switched off as well."""
+ENCRYPTED = EncryptedLoad(conversations=2, rooms=1, sends_per_s=30, counts_per_s=15, cuts_per_s=5, restarts_per_s=0)
 QUICK = Limits(on_time_s=3, presence_late_s=2, files_s=5)
 
 
@@ -46,6 +48,7 @@ class Sabotage(NamedTuple):
     calm_s: float = 1
     visitors: int = 0
     uploads_per_s: float = 0
+    encrypted: EncryptedLoad = NOTHING_ENCRYPTED
 
 
 SABOTAGES = [
@@ -70,6 +73,17 @@ SABOTAGES = [
         uploads_per_s=5,
     ),
     Sabotage("keep_erased", None, Invariant.ERASED_IS_GONE, erasure=True),
+    # An envelope must be stored after a device came that has no key of it: connections are cut while devices come.
+    Sabotage(
+        "recipient_check_off",
+        "connection to history cut",
+        Invariant.RECIPIENTS_READ,
+        calm_s=8,
+        users=2,
+        visitors=0,
+        encrypted=ENCRYPTED,
+    ),
+    Sabotage("to_device_forget_early", None, Invariant.TO_DEVICE_IN_ORDER, calm_s=8, users=2, encrypted=ENCRYPTED),
     Sabotage("resubscribe_off", "subscribers killed", Invariant.ON_TIME, environment=HEADS_OFF, is_slow=True),
     Sabotage("canary_off", "subscriptions removed", Invariant.ON_TIME, environment=HEADS_OFF, is_slow=True),
 ]
@@ -87,7 +101,7 @@ async def test_the_fault_suite_fails_by_the_expected_invariant_with(tmp_path: Pa
         faults = [] if sabotage.fault is None else [named(sabotage.fault, site)] * sabotage.strikes
         load = Load(
             users=sabotage.users, connections=40, sends_per_s=200, cuts_per_s=10, reads_per_s=sabotage.reads_per_s,
-            visitors=sabotage.visitors, uploads_per_s=sabotage.uploads_per_s,
+            visitors=sabotage.visitors, uploads_per_s=sabotage.uploads_per_s, encrypted=sabotage.encrypted,
         )  # fmt: skip
         outcome = await run(site, load, faults, erasure=sabotage.erasure, limits=QUICK, calm_s=sabotage.calm_s)
     assert {sabotage.broken, *(sabotage.other or ())[1:]} <= outcome.verdict.broken

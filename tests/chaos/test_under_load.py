@@ -12,6 +12,7 @@ import pytest
 from tests.chaos import operations
 from tests.chaos.checker import judge
 from tests.chaos.crowd import Crowd, Load, crowd
+from tests.chaos.encrypted_crowd import EncryptedLoad
 from tests.chaos.faults import available
 from tests.chaos.run import each_once, run
 from tests.chaos.site import Site, restart
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.chaos
 SEED = int(os.environ.get("CHATTERBOX_CHAOS_SEED", "1"))
 STRIKES = {"processes": 12, "containers": 4}
 """Containers take longer to start."""
+ENCRYPTED = EncryptedLoad(conversations=1, rooms=1)
 BACK_S = 5.0
 """A reader that must reconnect is welcomed again within this time (seconds)."""
 
@@ -96,7 +98,9 @@ async def test_restarting_history_auth_and_redis_under_load_loses_no_message(sit
 
 async def test_no_fault_breaks_an_invariant_beside_an_attacker(site: Site) -> None:
     faults = each_once(available(site), SEED)[: STRIKES[site.kind]]
-    load = Load(users=10, connections=40, sends_per_s=100, cuts_per_s=1, uploads_per_s=2, seed=SEED)
+    load = Load(
+        users=10, connections=40, sends_per_s=100, cuts_per_s=1, uploads_per_s=2, encrypted=ENCRYPTED, seed=SEED
+    )
     outcome = await run(site, load, faults, attacker=True, erasure=site.kind == "processes")
     assert [attack for attack, times in outcome.attacks.items() if not times] == []
     assert outcome.verdict.violations == []

@@ -33,6 +33,11 @@ class Invariant(StrEnum):
     ERASED_IS_GONE = "I19"
     PRESENCE_IS_TRUE = "I20"
     FILES_ARE_NAMED = "I21"
+    RECIPIENTS_READ = "E1"
+    SAYS_WHAT_WAS_TYPED = "E3"
+    TO_DEVICE_IN_ORDER = "E4"
+    INDEX_USED_ONCE = "E5"
+    NO_WORD_IN_CLEAR = "E7"
 
 
 MEANINGS = {
@@ -57,6 +62,11 @@ MEANINGS = {
     Invariant.ERASED_IS_GONE: "A text that was deleted or edited away is in no frame, file, object or restored backup.",
     Invariant.PRESENCE_IS_TRUE: "Nobody is shown offline who is or was just connected; in the end, all is shown as is.",
     Invariant.FILES_ARE_NAMED: "Every file of a message is there with its bytes; a day later, no other file is.",
+    Invariant.RECIPIENTS_READ: "Every device that could read the room when a message was stored reads it in the end.",
+    Invariant.SAYS_WHAT_WAS_TYPED: "One key has one stored message, the same for all, and it says what was typed.",
+    Invariant.TO_DEVICE_IN_ORDER: "Each to-device message is worked off once, and in order for each pair of devices.",
+    Invariant.INDEX_USED_ONCE: "No index of a ratchet encrypts two texts.",
+    Invariant.NO_WORD_IN_CLEAR: "No word of an encrypted text is in a file, log, process, payload or client file.",
 }
 
 

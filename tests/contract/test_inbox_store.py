@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from chatterbox.wire import history_api
+from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import InboxesGrew, RecipientsChanged
 from chatterbox.wire.encryption.key_api import DeviceState
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames.encryption import OutgoingToDevice, ToDeviceKind, Withheld, WithheldReason
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
+from services.history.encryption.device_store import LoginOfUser
 from tests.support.device_rows import InsertedDevice, session_id
 from tests.support.history import Clock, FakeAuth, Service, running, until
 from tests.support.inbox_site import InboxSite, to
@@ -69,6 +71,14 @@ async def refusal(call: Any) -> Code:
     with pytest.raises(ChatError) as refused:
         await call
     return refused.value.code
+
+
+async def withheld(site: InboxSite, user: UserInfo, device: InsertedDevice, *sessions: str) -> dict[str, str]:
+    """What the server says about the keys that this device lacks."""
+    login = LoginOfUser(user, device.sid)
+    keys = await site.history.app.context.history.keys.withheld(login, site.room.room, sessions or (session_id(1),))
+    assert keys.joined
+    return keys.sessions
 
 
 class TestRecipients:
@@ -165,6 +175,18 @@ class TestSharedKeys:
         assert await site.share(to(site.b1, 5)) == 0
         assert site.rows(how, site.b1.number) == [("",)]
         assert site.rows("SELECT state FROM devices WHERE id = ?", site.b1.number) == [(DeviceState.LISTED,)]
+
+    async def test_a_device_is_told_why_it_lacks_a_key_and_no_other_is(self, site: InboxSite) -> None:
+        await site.share(to(site.b1), withheld=(Withheld("bob", site.b2.device, WithheldReason.CHANGED),))
+        assert await withheld(site, site.bob, site.b2) == {session_id(1): WithheldReason.CHANGED}
+        assert await withheld(site, site.bob, site.b1) == {session_id(1): ""}
+        assert await withheld(site, site.ada, site.a1) == {}
+        assert await withheld(site, site.bob, site.b2._replace(sid="another")) == {}
+        assert await withheld(site, site.bob, site.b2, session_id(2)) == {}
+
+    async def test_why_a_key_is_missing_is_told_to_members_only(self, site: InboxSite) -> None:
+        await site.share(to(site.b1), withheld=(Withheld("bob", site.b2.device, WithheldReason.CHANGED),))
+        assert await refusal(withheld(site, site.eve, site.b2)) == Code.ROOM_UNKNOWN
 
     async def test_who_was_given_keys_is_forgotten_after_a_week_without_use(self, site: InboxSite) -> None:
         await site.share(to(site.b1), to(site.b2))

@@ -4,13 +4,14 @@ import asyncio
 import itertools
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from chatterbox.wire import codec, frames
+from chatterbox.wire.encryption.member_log import NewcomerHistory
 from chatterbox.wire.errors import ChatError, Code
 from client.core import frame_decoder
 from client.encryption.client_encryption import Encryption
@@ -23,21 +24,29 @@ from client.encryption.message_encryption import EncryptedRoom, PlainContent
 from client.encryption.store.store_key import open_key_store
 from client.encryption.store_worker import StoreWorker
 from client.net.keys_api import KeysApi
-from tests.support.server import Server
 
 _PUSHES = (frames.ToDevice, frames.RecipientsUpdate, frames.DeviceListUpdate, frames.DevicePending)
+
+
+class Addressed(Protocol):
+    """A server or a whole site; `tests.support.server.Server` implements it."""
+
+    @property
+    def url(self) -> str: ...
 
 
 class EncryptedClient:
     """One device of a user; `connect` and `disconnect` as often as you like."""
 
-    def __init__(self, server: Server, username: str, token: str, home: Path, *, now_ms: Any = None) -> None:
+    def __init__(self, server: Addressed, username: str, token: str, home: Path, *, now_ms: Any = None) -> None:
         self.server = server
         self.username = username
         self.token = token
         self.now_ms = now_ms or (lambda: 1_800_000_000_000)
         self.messages: dict[int, frames.Message] = {}
         self.came = asyncio.Condition()
+        self.stale_sends = 0
+        """Messages that were refused because who can read had changed."""
         self._home = home
         self._ids = itertools.count(1)
         self._keys = itertools.count(1)
@@ -61,13 +70,14 @@ class EncryptedClient:
 
     async def connect(self) -> "EncryptedClient":
         self._socket = await connect(
-            f"ws://127.0.0.1:{self.server.port}/ws",
+            f"{self.server.url.replace('http', 'ws', 1)}/ws",
             additional_headers={"Authorization": f"Bearer {self.token}"},
             compression=None,
             proxy=None,
         )
         welcome = frame_decoder.decode(await self._socket.recv(decode=False))
-        assert isinstance(welcome, frames.Welcome)
+        if not isinstance(welcome, frames.Welcome):  # a server that can't welcome now says why
+            raise LinkBroken
         self._reading = asyncio.create_task(self._read(self._socket))
         await self.encryption.start(welcome, self)
         return self
@@ -100,6 +110,7 @@ class EncryptedClient:
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(LinkBroken())
+                future.exception()  # its caller may have been cancelled
         self._waiting.clear()
 
     def _answer(self, reply: Any) -> None:
@@ -118,8 +129,12 @@ class EncryptedClient:
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         if self._socket is None:
             raise LinkBroken
-        with suppress(ConnectionClosed):
+        try:
             await self._socket.send(codec.encode(msgspec.structs.replace(command, id=number)), text=True)
+        except ConnectionClosed:
+            self._waiting.pop(number, None)
+            future.cancel()
+            raise LinkBroken from None
         async with asyncio.timeout(10):
             reply = await future
         if isinstance(reply, frames.ErrorFrame):
@@ -130,6 +145,18 @@ class EncryptedClient:
         """Open the encrypted direct conversation with a user."""
         opened = await self.ask(frames.Direct(id=0, username=username, encrypted=True))
         return EncryptedRoom(opened.room, opened.uid)
+
+    async def create_room(self, name: str) -> EncryptedRoom:
+        """Create an encrypted room, of which newcomers read what is written from then on."""
+        command = frames.CreateRoom(id=0, room=name, private=True)
+        created = await self.ask(await self.encryption.sign(command, None, history=NewcomerHistory.JOINING))
+        return EncryptedRoom(created.room, created.uid)
+
+    async def let_in(self, room: EncryptedRoom, other: "EncryptedClient") -> None:
+        """Invite a user, who joins."""
+        command = frames.Invite(id=0, room=room.name, username=other.username)
+        await self.ask(await self.encryption.sign(command, room))
+        await other.ask(frames.Join(id=0, room=room.name))
 
     async def say(self, room: EncryptedRoom, text: str, **options: Any) -> Any:
         """Send as the outbox does; returns the position."""
@@ -142,6 +169,7 @@ class EncryptedClient:
             except ChatError as refusal:
                 if refusal.code is not Code.RECIPIENTS_STALE:
                     raise
+                self.stale_sends += 1
                 again = True
                 continue
             self.encryption.forget(key)

@@ -48,6 +48,16 @@ class Lies:
     """Frames that are sent in answer to a command, besides what the server answers."""
     sent_by_clients: list[Json] = field(default_factory=list)
     """Every command that any client sent, as it was sent."""
+    uids: dict[str, str] = field(default_factory=dict)
+    """The uids of rooms, as the real server told them."""
+    requested: list[tuple[str, str, Json]] = field(default_factory=list)
+    """Every request of any client that had a JSON object as its body: method, path and body."""
+
+    def tell_the_truth(self) -> None:
+        """Change nothing from now on; what was recorded stays."""
+        truth = Lies()
+        self.to_client, self.to_server = truth.to_client, truth.to_server
+        self.response, self.answers = truth.response, truth.answers
 
 
 class LyingServer:
@@ -68,7 +78,10 @@ class LyingServer:
     async def _request(self, request: Request) -> Response:
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         headers = {name: value for name, value in request.headers.items() if name in _PASSED_HEADERS}
-        answer = await self._http.request(request.method, target, content=await request.body(), headers=headers)
+        sent = await request.body()
+        with suppress(ValueError):
+            self._lies.requested.append((request.method, request.url.path, json.loads(sent)))
+        answer = await self._http.request(request.method, target, content=sent, headers=headers)
         passed = {name: value for name, value in answer.headers.items() if name in _PASSED_HEADERS}
         body = answer.content
         with suppress(ValueError):
@@ -101,7 +114,11 @@ class LyingServer:
     async def _down(self, socket: WebSocket, server: ClientConnection) -> None:
         try:
             async for text in server:
-                for frame in self._lies.to_client(json.loads(text)):
+                told = json.loads(text)
+                for room in (told, *told.get("rooms", ())):
+                    if isinstance(room, dict) and "uid" in room and "room" in room:
+                        self._lies.uids[room["room"]] = room["uid"]
+                for frame in self._lies.to_client(told):
                     await socket.send_text(json.dumps(frame))
         except ConnectionClosed:
             pass

@@ -7,7 +7,8 @@
 `>` goes to the server, `<` comes from it; `ada ! 4501` is a close code, `ada ~` a broken line;
 `ada $ PATCH /me {...}` is an HTTP request of hers, which is accepted; `+` is a file that Ada has uploaded: its room,
 and its description in messages; `*` is what her program does with keys (`transcript_devices`). `<word>` in a string
-stands for what differs from run to run: the first time it takes any value, after that it must be the same.
+stands for what differs from run to run: the first time it takes any value, after that it must be the same. In the name
+of a field it stands for what is known by then.
 `ada.phone` is a connection of Ada's, too.
 """
 
@@ -57,6 +58,7 @@ class Words:
         if isinstance(expected, str) and (found := _WORD.fullmatch(expected)):
             return bool(self.known.setdefault(found[1], actual) == actual)
         if isinstance(expected, dict) and isinstance(actual, dict):
+            expected = {self.fill(key): value for key, value in expected.items()}
             fits = expected.keys() <= actual.keys() if self._at_least else expected.keys() == actual.keys()
             return fits and all(self.agree(expected[key], actual[key]) for key in expected)
         if isinstance(expected, list) and isinstance(actual, list):

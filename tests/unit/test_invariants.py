@@ -63,6 +63,9 @@ PROOFS = {
     23: "tests/contract/test_inbox_store.py::test_messages_are_kept_in_order_until_they_are_taken",
     24: "tests/simulation/encryption/test_encrypted_schedules.py::"
     "test_exactly_the_recipients_of_each_message_read_it_in_the_end",
+    25: "tests/contract/test_member_logs.py::test_whatever_members_try_the_log_is_signed_and_without_gaps",
+    26: "tests/integration/history/test_member_log_restore.py::"
+    "test_any_member_sends_lost_entries_again_and_they_take_effect",
 }
 """By the number of an invariant in ARCHITECTURE.md: a test about it."""
 

@@ -16,6 +16,8 @@ MAX_ONE_TIME_KEYS = 50
 """One-time keys in one request."""
 MAX_KEY_USERS = 50
 """Users in one request for keys."""
+MAX_WITHHELD_SESSIONS = 50
+"""Sessions in one request for why there are no keys."""
 MAX_BACKUP_ITEMS = 200
 """Items of a key backup in one request or page."""
 MAX_RESTORED_ENTRIES = 50
@@ -77,6 +79,8 @@ class OwnDevice(msgspec.Struct, frozen=True, kw_only=True):
     fallback_used: bool
     keys: DeviceKeys
     """What was uploaded: another device of the owner needs them to list this one."""
+    session: str = ""
+    """The login session that the device is bound to, as `GET /sessions` names it; empty: none."""
 
 
 class OwnDevices(msgspec.Struct, frozen=True):
@@ -88,6 +92,12 @@ class OwnDevices(msgspec.Struct, frozen=True):
     """Of the user's device list; 0: there is none."""
     user_id: Whole = 0
     """Of the user who asks: devices need it for their keys before they have any."""
+
+
+class DeviceEnd(msgspec.Struct, frozen=True):
+    """`POST /keys/devices/end`. The id is in the body, since access logs of proxies have paths and queries."""
+
+    device: Annotated[str, Meta(max_length=64)]
 
 
 class OneTimeKeysUpload(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +139,15 @@ class DeviceListStored(msgspec.Struct, frozen=True):
 
     generation: Whole
     version: Whole
+
+
+class WithheldKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """The response to `GET /keys/withheld`: what became of keys that the device of this login session lacks."""
+
+    joined: str
+    """Since when you are a member of the room: what was stored before was encrypted for others."""
+    sessions: dict[str, str]
+    """By session: a `WithheldReason`; empty if your device was given the keys. The others are not known of."""
 
 
 class KeyBackupHeader(msgspec.Struct, frozen=True, kw_only=True):

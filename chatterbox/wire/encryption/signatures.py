@@ -16,7 +16,7 @@ from chatterbox.wire.encryption.device_keys import (
     matrix_user,
     signed_part,
 )
-from chatterbox.wire.encryption.envelope import to_base64url
+from chatterbox.wire.encryption.envelope import is_device_id, to_base64url
 from chatterbox.wire.encryption.member_log import MemberEntry
 
 
@@ -53,6 +53,8 @@ def verify_device(keys: DeviceKeys, user: str, device_id: str) -> None:
     """Raise `SignatureError` unless these are keys of this device of this user, signed by the device itself."""
     if keys.user_id != user or keys.device_id != device_id:
         raise SignatureError("the keys are of another device")
+    if not is_device_id(device_id):  # else it could be a key: who compares the one would sign the other
+        raise SignatureError("the device has an invalid id")
     own = keys.keys.get(f"ed25519:{device_id}", "")
     if not keys.keys.get(f"curve25519:{device_id}"):
         raise SignatureError("the keys have no curve25519 key")

@@ -44,6 +44,8 @@ class Joined(Exchange, frozen=True, kw_only=True):
     topic: str = ""
     rev: Whole | msgspec.UnsetType = msgspec.UNSET
     """The room's rev as of which `messages` are; absent: no message of the room ever changed."""
+    uid: str | msgspec.UnsetType = msgspec.UNSET
+    """As in `created`."""
 
 
 class Left(Exchange, frozen=True, kw_only=True, omit_defaults=True):

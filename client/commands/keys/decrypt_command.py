@@ -97,6 +97,15 @@ class PageDecrypter:
 
     def decrypted(self, page: list[Fields]) -> list[tuple[Fields, str]]:
         """Each message with its text, and a sentence if something is wrong with it."""
+        read = self._read_page(page)
+        return [_shown(fields, read.get(index)) for index, fields in enumerate(page)]
+
+    def read(self, page: list[Fields]) -> list[DecryptedMessage]:
+        """The messages of encrypted rooms in a page."""
+        return list(self._read_page(page).values())
+
+    def _read_page(self, page: list[Fields]) -> dict[int, DecryptedMessage]:
+        """By their index in the page."""
         with self._workspace.store.transaction() as transaction:
             self._uids |= {row.split("/")[1]: row.split("/")[0] for row in transaction.names(Table.INBOUND)}
             read: dict[int, DecryptedMessage] = {}
@@ -105,7 +114,7 @@ class PageDecrypter:
                 message = as_message(page[index])
                 if room_names.is_encrypted(message.room):
                     read[index] = self._read(transaction, message)
-        return [_shown(fields, read.get(index)) for index, fields in enumerate(page)]
+        return read
 
     def _read(self, transaction: StoreTransaction, message: Message) -> DecryptedMessage:
         room = EncryptedRoom(message.room, self._uid(message))

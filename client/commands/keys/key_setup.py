@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn, assert_never
 
+from chatterbox.wire.encryption.key_api import OwnDevice
+from chatterbox.wire.errors import Code
 from client.commands.keys.key_files import write_private
 from client.commands.keys.key_output import tell, tell_all
 from client.commands.prompts import ask
@@ -86,8 +88,20 @@ def remove(workspace: KeyWorkspace, device: str, *, stolen: bool, confirmed: boo
         tell_all(key_jobs.remove(workspace, found))
         return ExitCode.OK
     workspace.own.recovery.remove_stolen(identity, found.device, ask_recovery_key("Recovery key: "))
-    tell_all(keys_text.removal_lines(found.device, stolen=True))
+    tell_all(keys_text.stolen_lines(found.device, is_logged_out=_is_logged_out(workspace, found)))
     return ExitCode.OK
+
+
+def _is_logged_out(workspace: KeyWorkspace, stolen: OwnDevice) -> bool:
+    """End the login session of a stolen device; whether it has none any more."""
+    try:
+        if stolen.session:
+            workspace.api.end_session(stolen.session)
+    except ServerRefused as refusal:
+        return refusal.code == Code.SESSION_UNKNOWN
+    except Failure:
+        return False
+    return True
 
 
 def reset(workspace: KeyWorkspace, *, confirmed: bool) -> ExitCode:

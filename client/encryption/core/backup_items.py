@@ -32,6 +32,8 @@ class BackupSession(msgspec.Struct, frozen=True, kw_only=True):
     master: str
     """The sender's master key when the session was received."""
     first_index: Whole = 0
+    key_from: str = ""
+    """The member who gave the key, if it was not its author."""
     algorithm: str = MEGOLM
     forwarding_curve25519_key_chain: tuple[str, ...] = ()
 

@@ -20,6 +20,8 @@ class Unreadable(StrEnum):
     """Why a message can't be read. Each has a sentence and a next step in `client.text.encryption.encryption_text`."""
 
     BEFORE_JOINED = "before_joined"
+    NOT_GIVEN = "not_given"
+    """It is from before the user joined a room whose new members get earlier keys, but these did not come yet."""
     BEFORE_DEVICE = "before_device"
     """It was sent before this device existed: the key backup may have its keys."""
     AWAITING = "awaiting"

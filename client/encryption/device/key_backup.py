@@ -210,10 +210,7 @@ class KeyBackup:
                         restored.arrived.add(arrived)
                 case BackupKind.KNOWN_KEY:
                     theirs = msgspec.json.decode(content.value, type=KnownKey)
-                    mine = self._users.known(transaction, theirs.user_id)
-                    merged = known_keys.merged(mine, theirs)
-                    transaction.put(Table.KNOWN_KEYS, str(merged.user_id), msgspec.json.encode(merged))
-                    restored.known_keys += mine is None
+                    restored.known_keys += self._users.merge(transaction, theirs)
                 case BackupKind.DEVICE_NAME:
                     merge_device_name(transaction, msgspec.json.decode(content.value, type=DeviceName))
                 case BackupKind.DEHYDRATED:

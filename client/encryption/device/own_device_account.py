@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from itertools import count
 
 from chatterbox.wire.encryption.device_keys import UserKeys
-from chatterbox.wire.encryption.key_api import OneTimeKeysUpload
+from chatterbox.wire.encryption.key_api import OneTimeKeysUpload, WithheldKeys
 from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.frames import Welcome
 from client.encryption.device import backup_queue
@@ -183,6 +183,15 @@ class OwnDeviceAccount:
         def work() -> list[UserKeys]:
             with self._open_api() as api:
                 return api.users(usernames)
+
+        return await asyncio.to_thread(work)
+
+    async def withheld(self, room: str, sessions: Sequence[str]) -> WithheldKeys:
+        """`GET /keys/withheld`: why this device lacks keys, as the server says. Raises `Failure`."""
+
+        def work() -> WithheldKeys:
+            with self._open_api() as api:
+                return api.withheld(room, sessions)
 
         return await asyncio.to_thread(work)
 

@@ -16,6 +16,7 @@ from chatterbox.wire.encryption.device_keys import DeviceKeys, UserKeys, matrix_
 from chatterbox.wire.encryption.envelope import to_base64url
 from chatterbox.wire.encryption.member_log import SignedMember
 from chatterbox.wire.encryption.signatures import SignatureError, verify_user
+from chatterbox.wire.text_rules import folded
 from client.encryption.core import known_keys
 from client.encryption.core.device_list_chain import ListPlace, Succession, brings_back, place_of, succession
 from client.encryption.core.known_keys import KnownKey
@@ -24,12 +25,17 @@ from client.encryption.device import backup_queue
 from client.encryption.device.backup_queue import BackupKind
 from client.encryption.store.key_store import StoreTransaction, Table
 
+_NAME = "username/"
+"""Begins the names of the rows of `Table.META` that say which user has a username."""
+_NAMES_KEPT = "usernames_kept"
+"""Whether there is such a row for each known user."""
+
 
 class KeyProblem(StrEnum):
     """Why keys that the server showed were not taken; those that were taken before stay in use."""
 
     UNSIGNED = "unsigned"
-    """A signature is missing or wrong."""
+    """A signature is missing or wrong, or the keys are those of another user id than the username belongs to."""
     LOWER_LIST = "lower_list"
     """The server showed an earlier device list again."""
     CONFLICTING_LIST = "conflicting_list"
@@ -106,6 +112,9 @@ class TrustedUsers:
         known = self.known(transaction, keys.user_id)
         if keys.list.username != keys.username or (known is not None and known.username != keys.username):
             return self._refused(transaction, keys.user_id, KeyProblem.UNSIGNED, keys.list.username)
+        holder = self._holder(transaction, keys.username)
+        if holder not in {None, keys.user_id}:
+            return self._refused(transaction, holder or 0, KeyProblem.UNSIGNED, str(keys.user_id))
         master = keys.master.public_key
         if known is None:
             known = known_keys.first_seen(keys.user_id, keys.username, master, self._now_ms())
@@ -174,11 +183,18 @@ class TrustedUsers:
             self._save(transaction, known_keys.accept_change(known, self._now_ms()), queued=True)
         return self.user(transaction, user_id)
 
-    def pin(self, transaction: StoreTransaction, member: SignedMember) -> None:
-        """A member log names the keys of a user of whom nothing is known: others count as changed ones."""
-        if self.known(transaction, member.user_id) is None:
-            known = known_keys.first_seen(member.user_id, member.username, member.master, self._now_ms())
-            self._save(transaction, known)
+    def pin(self, transaction: StoreTransaction, member: SignedMember) -> bool:
+        """A member log names a user: if nothing is known of them, other keys count as changed ones from now on.
+
+        False, and nothing happens, if the user id or the username is known as that of another user.
+        """
+        known = self.known(transaction, member.user_id)
+        if known is not None:
+            return known.username == member.username
+        if self._holder(transaction, member.username) is not None:
+            return False
+        self._save(transaction, known_keys.first_seen(member.user_id, member.username, member.master, self._now_ms()))
+        return True
 
     def mark_verified(self, transaction: StoreTransaction, user_id: int, master: str) -> TrustedUser | None:
         """The two users compared `master`. Nothing happens if it is not the key that the server shows."""
@@ -204,6 +220,22 @@ class TrustedUsers:
         row = transaction.get(Table.DEVICE_LISTS, str(user_id))
         return None if row is None else msgspec.json.decode(row, type=UserKeys)
 
+    def merge(self, transaction: StoreTransaction, theirs: KnownKey) -> bool:
+        """Take what another device of this user knows of a user; whether this device knew nothing of that user."""
+        mine = self.known(transaction, theirs.user_id)
+        self._save(transaction, known_keys.merged(mine, theirs))
+        return mine is None
+
+    def _holder(self, transaction: StoreTransaction, username: str) -> int | None:
+        """The id of the user who has a username, for ever: keys of another id under this name are not believed."""
+        if transaction.get(Table.META, _NAMES_KEPT) is None:  # a store of an earlier version
+            for row in transaction.names(Table.KNOWN_KEYS):
+                if (known := self.known(transaction, int(row))) is not None:
+                    _keep_name(transaction, known)
+            transaction.put(Table.META, _NAMES_KEPT, b"1")
+        row = transaction.get(Table.META, _name_row(username))
+        return None if row is None else int(row)
+
     def _taken(self, transaction: StoreTransaction, known: KnownKey, keys: UserKeys, place: ListPlace) -> TrustedUser:
         master = keys.master.public_key
         is_first = not known.places
@@ -228,8 +260,20 @@ class TrustedUsers:
 
     def _save(self, transaction: StoreTransaction, known: KnownKey, *, queued: bool = False) -> None:
         transaction.put(Table.KNOWN_KEYS, str(known.user_id), msgspec.json.encode(known))
+        _keep_name(transaction, known)
         if queued:
             backup_queue.add(transaction, BackupKind.KNOWN_KEY, str(known.user_id))
+
+
+def _keep_name(transaction: StoreTransaction, known: KnownKey) -> None:
+    """Remember whose a username is, unless that is known."""
+    row = _name_row(known.username)
+    if transaction.get(Table.META, row) is None:
+        transaction.put(Table.META, row, str(known.user_id).encode())
+
+
+def _name_row(username: str) -> str:
+    return f"{_NAME}{folded(username)}"
 
 
 def _trusted(

@@ -14,9 +14,11 @@ from chatterbox.wire.frames import EncryptionCommand, EncryptionReply, ToDevice
 from chatterbox.wire.frames.encryption import DeviceAddress, Inbox, OpenInbox, Take, ToDeviceKind
 from client.encryption.core.messages import olm_payload
 from client.encryption.core.messages.olm_payload import OlmParty, OlmPayload, OlmPayloadError
+from client.encryption.core.messages.room_history import ROOM_HISTORY
 from client.encryption.device.dehydrated_device import DehydratedAccount
 from client.encryption.device.device_identity import PICKLE_KEY
 from client.encryption.device.trusted_users import TrustedDevice
+from client.encryption.rooms import earlier_keys
 from client.encryption.sessions import room_sessions
 from client.encryption.sessions.base64_text import from_base64
 from client.encryption.sessions.user_directory import UserDirectory
@@ -100,6 +102,8 @@ class DehydratedInbox:
                 arrived = room_sessions.take_room_key(transaction, payload.content, device, master)
                 if arrived is not None:
                     found.arrived.add(arrived)
+            elif payload.type == ROOM_HISTORY:
+                found.arrived |= earlier_keys.receive(transaction, payload.content, device)
 
     def _payload(self, device: TrustedDevice, push: ToDevice) -> OlmPayload | None:
         if push.kind is ToDeviceKind.CLEAR:

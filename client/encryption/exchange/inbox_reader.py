@@ -5,7 +5,7 @@ forgotten; broken Olm sessions are renewed, and newer device lists are fetched.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -209,8 +209,7 @@ class DeviceInboxReader:
             if progress.unreadable:
                 await self.renew(progress.unreadable)
             if progress.newer_lists:
-                await self.fetch_users(progress.newer_lists)
-                await self._report_withheld(progress)
+                await self.fetch_newer(progress.newer_lists)
 
     def _worked_off(self, transaction: StoreTransaction, batch: list[ToDevice]) -> InboxProgress:
         identity = _identity(transaction)
@@ -237,9 +236,10 @@ class DeviceInboxReader:
             if user is not None and user.is_news:
                 self._events.key_news(user)
 
-    async def _report_withheld(self, progress: InboxProgress) -> None:
-        """Tell of each user whose device named a newer list than the server shows."""
-        for username, version in progress.newer_lists.items():
+    async def fetch_newer(self, lists: Mapping[str, int]) -> None:
+        """Get the lists of users whose devices named a newer one, and tell of each that the server does not show."""
+        await self.fetch_users(lists)
+        for username, version in lists.items():
             user = await self._store.run(partial(self._withheld, username=username, version=version))
             if user is not None and user.is_news:
                 self._events.key_news(user)

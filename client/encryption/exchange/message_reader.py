@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,8 +11,11 @@ import msgspec
 
 from chatterbox.wire import direct_names, text_rules
 from chatterbox.wire.encryption.device_keys import matrix_room
+from chatterbox.wire.encryption.key_api import MAX_WITHHELD_SESSIONS
+from chatterbox.wire.encryption.member_log import NewcomerHistory
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.frames import Message
+from chatterbox.wire.frames.encryption import WithheldReason
 from chatterbox.wire.limits import Limits
 from client.encryption.command_link import LinkBroken
 from client.encryption.core.messages.room_window import RoomWindow
@@ -19,6 +23,8 @@ from client.encryption.core.trust import DecryptedMessage, Unreadable
 from client.encryption.exchange.inbox_reader import HEAD_S, DeviceInboxReader
 from client.encryption.exchange.key_sharer import KeySharer
 from client.encryption.message_encryption import EncryptedRoom, EncryptionWaits, WaitReason
+from client.encryption.ports import DeviceAccount
+from client.encryption.rooms import earlier_keys
 from client.encryption.rooms.member_log_keeper import MemberLogKeeper
 from client.encryption.rooms.member_news import MemberNews, MemberNewsKind
 from client.encryption.sessions.room_reader import RoomReader, UnknownSession, envelopes
@@ -51,6 +57,7 @@ class MessageReader:
     def __init__(
         self,
         store: StoreWorker,
+        account: DeviceAccount,
         users: UserDirectory,
         inbox: DeviceInboxReader,
         sharer: KeySharer,
@@ -60,6 +67,7 @@ class MessageReader:
         """`spawn`: does something beside."""
         self.limits = Limits()
         self._store = store
+        self._account = account
         self._users = users
         self._inbox = inbox
         self._sharer = sharer
@@ -71,8 +79,27 @@ class MessageReader:
         """Names of rooms, by uid."""
         self._sought: set[tuple[str, str]] = set()
         """Sessions for which the inbox was read in vain."""
+        self._newer_lists: dict[str, int] = {}
+        """Versions of users' device lists that messages named, and that are not held yet."""
+        self._asked_lists: dict[str, int] = {}
+        """Those that the server was asked for."""
+        self._withheld: dict[tuple[str, str], Unreadable] = {}
+        """Why sessions were withheld from this device, by session and device, as their senders told the server."""
+        self._joined_ms: dict[str, int] = {}
+        """Since when this user is a member of rooms, by uid, as the server says."""
         self._asked: set[tuple[str, str]] = set()
         """Questions, by uid, for which the member log was read from the server in vain."""
+
+    async def fetch_newer_lists(self) -> None:
+        """Get the device lists that messages named, each version once; tell of those that the server withholds.
+
+        Raises `LinkBroken`, `ChatError` and `Failure`.
+        """
+        named, self._newer_lists = self._newer_lists, {}
+        newer = {name: version for name, version in named.items() if version > self._asked_lists.get(name, 0)}
+        if newer:
+            await self._inbox.fetch_newer(newer)
+            self._asked_lists |= newer
 
     def name(self, room: EncryptedRoom) -> None:
         """A room is used by this name."""
@@ -88,6 +115,9 @@ class MessageReader:
         read = await self._store.run(partial(self._read, room=room, messages=messages, final=False))
         if not isinstance(read, _Read):
             unknown, is_read = read, await self._read_inbox(read)
+            if is_read:
+                await self._read_earlier_keys(room)
+                await self._ask_why(room, unknown)
             missing = Unreadable.LOST if is_read else Unreadable.AWAITING
             read = await self._store.run(partial(self._read, room=room, messages=messages, final=True, missing=missing))
             assert isinstance(read, _Read)  # noqa: S101 - it is the final try
@@ -116,6 +146,30 @@ class MessageReader:
                 self._sought.clear()  # at worst, the inbox is read once more
             self._sought |= {(session.session, session.device) for session in unknown}
         return is_read
+
+    async def _read_earlier_keys(self, room: EncryptedRoom) -> None:
+        """Read the member log if earlier keys wait for it."""
+        if await self._store.run(partial(earlier_keys.has_waiting, uid=room.uid)):
+            with suppress(TimeoutError, EncryptionWaits, LinkBroken, ChatError, Failure):
+                async with asyncio.timeout(HEAD_S):
+                    await self._sharer.read_recipients(room)
+
+    async def _ask_why(self, room: EncryptedRoom, unknown: set[UnknownSession]) -> None:
+        """Ask the server why the keys of sessions did not come; once for each of them."""
+        if len(self._withheld) > MAX_SOUGHT:
+            self._withheld.clear()  # at worst, a key is called lost that was withheld
+        sessions = sorted(unknown)
+        for first in range(0, len(sessions), MAX_WITHHELD_SESSIONS):
+            part = {each.session: each.device for each in sessions[first : first + MAX_WITHHELD_SESSIONS]}
+            try:
+                async with asyncio.timeout(HEAD_S):
+                    told = await self._account.withheld(room.name, list(part))
+                self._joined_ms[room.uid] = text_rules.moment_ms(told.joined)
+            except (TimeoutError, ChatError, Failure):
+                return
+            for session, reason in told.sessions.items():
+                if session in part and reason in _WITHHELD:
+                    self._withheld[session, part[session]] = _WITHHELD[reason]
 
     async def _read_log(self, room: EncryptedRoom, questions: dict[str, str]) -> bool:
         """Read what is new in a member log, once for each question; false if nothing was asked, or that failed."""
@@ -167,9 +221,13 @@ class MessageReader:
             return fresh
         if unknown:
             began_ms = int(transaction.get(Table.META, BEGAN) or b"0")
-            reasons.update(_reasons(messages, began_ms, missing, self.limits))
+            history = self._logs.rows.held(transaction, room.uid).log.history
+            joined = _Joined(self._joined_ms.get(room.uid, 0), history)
+            reasons.update(_reasons(messages, began_ms, joined, missing, self.limits))
+            reasons.update({each: reason for each, reason in self._withheld.items() if reasons.get(each) is missing})
         read = [reader.read(message) for message in messages]
         reader.save()
+        self._newer_lists |= reader.newer_lists
         self._keep_unreadable(room.uid, messages, read)
         return _Read(read, reader.questions)
 
@@ -227,22 +285,53 @@ class MessageReader:
         return [message for message in read.messages if message.unreadable not in _MAY_COME]
 
 
-_MAY_COME = {Unreadable.AWAITING, Unreadable.LOST, Unreadable.BEFORE_DEVICE}
-"""Why a message can't be read now, though its key may come."""
+_WITHHELD: dict[str, Unreadable] = {
+    WithheldReason.REMOVED: Unreadable.WITHHELD_REMOVED,
+    WithheldReason.UNSIGNED: Unreadable.WITHHELD_UNSIGNED,
+    WithheldReason.CHANGED: Unreadable.WITHHELD_CHANGED,
+    WithheldReason.BLOCKED: Unreadable.WITHHELD_BLOCKED,
+    WithheldReason.FULL: Unreadable.WITHHELD_FULL,
+}
+"""Of the other reasons there is nothing to tell but that the key is lost."""
+_MAY_COME = {
+    Unreadable.AWAITING,
+    Unreadable.LOST,
+    Unreadable.BEFORE_DEVICE,
+    Unreadable.BEFORE_JOINED,
+    Unreadable.NOT_GIVEN,
+    *_WITHHELD.values(),
+}
+"""Why a message can't be read now, though its key may come: from a member, or out of the key backup."""
+
+
+class _Joined(NamedTuple):
+    """When this user joined a room, and what its new members get."""
+
+    at_ms: int
+    """0: not known."""
+    history: NewcomerHistory
+
+    @property
+    def reason(self) -> Unreadable:
+        """Why what was stored before can't be read."""
+        return Unreadable.NOT_GIVEN if self.history is NewcomerHistory.ALL else Unreadable.BEFORE_JOINED
 
 
 def _reasons(
-    messages: Sequence[Message], began_ms: int, missing: Unreadable, limits: Limits
+    messages: Sequence[Message], began_ms: int, joined: _Joined, missing: Unreadable, limits: Limits
 ) -> dict[tuple[str, str], Unreadable]:
-    """Why the sessions of messages are unknown: because they are older than this device, or else `missing`."""
+    """Why the sessions of messages are unknown: they are older than the membership or the device, or else `missing`."""
     reasons = {}
     for message in messages:
-        try:
-            is_earlier = text_rules.moment_ms(message.timestamp) < began_ms
-        except ChatError:
-            is_earlier = False
+        reason = missing
+        with suppress(ChatError):
+            stored_ms = text_rules.moment_ms(message.timestamp)
+            if stored_ms < joined.at_ms:
+                reason = joined.reason
+            elif stored_ms < began_ms:
+                reason = Unreadable.BEFORE_DEVICE
         for _, found in envelopes([message], limits):
-            reasons[found.session, found.device] = Unreadable.BEFORE_DEVICE if is_earlier else missing
+            reasons[found.session, found.device] = reason
     return reasons
 
 

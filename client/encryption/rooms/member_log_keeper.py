@@ -111,9 +111,9 @@ class MemberLogKeeper:
         known = {user_id: key for user_id in named if (key := self._users.known(transaction, user_id)) is not None}
         if not before.seq and not is_vouched_for(entries, known):
             raise MemberLogError("None of its authors signed it with the keys that are known of them.")
-        for user_id, member in named.items():
-            if user_id not in known:
-                self._users.pin(transaction, member)
+        for member in named.values():
+            if not self._users.pin(transaction, member):
+                raise MemberLogError(f"It names {member.username} by another user id.")
         pin = room_pins.pin_of(transaction, room.name)
         if longer.seq and (pin is None or pin.is_offered):
             room_pins.put(transaction, room.name, RoomPin(uid=room.uid))

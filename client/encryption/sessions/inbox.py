@@ -14,9 +14,11 @@ from chatterbox.wire.frames import ToDevice
 from chatterbox.wire.frames.encryption import DeviceAddress, ToDeviceKind
 from chatterbox.wire.position import Position
 from client.encryption.core.messages.olm_payload import OlmPayload, ReceivedToDevice
+from client.encryption.core.messages.room_history import ROOM_HISTORY
 from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.trusted_users import TrustedDevice
 from client.encryption.ports import ToDeviceHandler
+from client.encryption.rooms import earlier_keys
 from client.encryption.sessions import room_sessions, to_device_queue
 from client.encryption.sessions.base64_text import to_url
 from client.encryption.sessions.olm_sessions import OlmFailure, OlmSessions
@@ -151,6 +153,8 @@ def _take_payload(
     if payload.type in {ROOM_KEY, FORWARDED_ROOM_KEY}:
         if (arrived := room_sessions.take_room_key(transaction, payload.content, device, device.master)) is not None:
             progress.arrived.add(arrived)
+    elif payload.type == ROOM_HISTORY:
+        progress.arrived |= earlier_keys.receive(transaction, payload.content, device)
     elif payload.type == AGAIN:
         progress.queued |= _answer_again(transaction, sessions, device, payload.content)
     elif (handler := handlers.get(payload.type)) is not None:

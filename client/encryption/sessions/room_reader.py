@@ -111,6 +111,8 @@ class RoomReader:
         self._log = log
         self._asked = asked
         self._people = set(map(text_rules.folded, direct_names.people(room.name)))
+        self.newer_lists: dict[str, int] = {}
+        """Users whose messages name a newer device list than the one that is held, and its version."""
         self._opened: dict[tuple[str, str], _Opened | None] = {}
         self._blocks: dict[str, SeenBlock] = {}
         self._stored: dict[str, bytes] = {}
@@ -183,7 +185,7 @@ class RoomReader:
         shown = _shown(
             message,
             content=self._checked(content.text, content.files),
-            trust=_trust(sender),
+            **self._proof(found, sender),
             irregularity=irregularity,
             files=content.files,
             reply_to=content.reply_to,
@@ -200,7 +202,7 @@ class RoomReader:
         shown = _shown(
             message,
             content=self._checked(content.text, content.files),
-            trust=_trust(sender),
+            **self._proof(found, sender),
             files=content.files,
             reply_to=content.reply_to,
         )
@@ -303,7 +305,17 @@ class RoomReader:
             raise _NotReadable(Unreadable.NEWER) from None
         except PayloadError:
             raise _NotReadable(Unreadable.FORGED) from None
-        return content, decrypted.message_index, opened.sender
+        if (sender := opened.sender) is not None and content.list_version > sender.version:
+            newest = max(content.list_version, self.newer_lists.get(sender.username, 0))
+            self.newer_lists[sender.username] = newest
+        return content, decrypted.message_index, sender
+
+    def _proof(self, found: Envelope, sender: TrustedUser | None) -> dict[str, object]:
+        """How it is known whose message it is. Verified keys of the author prove nothing if others gave the key."""
+        opened = self._session(found)
+        key_from = opened.record.key_from if opened else ""
+        trust = sender.trust if sender else None
+        return {"trust": Trust.SEEN if key_from and trust is Trust.VERIFIED else trust, "key_from": key_from}
 
     def _session(self, found: Envelope) -> _Opened | None:
         key = (found.session, found.device)
@@ -340,10 +352,6 @@ def _why_not(problem: ValueError, known: Unreadable | None) -> Unreadable:
     if "unknown message index" in str(problem).lower() or "ratchet" in str(problem).lower():
         return known or Unreadable.BEFORE_DEVICE
     return Unreadable.FORGED
-
-
-def _trust(sender: TrustedUser | None) -> Trust | None:
-    return sender.trust if sender else None
 
 
 def _shown(message: frames.Message, **changed: object) -> DecryptedMessage:

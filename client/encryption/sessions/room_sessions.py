@@ -81,6 +81,8 @@ class InboundRecord(msgspec.Struct, kw_only=True):
     """The user's master key when the session came."""
     first_index: int
     """The first message that it can decrypt."""
+    key_from: str = ""
+    """The member who gave the key, if it was not its author: only they vouch for whose it is."""
 
 
 def inbound_row(uid: str, session: str, device: str) -> str:
@@ -253,14 +255,38 @@ def _opened(key: str) -> vodozemac.InboundGroupSession | None:
 
 
 def _put_inbound(transaction: StoreTransaction, row: str, record: InboundRecord, *, backed_up: bool = False) -> bool:
-    """Store a session, unless the one that is held reads as much; have it backed up."""
+    """Store a session, as far as it adds to the one that is held; have it backed up. Whether more can be read by it."""
     held = inbound(transaction, row)
-    if held is not None and held.first_index <= record.first_index:
+    best = record if held is None else _better(held, record)
+    if best == held:
         return False
-    transaction.put(Table.INBOUND, row, msgspec.msgpack.encode(record))
-    if not backed_up:
+    transaction.put(Table.INBOUND, row, msgspec.msgpack.encode(best))
+    if not backed_up or best != record:
         backup_queue.add(transaction, BackupKind.ROOM_SESSION, row)
-    return True
+    return held is None or best.pickle != held.pickle or best.key_from != held.key_from
+
+
+def _better(held: InboundRecord, offered: InboundRecord) -> InboundRecord:
+    """What two copies of a session are together. A copy that its author gave is never replaced by one of others.
+
+    One that others gave may reach further back. It is believed if it leads to the ratchet of the author's copy: its
+    messages bear the same signature then, so they are the author's, whoever gave the key.
+    """
+    if held.key_from == offered.key_from:
+        return offered if offered.first_index < held.first_index else held
+    authors, vouched = (held, offered) if offered.key_from else (offered, held)
+    if authors.key_from:  # two members vouch for it: the first one counts, unless the other adds to it
+        authors, vouched = held, offered
+    if vouched.first_index < authors.first_index and _leads_to(vouched, authors):
+        return msgspec.structs.replace(authors, pickle=vouched.pickle, first_index=vouched.first_index)
+    return authors
+
+
+def _leads_to(earlier: InboundRecord, later: InboundRecord) -> bool:
+    """Whether the ratchet of one copy of a session is at `later.first_index` that of the other copy."""
+    opened = [vodozemac.InboundGroupSession.from_pickle(each.pickle, PICKLE_KEY) for each in (earlier, later)]
+    exported = [each.export_at(later.first_index) for each in opened]
+    return None not in exported and len({each.to_base64() for each in exported if each is not None}) == 1
 
 
 def inbound(transaction: StoreTransaction, row: str) -> InboundRecord | None:
@@ -300,6 +326,7 @@ def export_session(transaction: StoreTransaction, row: str) -> BackupSession | N
         device=device,
         master=record.master,
         first_index=record.first_index,
+        key_from=record.key_from,
     )
 
 
@@ -322,6 +349,7 @@ def import_session(transaction: StoreTransaction, item: BackupSession, *, backed
         curve25519=item.sender_key,
         master=item.master,
         first_index=opened.first_known_index,
+        key_from=item.key_from,
     )
     is_new = _put_inbound(transaction, inbound_row(uid, session, item.device), record, backed_up=backed_up)
     return (uid, session) if is_new else None

@@ -55,9 +55,9 @@ class UserDirectory:
         """What is known of a user's master key."""
         return self._trusted.known(transaction, user_id)
 
-    def pin(self, transaction: StoreTransaction, member: SignedMember) -> None:
-        """A member signed for the keys of a user who was never seen: they are the ones that others must show."""
-        self._trusted.pin(transaction, member)
+    def pin(self, transaction: StoreTransaction, member: SignedMember) -> bool:
+        """A member signed who a user is: see `TrustedUsers.pin`."""
+        return self._trusted.pin(transaction, member)
 
     def versions(self, transaction: StoreTransaction) -> dict[str, int]:
         """The version of each user's list that is held."""

@@ -48,7 +48,7 @@ class Table(StrEnum):
     ENCRYPTED_ROOMS = "encrypted_rooms"
     """The uid of each encrypted room that is no direct conversation: by the room's name."""
     SHARED_HISTORY = "shared_history"
-    """Which earlier keys of a room were given to whom: by room uid and user id."""
+    """Earlier keys of rooms: to whom this device gave or owes them, what came from whom, and how much was taken."""
     TO_DEVICE_QUEUE = "to_device_queue"
     """To-device messages that are to be sent, encrypted: in order."""
     BACKUP_QUEUE = "backup_queue"

@@ -139,7 +139,8 @@ class ChatFiles:
     def _transfers(
         self, what: str, stop: threading.Event, in_loop: Callable[[Callable[[], None]], None]
     ) -> FileTransfers:
-        return FileTransfers(self._open_api, self._progress(what, in_loop), stop)
+        cipher = self._context.text_cipher(self._context.tokens.session())
+        return FileTransfers(self._open_api, self._progress(what, in_loop), stop, cipher)
 
     def _open_api(self) -> FileApi:
         return FileApi(self._context.server, self._context.tokens.token())

@@ -153,7 +153,7 @@ def other_device(workspace: KeyWorkspace, start: str) -> OwnDevice:
 def remove(workspace: KeyWorkspace, found: OwnDevice) -> list[str]:
     """Remove a device of the user for ever."""
     workspace.own.recovery.remove(workspace.identity, found.device)
-    return keys_text.removal_lines(found.device, stolen=False)
+    return keys_text.removal_lines(found.device)
 
 
 def adopt_recovery_key(workspace: KeyWorkspace, key: bytes) -> list[str]:

@@ -66,6 +66,10 @@ _UNREADABLE: dict[Unreadable, _Sentence] = {
         "{count} from before you joined. Only those who were members then can read it.",
         "{count} from before you joined. Only those who were members then can read them.",
     ),
+    Unreadable.NOT_GIVEN: _Sentence(
+        "{count} from before you joined. Whoever invited you gives you the key when their program is connected.",
+        "{count} from before you joined. Whoever invited you gives you the keys when their program is connected.",
+    ),
     Unreadable.BEFORE_DEVICE: _Sentence(
         "{count} from before this device. To read it, enter your recovery key: /keys recover",
         "{count} from before this device. To read them, enter your recovery key: /keys recover",

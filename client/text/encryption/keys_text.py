@@ -134,15 +134,21 @@ def _ago(seconds: float) -> str:
     return f"{seconds / 60:.0f} min ago" if seconds < 7200 else f"{seconds / 3600:.0f} h ago"
 
 
-def removal_lines(device: str, *, stolen: bool) -> list[str]:
-    """Confirm that a device was removed, and say what is left to do."""
+def removal_lines(device: str) -> list[str]:
+    """Confirm that a device was removed."""
+    return [f"Removed {inert_name(device)}. It can't read new messages; it keeps what it has read."]
+
+
+def stolen_lines(device: str, *, is_logged_out: bool) -> list[str]:
+    """Confirm that a stolen device was removed, and say what is left to do."""
     shown = inert_name(device)
-    if stolen:
-        return [
-            f"Removed {shown}, and replaced the keys that it had. It keeps what it has read.",
-            "End its login, too: chatterbox sessions, then chatterbox logout ID. Then change your password.",
-        ]
-    return [f"Removed {shown}. It can't read new messages; it keeps what it has read."]
+    replaced = f"Removed {shown}, and replaced the keys that it had. It keeps what it has read."
+    if is_logged_out:
+        return [replaced, "Its login is ended. Change your password, too: chatterbox passwd"]
+    return [
+        replaced,
+        "Its login could not be ended: chatterbox sessions, then chatterbox logout ID. Then change your password.",
+    ]
 
 
 def refusal_lines(device: str) -> list[str]:

@@ -87,6 +87,7 @@ def _joined(
         reset=reset,
         topic=room.topic or "",
         rev=room.rev or msgspec.UNSET,
+        uid=room.uid or msgspec.UNSET,
     )
 
 

@@ -60,6 +60,12 @@ class DeviceStore(Protocol):
         No one-time key is given to two devices; the same device gets the same key again for an hour.
         """
 
+    async def withheld(self, login: LoginOfUser, room: str, sessions: Sequence[str]) -> key_api.WithheldKeys:
+        """Why the device of this session lacks keys in a room of the user: as long as that is known.
+
+        Raises `room_unknown`, `not_a_member` or `room_name_invalid`.
+        """
+
     async def end_sessions(self, sids: Sequence[str]) -> int:
         """End the devices of login sessions that ended; returns how many."""
 

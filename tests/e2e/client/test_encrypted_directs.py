@@ -230,3 +230,15 @@ def test_file_is_encrypted_before_it_is_uploaded(both: list[Person], tmp_path: P
         screen.type(f"/save 1 {target}\n")
         screen.shows("-- Saved ")
     assert target.read_text() == canary
+    [shown] = [
+        line
+        for line in bob.run("tail", "@alice", "--count", "1", "--recent", "1").stdout.splitlines()
+        if path.name in line
+    ]
+    command = shown.split("chatterbox ")[1].split()
+    assert command == ["download", message["files"][0]["id"], "--room", "@alice"]
+    saved = bob.run(*command, "-o", str(bob.home))
+    assert saved.stdout == f"{bob.home / path.name}\n", saved.stderr
+    assert (bob.home / path.name).read_text() == canary
+    missing = bob.run("download", "4f0c2a", "--room", "@alice")
+    assert (missing.returncode, "No message of @alice" in missing.stderr) == (ExitCode.REFUSED, True)

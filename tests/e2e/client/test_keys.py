@@ -202,7 +202,8 @@ class TestOwnDevices:
         done = alice.run("keys", "remove", stolen, "--stolen", "--yes", typed=(alice.home / "key").read_text())
         assert done.returncode == ExitCode.OK, done.stderr
         assert f"Removed {stolen}, and replaced the keys that it had." in done.stdout
-        assert "Another device of yours removed this one." in laptop.run("keys").stdout
+        assert "Its login is ended." in done.stdout
+        assert laptop.run("rooms").returncode == ExitCode.NOT_LOGGED_IN
         assert alice.run("keys", "number", "bob").stdout == before
 
     def test_the_recovery_key_is_typed_back(self, server: Server, tmp_path: Path) -> None:

@@ -1,159 +1,24 @@
 """The real client and the real server, with one between them that lies: nothing is sent in clear, and lies are told."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-import msgspec
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, people
-from tests.support import server
+from tests.e2e.lying.site import (
+    CANARY,
+    Site,
+    invented,
+    keys_of_bob,
+    lists_of_bob,
+    messages,
+    refuse_once,
+    with_ghost,
+    with_other_curve,
+    with_other_self_signing_key,
+)
 from tests.support.encryption.model_device import ModelUser, random_device_id
-from tests.support.lying_server import Json, Lies, as_it_is, lying
-
-CANARY = "zephyr quartz"
-
-
-class Site:
-    """Alice and Bob, who both have keys, behind a server that does not lie yet."""
-
-    def __init__(self, alice: Person, bob: Person, lies: Lies) -> None:
-        self.alice = alice
-        self.bob = bob
-        self.lies = lies
-
-    async def send(self, text: str) -> tuple[int, str]:
-        """Alice sends a text to Bob; the exit code and what is said."""
-        done = await asyncio.to_thread(self.alice.run, "send", "@bob", text, "--timeout", "4")
-        return done.returncode, done.stderr
-
-    async def read(self, count: int) -> list[Json]:
-        """Bob reads this many messages of Alice."""
-        recent = ("--count", str(count), "--recent", "50")
-        done = await asyncio.to_thread(self.bob.run, "tail", "@alice", "--json", *recent)
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def sent(self, kind: str) -> list[Json]:
-        """The commands of a kind that clients sent."""
-        return [command for command in self.lies.sent_by_clients if command.get("type") == kind]
-
-    def assert_nothing_in_clear(self) -> None:
-        """No command of a client had a word of a text."""
-        sent = json.dumps(self.lies.sent_by_clients)
-        assert not any(word in sent for word in CANARY.split())
-
-
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    lies = Lies()
-    async with (
-        server.running(tmp_path / "data", encryption="direct", sends_per_s=1000, sends_burst=1000) as real,
-        lying(real.url, lies) as proxy,
-    ):
-        with ExitStack() as stack:
-            entered = people(tmp_path, proxy.url, "alice", "bob")
-            alice, bob = await asyncio.to_thread(stack.enter_context, entered)
-            for person in (alice, bob):
-                made = await asyncio.to_thread(
-                    person.run, "keys", "init", "--recovery-to", str(person.home / "recovery")
-                )
-                assert made.returncode == ExitCode.OK, made.stderr
-            yield Site(alice, bob, lies)
-
-
-# Lies
-
-
-def lists_of_bob(change: Callable[[Json], Json]) -> Callable[[Json], list[Json]]:
-    """In the reply to `recipients`, Bob's keys are others."""
-
-    def frame(found: Json) -> list[Json]:
-        if found.get("type") == "recipients":
-            found["lists"] = [change(keys) if keys["username"] == "bob" else keys for keys in found["lists"]]
-        return [found]
-
-    return frame
-
-
-def keys_of_bob(change: Callable[[Json], Json]) -> Callable[[str, str, Json], Json | None]:
-    """The same in `GET /keys/users`."""
-
-    def response(method: str, path: str, body: Json) -> Json | None:
-        if path != "/keys/users":
-            return None
-        return {"users": [change(keys) if keys["username"] == "bob" else keys for keys in body["users"]]}
-
-    return response
-
-
-def refuse_once(site: Site) -> None:
-    """The next message is refused, as if who can read had changed: the client asks for the recipients."""
-    refused: list[Json] = []
-
-    def is_first(command: Json) -> bool:
-        return command.get("type") == "send" and (not refused or refused[0] is command)
-
-    def answers(command: Json) -> list[Json]:
-        if not is_first(command):
-            return []
-        refused.append(command)
-        return [
-            {"type": "error", "id": command["id"], "code": "recipients_stale", "detail": "Who can read has changed."}
-        ]
-
-    site.lies.answers = answers
-    site.lies.to_server = lambda command: [] if command in refused else [command]
-
-
-def messages(change: Callable[[list[Json]], list[Json]]) -> Callable[[Json], list[Json]]:
-    """The messages of an encrypted room are others, in pages as in pushes."""
-
-    def frame(found: Json) -> list[Json]:
-        if found.get("type") == "message" and "~" in found["room"]:
-            return change([found])
-        if "messages" in found and "~" in found.get("room", ""):
-            found["messages"] = change(found["messages"])
-        return [found]
-
-    return frame
-
-
-def plain(value: Any) -> Json:
-    built: Json = msgspec.to_builtins(value)
-    return built
-
-
-def invented(keys: Json) -> Json:
-    """Keys that the server made for Bob, with a device that it can read."""
-    user = ModelUser(keys["user_id"], "bob")
-    user.version = keys["list"]["version"] + 1
-    user.add_device()
-    return plain(user.keys())
-
-
-def with_other_curve(keys: Json) -> Json:
-    """Bob's device has an encryption key of the server's."""
-    [device_id, *_] = keys["device_keys"]
-    other = ModelUser(keys["user_id"], "bob").add_device(device_id)
-    keys["device_keys"][device_id]["keys"][f"curve25519:{device_id}"] = other.curve
-    return keys
-
-
-def with_ghost(keys: Json) -> Json:
-    """Bob's keys have a device that is not in the list that he signed."""
-    ghost = ModelUser(keys["user_id"], "bob").add_device()
-    keys["device_keys"][ghost.device_id] = plain(ghost.keys())
-    return keys
-
-
-def with_other_self_signing_key(keys: Json) -> Json:
-    """All of Bob's keys but the master key are the server's."""
-    return {**invented(keys), "master": keys["master"]}
+from tests.support.lying_server import Json, Lies, as_it_is
 
 
 async def test_without_a_lie_messages_are_sent_and_read(site: Site) -> None:
@@ -212,7 +77,7 @@ class TestKeys:
         shares = site.sent("share_keys")
         assert [message["to"] for share in shares for message in share["messages"] if ghost in message["to"]] == []
         assert ["bob", ghost, "unsigned"] in [each for share in shares for each in share.get("withheld", [])]
-        assert not any(ghost in json.dumps(command) for command in site.sent("claim"))
+        assert not any(ghost in str(command) for command in site.sent("claim"))
         site.assert_nothing_in_clear()
 
     async def test_a_one_time_key_of_the_server_is_not_used(self, site: Site) -> None:

@@ -18,6 +18,7 @@ from chatterbox.wire.broker_events import (
     encode_control,
 )
 from chatterbox.wire.encryption.key_api import (
+    DeviceEnd,
     DeviceListStored,
     DeviceState,
     OneTimeKeysStored,
@@ -36,13 +37,15 @@ from tests.support.key_client import ask, bind, key_user, list_devices, own_devi
 from tests.support.key_user import KeyUser
 
 DAY_MS = 24 * 3600 * 1000
+END = "/keys/devices/end"
 ROUTES = (
     "PUT /keys/device",
     "POST /keys/one-time",
     "GET /keys/users?name=alice",
+    "GET /keys/withheld?room=general&session=x",
     "PUT /keys/list",
     "GET /keys/devices",
-    "DELETE /keys/devices/D4F7K2M9QX",
+    "POST /keys/devices/end",
     "GET /keys/backup",
     "PUT /keys/backup",
     "GET /keys/backup/items",
@@ -161,9 +164,11 @@ class TestUploads:
     async def test_a_device_is_ended_by_its_owner_only(self, history: Service, alice: KeyUser) -> None:
         device = alice.device()
         await list_devices(history, alice, device)
-        path = f"/keys/devices/{device.id}"
-        assert code(await ask(history, "DELETE", path, "bob")) == (404, Code.DEVICE_UNKNOWN)
-        assert (await ask(history, "DELETE", path)).status_code == 204
+        body = DeviceEnd(device.id)
+        [own] = (await own_devices(history)).devices
+        assert own.session == "s-1"
+        assert code(await ask(history, "POST", END, "bob", body)) == (404, Code.DEVICE_UNKNOWN)
+        assert (await ask(history, "POST", END, body=body)).status_code == 204
         assert [each.state for each in (await own_devices(history)).devices] == [DeviceState.ENDED]
 
     async def test_at_most_fifty_users_are_named_in_a_request(self, history: Service) -> None:
@@ -179,6 +184,7 @@ class TestUploads:
             device = alice.device()
             bodies: dict[str, object] = {
                 "PUT /keys/device": device.upload(),
+                "POST /keys/devices/end": DeviceEnd(device.id),
                 "POST /keys/one-time": OneTimeKeysUpload(device=device.id),
                 "PUT /keys/list": alice.list([device]),
                 "PUT /keys/backup": {"version": 1, "header": "h"},
@@ -202,8 +208,9 @@ class TestRates:
         uploaded = alice.list([device])
         answers = [await ask(history, "PUT", "/keys/list", body=uploaded) for _ in range(21)]
         assert [answer.status_code for answer in answers] == [*(20 * [200]), 429]
-        assert code(await ask(history, "DELETE", f"/keys/devices/{device.id}")) == (429, Code.RATE_LIMITED)
-        assert code(await ask(history, "DELETE", f"/keys/devices/{device.id}", "bob")) == (404, Code.DEVICE_UNKNOWN)
+        end = DeviceEnd(device.id)
+        assert code(await ask(history, "POST", END, body=end)) == (429, Code.RATE_LIMITED)
+        assert code(await ask(history, "POST", END, "bob", end)) == (404, Code.DEVICE_UNKNOWN)
 
     async def test_uploads_of_keys_share_one_rate(self, history: Service) -> None:
         body = {"version": 7, "items": []}

@@ -1,6 +1,8 @@
 """Encrypted rooms in history: the member log that members sign, and what it takes to create, invite and remove."""
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import Limits
+from services.history.schema import SCHEMA
 from tests.support.device_rows import envelope, session_id
 from tests.support.encryption.member_log_site import ROOM, MemberLogSite
 from tests.support.encryption.signed_entries import EntrySigner, SignedLog
@@ -355,3 +358,37 @@ class TestDeletedRooms:
         assert not site.rows("SELECT 1 FROM member_log")
         site.log = SignedLog(ROOM)
         await site.create()
+
+
+class TestImpossibleStates:
+    @pytest.mark.parametrize(
+        ("damage", "is_cheap"),
+        [
+            ("DELETE FROM member_log", True),
+            ("DELETE FROM member_log WHERE seq = 1", True),
+            ("UPDATE member_log SET hash = 'x' WHERE seq = 1", True),
+            ("UPDATE rooms SET uid = 'x' WHERE name = 'plans~'", True),
+            ("DELETE FROM member_log WHERE seq = 2", False),
+            ("INSERT INTO member_log VALUES (1, 1, 1, 'x', '{}')", False),
+            ("INSERT INTO member_log VALUES (99, 1, 1, 'x', '{}')", False),
+            ("INSERT INTO member_log SELECT room_id, 1, 1, 'x', '{}' FROM directs", False),
+        ],
+    )
+    async def test_a_log_that_contradicts_its_room_is_found_at_the_start(
+        self, site: MemberLogSite, damage: str, *, is_cheap: bool
+    ) -> None:
+        await site.create()
+        await site.enter("bob")
+        await site.invite("eve")
+        assert violations(site) == ([], [])
+        cheap, thorough = violations(site, damage)
+        assert (bool(cheap), bool(thorough)) == (is_cheap, True)
+
+
+def violations(site: MemberLogSite, damage: str = "") -> tuple[list[Any], list[Any]]:
+    """What the quick and the thorough check of a copy of the database find after this damage."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        with closing(sqlite3.connect(site.history.settings.database)) as source:
+            source.backup(db)
+        db.executescript(damage)
+        return db.execute(SCHEMA.end_violations).fetchall(), db.execute(SCHEMA.violations).fetchall()

@@ -13,7 +13,8 @@ import pytest
 from chatterbox.chassis import operator_socket
 from chatterbox.wire.errors import Code
 from services.history import operator_commands
-from tests.support.history import START_MS, Service, Start, code, until
+from tests.support.encryption.member_log_site import MemberLogSite
+from tests.support.history import START_MS, Clock, Service, Start, code, until
 from tests.support.program import run_service
 from tests.support.server import running as running_server
 
@@ -50,6 +51,18 @@ async def test_room_is_deleted_by_the_running_history(history: Service) -> None:
     assert (done.stdout, done.returncode) == ("chatterbox: deleted #ops, which had 2 messages\n", 0)
     assert code(await history.get("/rooms/ops")) == (404, Code.ROOM_UNKNOWN)
     assert (await history.do("POST", "/rooms", "bob", {"room": "ops"})).status_code == 201
+
+
+async def test_an_encrypted_room_is_deleted_by_its_name(start: Start, clock: Clock) -> None:
+    async with start() as history:
+        site = MemberLogSite(history, history.app.context.device_messages._store, clock)
+        await site.begin()
+        await site.create()
+        listed = await run(history.settings.data, "rooms")
+        assert "plans~    private   ada" in listed.stdout
+        done = await run(history.settings.data, "delete-room", "Plans~")
+        assert (done.stdout, done.returncode) == ("chatterbox: deleted #plans~, which had 0 messages\n", 0)
+        await until(lambda: not site.rows("SELECT 1 FROM member_log"))
 
 
 async def test_members_of_a_room_that_the_operator_deletes_are_told_in_one_process(tmp_path: Path) -> None:

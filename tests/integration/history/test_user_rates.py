@@ -39,7 +39,11 @@ ROUTES = [
 ]
 
 
-QUERIES = {"GET /rooms/{room}/messages/reactions/mine": "?from=1&to=1", "GET /keys/users": "?name=bob"}
+QUERIES = {
+    "GET /rooms/{room}/messages/reactions/mine": "?from=1&to=1",
+    "GET /keys/users": "?name=bob",
+    "GET /keys/withheld": "?room=general&session=x",
+}
 
 
 @pytest.fixture

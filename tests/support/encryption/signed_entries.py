@@ -15,6 +15,7 @@ from chatterbox.wire.encryption.key_api import DeviceListUpload
 from chatterbox.wire.encryption.member_log import MemberEntry, MemberEntryKind, NewcomerHistory, SignedMember
 from tests.support.encryption.model_device import ModelUser, public_key, standard_base64
 from tests.support.key_user import KeyUser
+from tests.support.olm_device import OlmUser
 
 
 @dataclass
@@ -27,8 +28,10 @@ class EntrySigner:
     self_signing_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     @classmethod
-    def of(cls, user: KeyUser | ModelUser) -> "EntrySigner":
+    def of(cls, user: KeyUser | ModelUser | OlmUser) -> "EntrySigner":
         """One with the keys of a user of other tests."""
+        if isinstance(user, OlmUser):
+            return cls(user.user_id, user.username, user.master, user.self_signing)
         if isinstance(user, ModelUser):
             return cls(user.user_id, user.username, user._master, user._self_signing)
         seeds = map(Ed25519PrivateKey.from_private_bytes, (user.master_seed, user.self_signing_seed))

@@ -114,6 +114,7 @@ async def own(source: RowSource, devices: Sequence[StoredDevice], sid: str) -> l
             one_time=one_time.get(device.id, []),
             fallback_used=device.id in used,
             keys=device.keys,
+            session=device.sid,
         )
         for device in devices
     ]

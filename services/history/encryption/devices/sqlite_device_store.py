@@ -10,6 +10,7 @@ from chatterbox.wire.encryption.key_api import DeviceState
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import ClaimCall, ClaimedKeys
 from chatterbox.wire.limits import Limits
+from services.history.encryption.delivery import withheld_keys
 from services.history.encryption.device_store import LoginOfUser
 from services.history.encryption.devices import (
     device_table,
@@ -23,6 +24,7 @@ from services.history.encryption.devices import (
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.messages.writer import Writer
 from services.history.people import user_lookup
+from services.history.rooms import room_queries
 
 
 class SqliteDeviceStore:
@@ -85,6 +87,10 @@ class SqliteDeviceStore:
             return await key_claims.claim(transaction, device.id, call.of)
 
         return await self._writer.change(claim, uses_reserve=False)
+
+    async def withheld(self, login: LoginOfUser, room: str, sessions: Sequence[str]) -> key_api.WithheldKeys:
+        view = await room_queries.find(self._readers, room, login.user.user_id, self._limits)
+        return await withheld_keys.of_sessions(self._readers, login, view.require_member().room_id, sessions)
 
     async def end_sessions(self, sids: Sequence[str]) -> int:
         if not await session_ends.are_used(self._readers, sids):

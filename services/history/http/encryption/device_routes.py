@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.chassis.http.internal_http import read, write
@@ -14,10 +14,19 @@ from services.history.http.encryption.key_documents import returns, takes
 
 router = public_router()
 
-DevicePath = Annotated[str, Path(max_length=64, description="The id of a device of yours.", examples=["D4F7K2M9QX"])]
 Names = Annotated[
     list[Annotated[str, Query(max_length=256)]],
     Query(alias="name", max_length=key_api.MAX_KEY_USERS, description="The usernames; repeat the parameter for each."),
+]
+
+Room = Annotated[str, Query(max_length=256, description="A room or direct conversation that you are in.")]
+Sessions = Annotated[
+    list[Annotated[str, Query(max_length=64)]],
+    Query(
+        alias="session",
+        max_length=key_api.MAX_WITHHELD_SESSIONS,
+        description="Sessions, as envelopes name them; repeat the parameter for each.",
+    ),
 ]
 
 
@@ -49,12 +58,18 @@ async def devices(login: CurrentLogin, history: History) -> Response:
     return write(await history.keys.own_devices(login))
 
 
-@router.delete("/keys/devices/{device}", status_code=204, responses=refusals(Code.ENCRYPTION_OFF, Code.DEVICE_UNKNOWN))
-async def end_device(device: DevicePath, login: CurrentLogin, history: History) -> Response:
+@router.post(
+    "/keys/devices/end",
+    status_code=204,
+    openapi_extra=takes(key_api.DeviceEnd),
+    responses=refusals(Code.ENCRYPTION_OFF, Code.BAD_REQUEST, Code.DEVICE_UNKNOWN),
+)
+async def end_device(request: Request, login: CurrentLogin, history: History) -> Response:
     """Take the access of a device of yours away at once. A pending one is removed; another one comes back with a new
     login. To remove a device for ever, upload a device list that names it in `removed`.
     """
-    await history.keys.end_device(login, device)
+    ended = await read(request, key_api.DeviceEnd)
+    await history.keys.end_device(login, ended.device)
     return Response(status_code=204)
 
 
@@ -86,6 +101,17 @@ async def users_keys(login: CurrentLogin, history: History, name: Names) -> Resp
     Users without keys, and unknown ones, are left out.
     """
     return write(key_api.UsersKeys(await history.keys.users_keys(login, name)))
+
+
+@router.get(
+    "/keys/withheld",
+    responses=returns(
+        key_api.WithheldKeys, Code.BAD_REQUEST, Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN, Code.NOT_A_MEMBER
+    ),
+)
+async def withheld_keys(login: CurrentLogin, history: History, room: Room, session: Sessions) -> Response:
+    """Ask why your device lacks the keys of sessions: what their senders said, for a week after the last message."""
+    return write(await history.keys.withheld(login, room, session))
 
 
 @router.put(

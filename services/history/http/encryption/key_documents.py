@@ -15,6 +15,7 @@ _BODIES: tuple[type[msgspec.Struct], ...] = (
     key_api.OneTimeKeysUpload,
     key_api.OneTimeKeysStored,
     key_api.UsersKeys,
+    key_api.WithheldKeys,
     key_api.DeviceListUpload,
     key_api.DeviceListStored,
     key_api.KeyBackupHeader,

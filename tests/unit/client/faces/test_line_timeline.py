@@ -45,5 +45,5 @@ def test_files_of_a_message_are_lines_with_what_saves_them() -> None:
     _, *lines = timeline.message(with_text)
     assert lines == ["10:00 bob: message 3", "           file: plan.pdf (1.5 KiB), /save 3"]
     assert timeline.message(only_file) == ["10:00 bob: file: plan.pdf (1.5 KiB), /save 3"]
-    in_tail = LineTimeline(zone=UTC, how_to_save=lambda _: download_command)
+    in_tail = LineTimeline(zone=UTC, how_to_save=download_command)
     assert in_tail.message(only_file)[-1] == "10:00 bob: file: plan.pdf (1.5 KiB), chatterbox download 4f0c"

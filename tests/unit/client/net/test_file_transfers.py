@@ -1,5 +1,8 @@
 """Uploads and downloads: continued after a lost connection and after a restart, stopped, and refused."""
 
+import base64
+import io
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +11,12 @@ import httpx
 import pytest
 
 from chatterbox.wire.frames import AttachedFile
+from client.encryption import attachments
 from client.failures import Failure, ServerRefused, Unreachable
 from client.net import file_transfers
 from client.net.file_api import FileApi
 from client.net.file_transfers import FileTransfers, LocalFile, TransferStopped
+from client.store.text_cipher import TextCipher
 
 MIB = 2**20
 
@@ -256,3 +261,59 @@ class TestDownloads:
         with pytest.raises(TransferStopped):
             download.download("f1", tmp_path / "a.txt")
         assert (tmp_path / "a.txt.f1.part").stat().st_size == 3000
+
+
+class TestEncryptedUpload:
+    """An upload for an encrypted room; the key of its file is kept, encrypted, until it is done."""
+
+    ROOM = "@alice~bob"
+
+    def _transfers(self, server: FilesServer, store_key: bytes = bytes(range(32))) -> FileTransfers:
+        return transfers(server, cipher=TextCipher(lambda: store_key))
+
+    def _interrupted(self, server: FilesServer, file: LocalFile, folder: Path) -> bytes:
+        server.losses = [300_000, *[0] * 20]
+        with pytest.raises(Unreachable):
+            self._transfers(server).upload(file, self.ROOM, folder)
+        server.losses = []
+        return bytes(server.uploads["upload0"][1])
+
+    def test_goes_on_with_the_same_key_after_a_restart(self, server: FilesServer, tmp_path: Path) -> None:
+        plan, folder = source(tmp_path, os.urandom(MIB)), tmp_path / "uploads"
+        before = self._interrupted(server, plan, folder)
+        assert before
+        file = self._transfers(server).upload(plan, self.ROOM, folder)
+        assert file.id == "upload0"
+        assert bytes(server.uploads["upload0"][1][: len(before)]) == before
+        self._assert_is(plan, file, server)
+        assert list(folder.iterdir()) == []
+
+    def test_no_key_is_on_the_disk_in_clear(self, server: FilesServer, tmp_path: Path) -> None:
+        plan, folder = source(tmp_path, os.urandom(MIB)), tmp_path / "uploads"
+        self._interrupted(server, plan, folder)
+        [record] = folder.iterdir()
+        kept = record.read_bytes()
+        secret = self._transfers(server).upload(plan, self.ROOM, folder).secret  # type: ignore[attr-defined]
+        assert len(kept) > len(secret.key.k)
+        for encoded in (kept, base64.b64decode(kept.split(b"\n")[1])):
+            assert secret.key.k.encode() not in encoded
+
+    @pytest.mark.parametrize("change", ["bytes", "store key"])
+    def test_begins_again_with_another_key_if_the_file_or_the_key_store_is_another_one(
+        self, server: FilesServer, tmp_path: Path, change: str
+    ) -> None:
+        plan, folder = source(tmp_path, os.urandom(MIB)), tmp_path / "uploads"
+        self._interrupted(server, plan, folder)
+        if change == "bytes":  # and the same size and time
+            plan.path.write_bytes(bytes(MIB))
+            os.utime(plan.path, ns=(plan.modified_ns, plan.modified_ns))
+        store_key = bytes(32) if change == "store key" else bytes(range(32))
+        file = self._transfers(server, store_key).upload(LocalFile.of(plan.path), self.ROOM, folder)
+        assert file.id == "upload1"
+        self._assert_is(plan, file, server)
+
+    def _assert_is(self, plan: LocalFile, file: AttachedFile, server: FilesServer) -> None:
+        """What the server has decrypts to the file."""
+        clear = io.BytesIO()
+        attachments.decrypt(file.secret, io.BytesIO(bytes(server.uploads[file.id][1])), clear)  # type: ignore[attr-defined]
+        assert clear.getvalue() == plan.path.read_bytes()

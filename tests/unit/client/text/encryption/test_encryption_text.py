@@ -146,7 +146,8 @@ class TestKeys:
         assert words in keys_text.status_line(KeysState(1, recovery_key=True, backup_s=seconds))
 
     def test_a_stolen_device_is_to_be_logged_out_too(self) -> None:
-        assert "chatterbox logout ID" in keys_text.removal_lines("ABCDEFGHIJ", stolen=True)[1]
+        assert "chatterbox logout ID" in keys_text.stolen_lines("ABCDEFGHIJ", is_logged_out=False)[1]
+        assert "chatterbox logout ID" not in keys_text.stolen_lines("ABCDEFGHIJ", is_logged_out=True)[1]
 
     def test_a_reset_counts_what_it_costs(self) -> None:
         assert len(keys_text.reset_lines(0, 0)) == 1
