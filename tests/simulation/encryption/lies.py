@@ -14,8 +14,8 @@ from chatterbox.wire.encryption.envelope import to_base64url
 from chatterbox.wire.encryption.key_api import UsersKeys
 from chatterbox.wire.encryption.signatures import device_hash
 from chatterbox.wire.frames.encryption import DeviceAddress
-from client.encryption.core.backup_items import BackupSession
 from client.encryption.core.backup_format import ItemContent
+from client.encryption.core.backup_items import BackupSession
 from client.encryption.device.backup_queue import BackupKind
 from tests.simulation.encryption.site import HistoryProcess, Login
 from tests.support.encryption.model_device import ModelDevice, ModelUser, OutboundSession
@@ -72,9 +72,7 @@ class GhostDevice:
     def was_given(self) -> bool:
         """Whether any device encrypted something for it."""
         with closing(sqlite3.connect(self._database)) as db:
-            [count] = db.execute(
-                "SELECT count(*) FROM to_device_counts WHERE to_device = ?", (self._row,)
-            ).fetchone()
+            [count] = db.execute("SELECT count(*) FROM to_device_counts WHERE to_device = ?", (self._row,)).fetchone()
             return bool(count)
 
     def disappear(self) -> None:
@@ -93,7 +91,7 @@ async def list_a_thief(history: HistoryProcess, login: Login) -> str:
     The list is signed with a key of their own, and names those of the user.
     """
     found = await history.http("GET", f"/keys/users?name={login.username}", login)
-    [shown] = msgspec.json.decode(found.content, type=UsersKeys).users or [None]
+    shown = next(iter(msgspec.json.decode(found.content, type=UsersKeys).users), None)
     thief = OlmUser(login.user_id, login.username)
     device = OlmDevice(thief, ModelDevice(login.user_id).device_id)
     await history.http("PUT", "/keys/device", login, msgspec.to_builtins(device.upload()))
@@ -151,5 +149,7 @@ class PlantedSession(NamedTuple):
                 "INSERT INTO key_backup_items (user_id, item, seq, body) VALUES (?, ?, ?, ?)",
                 (reader.user_id, "p" * 43, seq, to_base64url(msgspec.msgpack.encode(content))),
             )
-            db.execute("UPDATE key_backups SET last_seq = ?, items = items + 1 WHERE user_id = ?", (seq, reader.user_id))
+            db.execute(
+                "UPDATE key_backups SET last_seq = ?, items = items + 1 WHERE user_id = ?", (seq, reader.user_id)
+            )
         return cls(session.envelope("send me money"), writer.username)

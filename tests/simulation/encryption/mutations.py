@@ -16,7 +16,7 @@ from client.encryption.core.messages.recipient_decision import Decision
 from client.encryption.core.messages.sequence_checks import SeenBlock
 from client.encryption.device import key_backup, trusted_users
 from client.encryption.device.backup_queue import BackupKind
-from client.encryption.exchange import room_sender
+from client.encryption.exchange import key_sharer, room_sender
 from client.encryption.sessions import inbox, room_sessions
 from client.encryption.store.key_store import StoreTransaction
 from tests.simulation.encryption import device
@@ -26,7 +26,7 @@ _decide = recipient_decision.decide
 _build = message_payload.build
 _decrypt_item = decrypt_item
 _content = key_backup._content
-_finish_share = room_sender._finish_share
+_finish_share = key_sharer._finish_share
 
 
 def transmit_before_commit() -> AbstractContextManager[object]:
@@ -55,7 +55,7 @@ def ignore_closed() -> AbstractContextManager[object]:
         outbound = arguments[3]
         return decision if outbound is None else Decision(**{**_fields(decision), "new_session": False})
 
-    return patch.object(room_sender, "decide", decide)
+    return patch.object(key_sharer, "decide", decide)
 
 
 def _fields(decision: Decision) -> dict[str, Any]:
@@ -131,12 +131,12 @@ def share_in_part() -> AbstractContextManager[object]:
         decision = _decide(*arguments, **named)
         return Decision(**{**_fields(decision), "share": decision.share[:1]})
 
-    def finish(transaction: StoreTransaction, uid: str, session: str, version: int, missing: int) -> None:
-        _finish_share(transaction, uid, session, version, 0)
+    def finish(*arguments: Any, **named: Any) -> None:
+        _finish_share(*arguments, **{**named, "missing": 0})
 
     stack = ExitStack()
-    stack.enter_context(patch.object(room_sender, "decide", decide))
-    stack.enter_context(patch.object(room_sender, "_finish_share", finish))
+    stack.enter_context(patch.object(key_sharer, "decide", decide))
+    stack.enter_context(patch.object(key_sharer, "_finish_share", finish))
     return stack
 
 

@@ -85,9 +85,7 @@ class PrivateRoom:
         await self._signed(device, frames.Leave(id=0, room=NAME), call)
 
     async def join(self, device: Device) -> None:
-        await self._history.call(
-            "/internal/join", history_api.JoinRoomCall(NAME, *_user(device)), history_api.RoomInfo
-        )
+        await self._history.call("/internal/join", history_api.JoinRoomCall(NAME, *_user(device)), history_api.RoomInfo)
 
     async def set_topic(self, device: Device, text: str) -> None:
         async def call(signed: Any) -> None:
@@ -165,7 +163,11 @@ async def invite(world: "World") -> None:
 
 async def join(world: "World") -> None:
     """A user who may be invited joins."""
-    if world.room is None or (device := schedule.chosen(world)) is None or device.login.username in world.history.ghosts:
+    if (
+        world.room is None
+        or (device := schedule.chosen(world)) is None
+        or device.login.username in world.history.ghosts
+    ):
         return
     room = world.room
     await schedule.do(world, device, "joins", lambda: room.join(device))

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from chatterbox.wire.errors import ChatError
 from client.encryption.command_link import LinkBroken
-from client.encryption.message_encryption import EncryptionWaits
 from client.encryption.device.recovery import new_recovery_key
+from client.encryption.message_encryption import EncryptionWaits
 from client.failures import Failure
 from services.history.app import HistoryApp, create_app
 from tests.simulation.encryption import judge, rooms
@@ -490,7 +490,8 @@ _STEPS: dict[Callable[[World], Awaitable[None]], float] = {
 }  # fmt: skip
 """What may happen, and how often."""
 _ROOM_STEPS = {
-    **_STEPS, _write: 50, rooms.invite: 5, rooms.join: 6, rooms.remove: 2, rooms.leave: 1, rooms.set_topic: 3, _ghost_member: 2,
+    **_STEPS, _write: 50, rooms.invite: 5, rooms.join: 6, rooms.remove: 2, rooms.leave: 1, rooms.set_topic: 3,
+    _ghost_member: 2,
 }  # fmt: skip
 
 
