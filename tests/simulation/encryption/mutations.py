@@ -15,7 +15,6 @@ from client.encryption.core.messages import message_payload, recipient_decision
 from client.encryption.core.messages.recipient_decision import Decision
 from client.encryption.core.messages.sequence_checks import SeenBlock
 from client.encryption.device import key_backup, trusted_users
-from client.encryption.device.backup_queue import BackupKind
 from client.encryption.exchange import key_sharer, room_sender
 from client.encryption.sessions import inbox, room_sessions
 from client.encryption.store.key_store import StoreTransaction
@@ -25,7 +24,6 @@ _encrypt = room_sessions.encrypt
 _decide = recipient_decision.decide
 _build = message_payload.build
 _decrypt_item = decrypt_item
-_content = key_backup._content
 _finish_share = key_sharer._finish_share
 
 
@@ -111,16 +109,6 @@ def backup_unauthenticated() -> AbstractContextManager[object]:
     return patch.object(key_backup, "decrypt_item", decrypt)
 
 
-def last_backup_wins() -> AbstractContextManager[object]:
-    """A session of which a device lacks the beginning takes the place of the whole one in the key backup."""
-
-    def content(transaction: StoreTransaction, kind: BackupKind, name: str) -> ItemContent | None:
-        found = _content(transaction, kind, name)
-        return None if found is None else found._replace(name=name)
-
-    return patch.object(key_backup, "_content", content)
-
-
 def share_in_part() -> AbstractContextManager[object]:
     """The keys of a session are given to one device, and it is used as if all had them.
 
@@ -144,6 +132,6 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     mutation.__name__: mutation
     for mutation in (
         transmit_before_commit, encrypt_again_on_retry, ignore_closed, forget_position, log_plaintext,
-        plain_text_on_disk, trust_unlisted, no_replay_check, backup_unauthenticated, last_backup_wins,
+        plain_text_on_disk, trust_unlisted, no_replay_check, backup_unauthenticated,
     )
 }  # fmt: skip
