@@ -20,8 +20,8 @@ MAX_SENTENCES = 8
 def main() -> None:
     options = _options()
     if options.encrypted or options.encrypted_rooms:
-        judge = partial(_encrypted, in_room=options.encrypted_rooms)
-        _run_without_time(judge, range(options.first, options.first + options.seeds))
+        in_room = options.encrypted_rooms
+        _run_without_time(partial(_encrypted, in_room=in_room), range(options.first, options.first + options.seeds))
     if options.without_time or options.reads or options.presence:
         judge = SteppedSchedule.judge if options.without_time else ReadSchedule.judge
         judge = PresenceSchedule.judge if options.presence else judge

@@ -81,6 +81,7 @@ class Link:
         if isinstance(command, frames.OpenInbox) and is_own:
             device.pushed = None
         reply = await device.history.ask(device.login, device.room_id, command)
+        self._require()
         if isinstance(reply, frames.Inbox) and not is_own:
             for push in await device.history.inbox(device.login, reply.device, reply.at.offset):
                 device.encryption.take(push)
@@ -114,7 +115,7 @@ class Link:
         return rng.random() < self.loss
 
     def _require(self) -> None:
-        if self.is_cut or self._device.is_dead:
+        if self.is_cut or self._device.is_dead or self._device.link is not self:
             raise LinkBroken
 
 
@@ -287,7 +288,7 @@ class Device:
         self.commits_left = None
 
     def _store(self) -> MortalStore:
-        store = MortalStore(self.path, self._may_live, lambda pushes: self.worked_off[-1].extend(pushes))
+        store = MortalStore(self.path, self._may_live, self.worked_off[-1].extend)
         self._stores.append(store)
         return store
 

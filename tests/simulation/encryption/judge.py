@@ -2,6 +2,7 @@
 
 - E1: every device that could read the room when a message was stored reads it in the end. Excepted are messages of a
   device that its owner removed: who had not taken their keys by then does not take them any more.
+  Excepted, too, are messages of a device whose key store is in use twice, and all after a server showed a false list.
 - E2: no other device can, from all that it ever received.
 - E3: one key has one stored message, which says what was typed.
 - E4: each to-device message is worked off once, and in order for each pair of devices; no one-time key is given twice.
@@ -99,6 +100,7 @@ async def _unreadable_or_leaked(world: "World", device: Device, by_user: set[int
     removed = {each.address for each in world.devices if each.was_removed}
     members = _members(world)
     gone = {each.address for each in world.devices if each.is_out}
+    cloned = {each.address for each in world.devices if each.is_cloned}
     found = await _shown_lies(world, device, shown)
     if not device.is_out and device.fills_backup:
         by_user |= {offset for offset, message in shown.items() if message.unreadable is None}
@@ -107,6 +109,7 @@ async def _unreadable_or_leaked(world: "World", device: Device, by_user: set[int
         is_entitled = device.address in text.entitled
         is_expected = is_entitled and device.login.username in members
         is_lost = text.offset <= device.lost_before or text.session in device.lost_sessions or text.sender in removed
+        is_lost |= text.sender in cloned
         is_lost |= world.lied or device.is_cloned or text.session in world.forked
         is_lost |= text.offset <= device.emptied_at and text.sender in gone
         if is_expected and not device.is_out and not is_lost:
@@ -251,6 +254,8 @@ async def _lost_for_good(world: "World", user: str, readable: set[int]) -> list[
         plant = partial(PlantedSession.plant, world.history.database, device.login, writer.address)
         planted = await asyncio.to_thread(plant, writer.login.user_id, uid)
     new = await schedule.recover(world, user)
+    if not new.room_id:
+        return [f"E6: {world.happened[-1]}"]
     try:
         shown = await _everything(new)
     except Killed:

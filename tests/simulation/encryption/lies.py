@@ -91,7 +91,7 @@ async def list_a_thief(history: HistoryProcess, login: Login) -> str:
     The list is signed with a key of their own, and names those of the user.
     """
     found = await history.http("GET", f"/keys/users?name={login.username}", login)
-    [shown] = msgspec.json.decode(found.content, type=UsersKeys).users or [None]
+    shown = next(iter(msgspec.json.decode(found.content, type=UsersKeys).users), None)
     thief = OlmUser(login.user_id, login.username)
     device = OlmDevice(thief, ModelDevice(login.user_id).device_id)
     await history.http("PUT", "/keys/device", login, msgspec.to_builtins(device.upload()))

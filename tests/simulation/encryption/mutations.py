@@ -15,8 +15,7 @@ from client.encryption.core.messages import message_payload, recipient_decision
 from client.encryption.core.messages.recipient_decision import Decision
 from client.encryption.core.messages.sequence_checks import SeenBlock
 from client.encryption.device import key_backup, trusted_users
-from client.encryption.device.backup_queue import BackupKind
-from client.encryption.exchange import room_sender
+from client.encryption.exchange import key_sharer, room_sender
 from client.encryption.sessions import inbox, room_sessions
 from client.encryption.store.key_store import StoreTransaction
 from tests.simulation.encryption import device
@@ -25,8 +24,7 @@ _encrypt = room_sessions.encrypt
 _decide = recipient_decision.decide
 _build = message_payload.build
 _decrypt_item = decrypt_item
-_content = key_backup._content
-_finish_share = room_sender._finish_share
+_finish_share = key_sharer._finish_share
 
 
 def transmit_before_commit() -> AbstractContextManager[object]:
@@ -55,7 +53,7 @@ def ignore_closed() -> AbstractContextManager[object]:
         outbound = arguments[3]
         return decision if outbound is None else Decision(**{**_fields(decision), "new_session": False})
 
-    return patch.object(room_sender, "decide", decide)
+    return patch.object(key_sharer, "decide", decide)
 
 
 def _fields(decision: Decision) -> dict[str, Any]:
@@ -111,16 +109,6 @@ def backup_unauthenticated() -> AbstractContextManager[object]:
     return patch.object(key_backup, "decrypt_item", decrypt)
 
 
-def last_backup_wins() -> AbstractContextManager[object]:
-    """A session of which a device lacks the beginning takes the place of the whole one in the key backup."""
-
-    def content(transaction: StoreTransaction, kind: BackupKind, name: str) -> ItemContent | None:
-        found = _content(transaction, kind, name)
-        return None if found is None else found._replace(name=name)
-
-    return patch.object(key_backup, "_content", content)
-
-
 def share_in_part() -> AbstractContextManager[object]:
     """The keys of a session are given to one device, and it is used as if all had them.
 
@@ -131,12 +119,12 @@ def share_in_part() -> AbstractContextManager[object]:
         decision = _decide(*arguments, **named)
         return Decision(**{**_fields(decision), "share": decision.share[:1]})
 
-    def finish(transaction: StoreTransaction, uid: str, session: str, version: int, missing: int) -> None:
-        _finish_share(transaction, uid, session, version, 0)
+    def finish(*arguments: Any, **named: Any) -> None:
+        _finish_share(*arguments, **{**named, "missing": 0})
 
     stack = ExitStack()
-    stack.enter_context(patch.object(room_sender, "decide", decide))
-    stack.enter_context(patch.object(room_sender, "_finish_share", finish))
+    stack.enter_context(patch.object(key_sharer, "decide", decide))
+    stack.enter_context(patch.object(key_sharer, "_finish_share", finish))
     return stack
 
 
@@ -144,6 +132,6 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     mutation.__name__: mutation
     for mutation in (
         transmit_before_commit, encrypt_again_on_retry, ignore_closed, forget_position, log_plaintext,
-        plain_text_on_disk, trust_unlisted, no_replay_check, backup_unauthenticated, last_backup_wins,
+        plain_text_on_disk, trust_unlisted, no_replay_check, backup_unauthenticated,
     )
 }  # fmt: skip

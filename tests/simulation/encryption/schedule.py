@@ -268,7 +268,7 @@ async def _begin_room(world: World, device: Device) -> None:
     assert world.room is not None
     device.room, device.room_id, device.loss = world.room.room, world.room.room_id, LOSS
     username, creator = device.login.username, world.devices[0]
-    if device is not creator and not device.is_dead and world.rng.random() < 0.7:
+    if device is not creator and not device.is_dead and world.rng.random() < 0.85:
         room = world.room
         await do(world, creator, f"invites {username}", lambda: room.invite(creator, username))
         await do(world, device, "joins", lambda: room.join(device))
@@ -490,7 +490,8 @@ _STEPS: dict[Callable[[World], Awaitable[None]], float] = {
 }  # fmt: skip
 """What may happen, and how often."""
 _ROOM_STEPS = {
-    **_STEPS, rooms.invite: 5, rooms.join: 6, rooms.remove: 2, rooms.leave: 1, rooms.set_topic: 3, _ghost_member: 2,
+    **_STEPS, _write: 50, rooms.invite: 5, rooms.join: 6, rooms.remove: 2, rooms.leave: 1, rooms.set_topic: 3,
+    _ghost_member: 2,
 }  # fmt: skip
 
 
@@ -534,6 +535,7 @@ async def _catch_up(device: Device) -> None:
 async def recover(world: World, user: str) -> Device:
     """A new device of a user who has lost all others, and has the recovery key."""
     device = _new_device(world, user)
+    world.history.clock.now += 3_600_000  # device lists may be changed so often in an hour
 
     async def begin() -> None:
         await device.start()

@@ -199,9 +199,8 @@ class HistoryProcess:
 
     async def inbox(self, login: Login, device: str, after: int) -> list[frames.ToDevice]:
         """What a connection with an open inbox is pushed after an offset. Empty if it must open it again."""
-        page = await EncryptionClient(cast("HistoryClient", self)).inbox_page(
-            self.inboxes[login.sid, device], after, PAGE
-        )
+        client, opened = EncryptionClient(cast("HistoryClient", self)), self.inboxes[login.sid, device]
+        page = await client.inbox_page(opened, after, PAGE)
         return [
             frames.ToDevice(
                 device=device, at=Position(page.epoch, each.offset), username=each.username, sender=each.sender,

@@ -10,6 +10,7 @@ from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client.core import events, notes
+from client.core.client_state import ClientState
 from client.core.encryption.encrypted_sends import CHANGING, UnencryptedSendError
 from client.core.outbox_entry import OutboxEntry
 from client.encryption.core.trust import DecryptedMessage
@@ -448,3 +449,10 @@ def test_a_rule_that_would_send_text_to_an_encrypted_room_fails_loudly() -> None
     [job] = wanted(write(core))
     with pytest.raises(UnencryptedSendError):
         core.feed(events.ContentEncrypted(job.job, EncryptedContent(SECRET, 4)))
+
+
+def test_a_client_that_takes_no_room_for_an_encrypted_one_fails_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = live(state_of(head=3))
+    monkeypatch.setattr(ClientState, "is_encrypted", lambda _self, _room: False)
+    with pytest.raises(UnencryptedSendError):
+        write(core)
