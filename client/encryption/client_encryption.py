@@ -281,7 +281,7 @@ class Encryption:
             return None
 
     async def _give_where_owed(self, name: str = "") -> None:
-        """Give earlier keys that are owed, in the room of this name or in all: somebody may have joined."""
+        """Give earlier keys that are owed, in the room of this name or in all: a user may have joined."""
         for room in await self._giver.rooms():
             if name in {"", room.name}:
                 await self.give_history(room)

@@ -78,7 +78,7 @@ def _head(state: ClientState, room: str) -> int:
 
 
 def send_unsigned(step: ReducerStep, command: SignedCommand) -> bool:
-    """Send a command that could not be signed, if it is one that may be: whoever wants to leave can."""
+    """Send a command that could not be signed, if it is one that may be: a member can always leave."""
     if isinstance(command, Leave):
         step.send_command(command, by_person=True)
         return True

@@ -72,7 +72,7 @@ def extended(held: HeldLog, entries: Iterable[MemberEntry], *, room: str, uid: s
 
 
 def is_vouched_for(entries: Iterable[MemberEntry], known: Mapping[int, KnownKey]) -> bool:
-    """Whether the entries of a log that is read first are by users as this device knows them: nobody made it up.
+    """Whether the entries of a log that is read first are by users as this device knows them, so no server made it up.
 
     One author is enough, since each signature covers all entries before. Where none of the authors is known, the log
     is believed as first keys are. An author whose new keys this user accepted without verifying them may be in it with

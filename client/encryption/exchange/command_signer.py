@@ -47,7 +47,7 @@ SignedHook: TypeAlias = Callable[[StoreTransaction, EncryptedRoom, MemberEntry],
 """Takes a room and an entry of its member log that this device signed."""
 
 
-class _Author(NamedTuple):
+class _OwnSigner(NamedTuple):
     """What this user signs entries with."""
 
     member: SignedMember
@@ -177,7 +177,7 @@ class CommandSigner:
         entry = _entry(held, MemberEntryKind.REMOVE, author, held.log.room, member=author.member)
         return msgspec.structs.replace(command, entry=entry)
 
-    def _author(self, transaction: StoreTransaction) -> _Author:
+    def _author(self, transaction: StoreTransaction) -> _OwnSigner:
         """Raises `EncryptionWaits` if this device may not sign for the user."""
         if (obstacle := self._account.obstacle(transaction)) is not None:
             raise EncryptionWaits(obstacle)
@@ -189,13 +189,13 @@ class CommandSigner:
         if not seed or public_key(seed) != keys.self_signing.public_key:
             raise EncryptionWaits(WaitReason.DEVICE_PENDING)
         member = SignedMember(user_id=identity.user_id, username=identity.username, master=keys.master.public_key)
-        return _Author(member, keys.self_signing, seed)
+        return _OwnSigner(member, keys.self_signing, seed)
 
 
 def _entry(
     held: HeldLog,
     kind: MemberEntryKind,
-    author: _Author,
+    author: _OwnSigner,
     room: str,
     *,
     member: SignedMember | None = None,

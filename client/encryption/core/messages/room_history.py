@@ -1,4 +1,4 @@
-"""Earlier keys of a room, as a member gives them to somebody whom they invited: the content of `cb.room_history`. Pure.
+"""Earlier keys of a room, as a member gives them to a user whom they invited: the content of `cb.room_history`. Pure.
 
 The keys of one author's device stand together, so that as many as possible fit into a to-device message. The first
 index of each is in the exported key itself.

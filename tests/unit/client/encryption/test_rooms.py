@@ -59,7 +59,7 @@ def believe_a_member(server: RoomModel, device: ModelDevice) -> None:
         log = member_log(server.entries)
         return Reading(reply, HeldLog(replace(log, members={**log.members, user.user_id: named(user)})))
 
-    device.encryption.logs.read = read  # type: ignore[method-assign]
+    device.encryption.logs.read = read  # type: ignore[method-assign, assignment]
 
 
 class TestMembers:

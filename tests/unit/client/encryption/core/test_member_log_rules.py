@@ -44,9 +44,9 @@ def logs(draw: st.DrawFn) -> SignedLog:
     log.create(ADA, draw(st.sampled_from(list(NewcomerHistory))))
     for _ in range(draw(st.integers(0, 6))):
         members = taken(log).log.members
-        by = draw(st.sampled_from([user for user in USERS if user.user_id in members] or [None]))
-        if by is None:
+        if not members:
             break
+        by = draw(st.sampled_from([user for user in USERS if user.user_id in members]))
         others = [user for user in USERS if user.user_id != by.user_id]
         present = [user for user in others if user.user_id in members]
         leaves = draw(st.integers(0, 9)) == 0
