@@ -34,7 +34,7 @@ from client.encryption.store_worker import StoreWorker
 SESSIONS_AT_ONCE = 100
 """Sessions that are given in one transaction."""
 INBOX_SHARE = 2
-"""Earlier keys fill at most this fraction, 1/n, of what this device may have in an inbox: new keys must come through."""
+"""Earlier keys fill at most 1/n of what this device may have in an inbox: new keys must come through."""
 
 
 class _Progress(NamedTuple):
