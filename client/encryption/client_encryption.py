@@ -28,6 +28,7 @@ from chatterbox.wire.frames import (
 )
 from chatterbox.wire.frames.encryption import DeviceAddress
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.position import Position
 from client.encryption.command_link import CommandLink, LinkBroken
 from client.encryption.core.messages.room_window import RoomWindow
 from client.encryption.core.trust import DecryptedMessage, Trust, Unreadable
@@ -49,6 +50,10 @@ from client.encryption.message_encryption import (
     WaitReason,
 )
 from client.encryption.ports import DeviceAccount, ToDeviceHandler
+from client.encryption.search.covered_offsets import CoveredRange
+from client.encryption.search.read_batch import MAY_COME
+from client.encryption.search.search_index import MAX_MESSAGES, is_available
+from client.encryption.search.search_store import SearchFeed, StoredIndex
 from client.encryption.sessions import to_device_queue
 from client.encryption.sessions.olm_sessions import OlmSessions
 from client.encryption.sessions.room_reader import RoomReader, UnknownSession, envelopes
@@ -98,6 +103,7 @@ class Encryption:
         self.trusted = trusted
         self.users = UserDirectory(trusted)
         self.store = store
+        self._search = SearchFeed()
         self._account = account
         self._now_ms = now_ms
         self._link: CommandLink | None = None
@@ -177,6 +183,8 @@ class Encryption:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(Failure):
+            await self.store.run(self._search.finish)
         await self.store.close()
 
     def take(self, push: EncryptionPush) -> None:
@@ -246,6 +254,7 @@ class Encryption:
         read = await self.store.run(partial(self._read, room=room, messages=messages, final=False))
         if isinstance(read, list):
             self._tell_trust_of(message.username for message in read)
+            self._compact_search()
             return read
         is_read = self._link is not None and await self._reader.read_to_head()
         if is_read:
@@ -257,6 +266,7 @@ class Encryption:
         assert isinstance(done, list)  # noqa: S101 - it is the final try
         if is_read and any(message.unreadable is Unreadable.LOST for message in done):
             self._spawn(self._reader.ask_again(matrix_room(room.uid), read))
+        self._compact_search()
         return done
 
     def _read(
@@ -267,11 +277,15 @@ class Encryption:
         *,
         final: bool,
         missing: Unreadable = Unreadable.LOST,
+        for_search: CoveredRange | None = None,
     ) -> list[DecryptedMessage] | set[UnknownSession]:
-        """Decrypt; or, unless it is the `final` try, return the sessions whose keys may be in the inbox."""
+        """Decrypt; or, unless it is the `final` try, return the sessions whose keys may be in the inbox.
+
+        `for_search`: the messages are not shown, and are all that there are in this range.
+        """
         limits = self._sender.limits
         reasons: dict[tuple[str, str], Unreadable] = {}
-        window = self._window(room.uid, messages)
+        window = self._window(room.uid, messages) if for_search is None else RoomWindow(for_search.epoch)
         reader = RoomReader(transaction, room, self.users, window, limits, reasons)
         unknown = reader.unknown(messages)
         if not final and (fresh := {each for each in unknown if (each.session, each.device) not in self._sought}):
@@ -281,8 +295,39 @@ class Encryption:
             reasons.update(_reasons(messages, began_ms, missing, limits))
         read = [reader.read(message) for message in messages]
         reader.save()
-        self._keep_unreadable(room.uid, messages, read)
+        self._search.note(transaction, room, read, for_search)
+        if for_search is None:
+            self._keep_unreadable(room.uid, messages, read)
         return read
+
+    async def index(self, room: EncryptedRoom, messages: Sequence[Message], covers: CoveredRange) -> None:
+        """Decrypt earlier messages for search alone: see `MessageEncryption.index`."""
+        await self.store.run(partial(self._read, room=room, messages=messages, final=True, for_search=covers))
+        self._compact_search()
+
+    async def not_indexed(
+        self, heads: Sequence[tuple[EncryptedRoom, Position]], *, locked: int = 0
+    ) -> list[tuple[EncryptedRoom, CoveredRange]]:
+        """What search does not know yet: see `MessageEncryption.not_indexed`."""
+
+        def ranges(transaction: StoreTransaction) -> list[tuple[EncryptedRoom, CoveredRange]]:
+            stored = StoredIndex()
+            index = stored.refresh(transaction)
+            found = [
+                (room, CoveredRange(head.epoch, each))
+                for room, head in heads
+                for each in index.missing(room.uid, head.epoch, head.offset, locked=locked)
+            ]
+            is_full = len(index) >= MAX_MESSAGES
+            stored.close()
+            return [] if is_full else found
+
+        return await self.store.run(ranges) if is_available() else []
+
+    def _compact_search(self) -> None:
+        if self._search.is_due:
+            self._search.is_due = False
+            self._spawn(self.store.run(self._search.compact))
 
     def _window(self, uid: str, messages: Sequence[Message]) -> RoomWindow:
         """What was shown of a room; a new epoch of it begins with nothing."""
@@ -298,7 +343,7 @@ class Encryption:
     def _keep_unreadable(self, uid: str, messages: Sequence[Message], read: Sequence[DecryptedMessage]) -> None:
         kept = self._unreadable.setdefault(uid, OrderedDict())
         for message, shown in zip(messages, read, strict=True):
-            if shown.unreadable in _MAY_COME:
+            if shown.unreadable in MAY_COME:
                 kept[message.at.offset] = message
             else:
                 kept.pop(message.at.offset, None)
@@ -322,7 +367,7 @@ class Encryption:
         if waiting:
             read = await self.store.run(partial(self._read, room=room, messages=waiting, final=True))
             assert isinstance(read, list)  # noqa: S101 - it is the final try
-            self.on_messages(room.name, [message for message in read if message.unreadable not in _MAY_COME])
+            self.on_messages(room.name, [message for message in read if message.unreadable not in MAY_COME])
 
     def tell_trust(self) -> None:
         """Tell how keys of users are known, as far as that has changed since it was told."""
@@ -482,10 +527,6 @@ class Encryption:
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-_MAY_COME = {Unreadable.AWAITING, Unreadable.LOST, Unreadable.BEFORE_DEVICE}
-"""Why a message can't be read now, though its key may come."""
 
 
 def _reasons(
