@@ -97,6 +97,8 @@ class SearchIndex:
     @classmethod
     def from_snapshot(cls, snapshot: bytes) -> Self:
         """The index that `snapshot()` returned; raises `DamagedIndexError`."""
+        if not snapshot:
+            raise DamagedIndexError
         db = _memory()
         try:
             db.deserialize(snapshot)
