@@ -38,7 +38,6 @@ class TestWhatIsFound:
         [
             "deploy",
             "DEPLOY",
-            "dep",
             "d",
             "deploy fri",
             "friday deployed",

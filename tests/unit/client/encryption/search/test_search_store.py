@@ -129,9 +129,7 @@ class TestDamage:
         monkeypatch.setattr(search_index, "VERSION", 2)
         assert all_texts(store) == []
 
-    def test_words_of_a_damaged_index_are_thrown_away_by_a_search(
-        self, store: KeyStore, path: Path, key: bytes
-    ) -> None:
+    def test_index_that_turns_out_damaged_is_thrown_away(self, store: KeyStore, path: Path, key: bytes) -> None:
         add(store, 1, "word 1")
         search = LocalSearch(lambda: KeyStore(path, key))
         search.refresh()
