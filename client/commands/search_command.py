@@ -7,7 +7,7 @@ from client.commands.keys.key_output import ask_passphrase
 from client.context import ClientContext
 from client.encryption.search.search_index import FoundMessage
 from client.failures import ExitCode, UsageError
-from client.net import search_jobs
+from client.net.search import search_jobs
 from client.output import print_result, print_status
 from client.text.encryption.search_text import reach_line, result_lines
 

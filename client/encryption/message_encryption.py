@@ -187,7 +187,7 @@ class MessageEncryption(Protocol):
     ) -> list[tuple[EncryptedRoom, CoveredRange]]:
         """What search does not know of these rooms, up to their newest messages; the newest first. Raises `Failure`.
 
-        `locked`: with so many messages of each whose keys were missing when they were read; they may have come.
+        `locked`: with this many messages of each whose keys were missing when they were read; they may have come.
         """
 
     def tell_trust(self) -> None:

@@ -160,7 +160,7 @@ class EncryptionShell:
             self._encryption.on_readiness = lambda: self._feed(events.EncryptionReady())
         await self._encryption.start(welcome, self._replies)
         if self._support is not None and self._support.fills_search and self._fill is None:
-            from client.net.search_fill import HistoryFill  # only long connections need it
+            from client.net.search.history_fill import HistoryFill  # only long connections need it
 
             fill = HistoryFill(self._encryption, self._state, self._replies.ask_any, self._quiet_s)
             self._fill = asyncio.create_task(self._guarded(fill.run))

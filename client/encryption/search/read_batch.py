@@ -13,7 +13,7 @@ MAY_COME = {Unreadable.AWAITING, Unreadable.LOST, Unreadable.BEFORE_DEVICE}
 """Why a message can't be read now, though its key may come."""
 
 
-class ReadState(IntEnum):
+class TextState(IntEnum):
     """What there is to find in a message."""
 
     TEXT = 0
@@ -33,7 +33,7 @@ class ReadMessage(msgspec.Struct, frozen=True, array_like=True):
     text: str
     files: str
     """The names of its files, one a line."""
-    state: ReadState
+    state: TextState
 
 
 class ReadBatch(msgspec.Struct, frozen=True, array_like=True):
@@ -66,12 +66,12 @@ def batches(
 
 
 def _read(message: DecryptedMessage) -> ReadMessage:
-    state = ReadState.TEXT
+    state = TextState.TEXT
     if message.unreadable in MAY_COME:
-        state = ReadState.KEY_MAY_COME
+        state = TextState.KEY_MAY_COME
     elif message.deleted or message.unreadable is not None:
-        state = ReadState.NOTHING
-    is_text = state is ReadState.TEXT
+        state = TextState.NOTHING
+    is_text = state is TextState.TEXT
     return ReadMessage(
         message.at.offset,
         message.rev,

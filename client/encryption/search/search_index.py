@@ -6,11 +6,13 @@ from contextlib import closing
 from typing import NamedTuple, Self
 
 from client.encryption.search.covered_offsets import OffsetRange, gaps, merged, ranges_of
-from client.encryption.search.read_batch import ReadBatch, ReadMessage, ReadState
+from client.encryption.search.read_batch import ReadBatch, ReadMessage, TextState
 from client.encryption.search.search_terms import SearchTerms
 
 MAX_MESSAGES = 200_000
 """Messages that are kept; beyond that, the earliest are forgotten."""
+COMMON = 2000
+"""A search for what is in more messages than these goes through the newest messages."""
 VERSION = 1
 _FULL_TEXT = (
     "CREATE VIRTUAL TABLE words USING fts5(text, files, content='messages', content_rowid='id', "
@@ -23,6 +25,7 @@ CREATE TABLE messages (
     username TEXT NOT NULL, text TEXT NOT NULL, files TEXT NOT NULL, state INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX messages_at ON messages (room, place);
+CREATE INDEX messages_sent ON messages (sent, place);
 CREATE TABLE covered (room INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL);
 {_FULL_TEXT};
 PRAGMA user_version={VERSION};
@@ -30,6 +33,10 @@ PRAGMA user_version={VERSION};
 _FOUND = "SELECT rooms.name, rooms.epoch, place, sent, username, messages.text, messages.files FROM "
 _BY_WORDS = (
     "words JOIN messages ON messages.id = words.rowid JOIN rooms ON rooms.id = messages.room WHERE words MATCH ?"
+)
+_BY_ORDER = (
+    "messages INDEXED BY messages_sent JOIN rooms ON rooms.id = messages.room "
+    "WHERE messages.id IN (SELECT rowid FROM words WHERE words MATCH ?)"
 )
 _BY_PARTS = "messages JOIN rooms ON rooms.id = messages.room WHERE 1"
 
@@ -93,6 +100,8 @@ class SearchIndex:
             db = _memory()
             db.executescript(_SCHEMA)
         self._db = db
+        self._has_lost_words = False
+        """Whether words were deleted; traces of them are left until `trim`."""
 
     @classmethod
     def from_snapshot(cls, snapshot: bytes) -> Self:
@@ -189,6 +198,7 @@ class SearchIndex:
     def _replace(self, before: _Held, message: ReadMessage) -> None:
         if (before.text, before.files) != (message.text, message.files):
             if before.text or before.files:
+                self._has_lost_words = True
                 self._db.execute(
                     "INSERT INTO words (words, rowid, text, files) VALUES ('delete', ?, ?, ?)",
                     (before.id, before.text, before.files),
@@ -216,7 +226,10 @@ class SearchIndex:
             for (room,) in self._db.execute("SELECT id FROM rooms").fetchall():
                 self._trim_room(room, over)
             self._db.execute("COMMIT")
-        self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
+        if self._has_lost_words:
+            self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
+            self._db.execute("VACUUM")
+            self._has_lost_words = False
 
     def _trim_room(self, room: int, over: int) -> None:
         [last] = self._db.execute(
@@ -232,6 +245,7 @@ class SearchIndex:
 
     def _forget(self, where: str, *values: int) -> None:
         """Delete messages; `where` is one of this module's own conditions."""
+        self._has_lost_words = True
         self._db.execute(
             "INSERT INTO words (words, rowid, text, files) SELECT 'delete', id, text, files FROM messages "  # noqa: S608
             f"WHERE (text != '' OR files != '') AND {where}",
@@ -247,7 +261,7 @@ class SearchIndex:
             return []
         sql, values = _FOUND, list[str | int]()
         if terms.match:
-            sql += _BY_WORDS
+            sql += _BY_ORDER if self._is_common(terms.match) else _BY_WORDS
             values.append(terms.match)
         else:
             sql += _BY_PARTS
@@ -259,6 +273,11 @@ class SearchIndex:
             values += [part, part]
         rows = self._db.execute(f"{sql} ORDER BY sent DESC, place DESC LIMIT ?", (*values, limit))
         return [FoundMessage(*row) for row in rows]
+
+    def _is_common(self, match: str) -> bool:
+        """Whether so much matches that it is faster to look through the newest messages than to sort what matches."""
+        found = self._db.execute("SELECT rowid FROM words WHERE words MATCH ? LIMIT 1 OFFSET ?", (match, COMMON))
+        return found.fetchone() is not None
 
     def reach(self, room: str) -> Reach | None:
         """How far back a room is searched without a gap, by the server's name; None: nothing of it is known."""
@@ -272,7 +291,7 @@ class SearchIndex:
         ).fetchone()
         [locked] = self._db.execute(
             "SELECT count(*) FROM messages WHERE room = ? AND place >= ? AND state = ?",
-            (number, first, int(ReadState.KEY_MAY_COME)),
+            (number, first, int(TextState.KEY_MAY_COME)),
         ).fetchone()
         return Reach(first, row[0] if row else "", locked)
 
@@ -283,7 +302,7 @@ class SearchIndex:
     def missing(self, uid: str, epoch: str, last: int, *, locked: int = 0) -> list[OffsetRange]:
         """What of a room's offsets up to `last` was not read yet, the newest first.
 
-        `locked`: with so many of the messages whose keys were missing; they may have come.
+        `locked`: with this many of the messages whose keys were missing; they may have come.
         """
         row = self._db.execute("SELECT id FROM rooms WHERE uid = ? AND epoch = ?", (uid, epoch)).fetchone()
         if row is None:
@@ -292,7 +311,7 @@ class SearchIndex:
         if locked:
             rows = self._db.execute(
                 "SELECT place FROM messages WHERE room = ? AND state = ? ORDER BY place DESC LIMIT ?",
-                (row[0], int(ReadState.KEY_MAY_COME), locked),
+                (row[0], int(TextState.KEY_MAY_COME), locked),
             )
             found = sorted([*found, *ranges_of(place for (place,) in rows)], reverse=True)
         return found
@@ -311,5 +330,5 @@ def _memory() -> sqlite3.Connection:
 def _replaces(message: ReadMessage, before: _Held) -> bool:
     """Whether what was read now is newer than what was held; a text that was read is not given up for none."""
     if message.rev != before.rev:
-        return message.rev > before.rev and (message.state is not ReadState.KEY_MAY_COME or not before.text)
-    return message.state is ReadState.TEXT and before.state != ReadState.TEXT
+        return message.rev > before.rev and (message.state is not TextState.KEY_MAY_COME or not before.text)
+    return message.state is TextState.TEXT and before.state != TextState.TEXT

@@ -13,7 +13,7 @@ import msgspec
 from client.encryption.core.trust import DecryptedMessage
 from client.encryption.message_encryption import EncryptedRoom
 from client.encryption.search.covered_offsets import CoveredRange
-from client.encryption.search.read_batch import ReadBatch, ReadState, batches
+from client.encryption.search.read_batch import ReadBatch, TextState, batches
 from client.encryption.search.search_index import DamagedIndexError, SearchIndex, is_available
 from client.encryption.store.key_store import StoreTransaction, Table
 from client.failures import Failure
@@ -40,7 +40,7 @@ def append(transaction: StoreTransaction, read: Iterable[ReadBatch]) -> int:
 
 def _is_deletion(batch: ReadBatch) -> bool:
     """Whether a text is to be gone soon, also from the journal."""
-    return len(batch.messages) == 1 and batch.messages[0].state is ReadState.NOTHING
+    return len(batch.messages) == 1 and batch.messages[0].state is TextState.NOTHING
 
 
 def clear(transaction: StoreTransaction) -> None:

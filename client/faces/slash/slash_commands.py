@@ -215,7 +215,7 @@ class SlashCommands:
             return
 
         def job() -> list[str]:
-            from client.net import search_jobs  # late: it needs the key store
+            from client.net.search import search_jobs  # late: it needs the key store
             from client.text.encryption.search_text import reach_line, result_lines
 
             result = search_jobs.search(self.context, command.argument, command.room, limit=FOUND)

@@ -15,7 +15,7 @@ from client.text.sanitize import inert
 
 if TYPE_CHECKING:
     from client.encryption.search.search_index import FoundMessage, Reach
-    from client.net.search_jobs import RoomSearch
+    from client.net.search.search_jobs import RoomSearch
 
 PAGES = 50
 """Pages that a search loads before it waits for the user to continue it."""
@@ -167,7 +167,7 @@ class HistorySearch:
         if not self._model.is_encrypted(self._model.room.name):
             return
         if self._index is None:
-            from client.net.search_jobs import RoomSearch  # late: it needs the key store
+            from client.net.search.search_jobs import RoomSearch  # late: it needs the key store
 
             self._index = RoomSearch(self._screen.runtime.slash_commands.context)
         try:

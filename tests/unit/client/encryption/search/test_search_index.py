@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.encryption.search.covered_offsets import OffsetRange
-from client.encryption.search.read_batch import ReadBatch, ReadMessage, ReadState
+from client.encryption.search.read_batch import ReadBatch, ReadMessage, TextState
 from client.encryption.search.search_index import DamagedIndexError, FoundMessage, Reach, SearchIndex
 from client.encryption.search.search_terms import terms_of
 
@@ -13,7 +13,7 @@ ROOM = "@ada~bob"
 DAY = "2026-11-{:02d}T07:11:00Z"
 
 
-def read(offset: int, text: str, *, rev: int = 0, files: str = "", state: ReadState = ReadState.TEXT) -> ReadMessage:
+def read(offset: int, text: str, *, rev: int = 0, files: str = "", state: TextState = TextState.TEXT) -> ReadMessage:
     return ReadMessage(offset, rev, DAY.format(offset % 28 + 1), "ada", text, files, state)
 
 
@@ -96,13 +96,13 @@ class TestWhatReplacesWhat:
 
     def test_deleted_message_is_not_found_and_leaves_no_trace(self) -> None:
         index = index_of("keep this", "correct horse")
-        index.add([batch(read(2, "", rev=1, state=ReadState.NOTHING))])
+        index.add([batch(read(2, "", rev=1, state=TextState.NOTHING))])
         index.trim()
         assert found(index, "horse") == []
         assert b"horse" in index_of("keep this", "correct horse").snapshot()
         assert b"horse" not in index.snapshot()
 
-    @given(st.permutations([read(1, "one"), read(1, "two", rev=1), read(1, "", rev=2, state=ReadState.NOTHING)]))
+    @given(st.permutations([read(1, "one"), read(1, "two", rev=1), read(1, "", rev=2, state=TextState.NOTHING)]))
     def test_newest_revision_counts_in_whatever_order_they_come(self, order: list[ReadMessage]) -> None:
         index = SearchIndex()
         for message in order:
@@ -110,7 +110,7 @@ class TestWhatReplacesWhat:
         assert (found(index, "one"), found(index, "two"), len(index)) == ([], [], 1)
 
     def test_message_whose_key_came_is_found_and_stays_so(self) -> None:
-        locked = read(1, "", state=ReadState.KEY_MAY_COME)
+        locked = read(1, "", state=TextState.KEY_MAY_COME)
         index = SearchIndex()
         for message in (locked, read(1, "readable"), locked):
             index.add([batch(message)])
@@ -135,7 +135,7 @@ class TestReach:
 
     def test_messages_whose_keys_are_missing_are_counted_and_can_be_tried_again(self) -> None:
         index = index_of("one", "two", "three")
-        index.add([batch(read(4, "", state=ReadState.KEY_MAY_COME), read(5, "", state=ReadState.NOTHING))])
+        index.add([batch(read(4, "", state=TextState.KEY_MAY_COME), read(5, "", state=TextState.NOTHING))])
         assert index.reach(ROOM) == Reach(1, DAY.format(2), 1)
         assert index.missing("u1", "e1", 5) == []
         assert index.missing("u1", "e1", 5, locked=10) == [OffsetRange(4, 4)]

@@ -9,7 +9,7 @@ import pytest
 
 from client.encryption.search import local_search, search_index, search_store
 from client.encryption.search.local_search import LocalSearch
-from client.encryption.search.read_batch import ReadBatch, ReadMessage, ReadState
+from client.encryption.search.read_batch import ReadBatch, ReadMessage, TextState
 from client.encryption.search.search_index import SearchIndex
 from client.encryption.search.search_store import StoredIndex, append, clear
 from client.encryption.search.search_terms import terms_of
@@ -35,7 +35,7 @@ def store(path: Path, key: bytes) -> Iterator[KeyStore]:
         yield store
 
 
-def batch(offset: int, text: str, *, rev: int = 0, state: ReadState = ReadState.TEXT) -> ReadBatch:
+def batch(offset: int, text: str, *, rev: int = 0, state: TextState = TextState.TEXT) -> ReadBatch:
     message = ReadMessage(offset, rev, f"2026-11-02T07:{offset % 60:02d}:00Z", "ada", text, "", state)
     return ReadBatch("u1", ROOM, "e1", (message,))
 
@@ -155,7 +155,7 @@ class TestSize:
     def test_deletion_brings_the_next_snapshot_forward(self, store: KeyStore) -> None:
         with store.transaction() as transaction:
             assert append(transaction, [batch(1, "word")]) < search_store.LEFT_MESSAGES
-            erased = batch(1, "", rev=1, state=ReadState.NOTHING)
+            erased = batch(1, "", rev=1, state=TextState.NOTHING)
             assert append(transaction, [erased]) >= search_store.LEFT_MESSAGES
 
 
