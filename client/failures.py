@@ -10,6 +10,8 @@ class ExitCode(IntEnum):
     REFUSED = 1
     NOTHING_UNREAD = 1
     """Of `unread`, where a refusal is `UNREACHABLE`."""
+    NOTHING_FOUND = 1
+    """Of `search`."""
     USAGE = 2
     NOT_LOGGED_IN = 3
     UNREACHABLE = 4
@@ -24,7 +26,8 @@ class ExitCode(IntEnum):
 EXITS = {
     ExitCode.OK: "success",
     ExitCode.REFUSED: (
-        "the server refused the request, or it can't be done here (the message says why); `unread`: nothing is unread"
+        "the server refused the request, or it can't be done here (the message says why); `unread`: nothing is unread; "
+        "`search`: nothing was found"
     ),
     ExitCode.USAGE: "wrong usage (unknown command, option or value)",
     ExitCode.NOT_LOGGED_IN: "not logged in, or the session has ended",

@@ -90,7 +90,7 @@ def _completer(dest: str, load: Callable[[CliOverrides], LocalNames]) -> Complet
 def candidates_for(dest: str, command: str | None, names: LocalNames) -> Completions:
     """Candidates for the argument `dest` of a command."""
     match dest:
-        case "room" | "rooms":
+        case "room" | "rooms" | "searched":
             others = names.other_rooms if command in {"join", "chat"} else ()
             return _safe(names.rooms, "room") | _safe(others, "not joined")
         case "person":

@@ -115,6 +115,12 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace, env
             return decrypt_command.decrypt(context)
         case "send" if arguments.accept_keys:
             _accept_keys(context, arguments.room, arguments.accept_keys)
+        case "search":
+            from client.commands import search_command
+
+            room = "" if arguments.all else room_name(arguments.searched)
+            words = [arguments.searched, *arguments.words] if arguments.all else arguments.words
+            return search_command.search(context, room, words, limit=arguments.limit, as_json=arguments.json)
         case "unread":
             from client.commands import unread_command
 

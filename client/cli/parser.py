@@ -211,6 +211,7 @@ def _add_messages(commands: CommandParsers) -> None:
     add.set_defaults(face=FaceKind.SCREEN)
     _add_send(commands)
     _add_download(commands)
+    _add_search(commands)
     _add_unread(commands)
     _add_changes(commands)
     _add_outbox(commands)
@@ -259,6 +260,20 @@ def _add_download(commands: CommandParsers) -> None:
     add.add_argument("-o", "--output", metavar="PATH", help=where)
     room = "the encrypted conversation that the file is of: its message has the key"
     add.add_argument("--room", metavar="ROOM", help=room)
+
+
+def _add_search(commands: CommandParsers) -> None:
+    summary = "find messages of encrypted rooms that this computer has read; exit code 1 if there are none"
+    examples = ("search @bob deploy friday", "search --all '\"back up\"'", "search @bob plan --json | jq .at.offset")
+    add = commands.add("search", summary, *examples)
+    where = "an encrypted room, or @USERNAME; not given with --all"
+    add.add_argument("searched", metavar="ROOM", help=where)
+    what = "beginnings of words that the message has; words in quotation marks stand in it so"
+    add.add_argument("words", metavar="WORDS", nargs="*", help=what)
+    add.add_argument("--all", action="store_true", help="search all encrypted rooms")
+    most = "at most this many, the newest (50)"
+    add.add_argument("--limit", metavar="N", type=values.positive_count, default=50, help=most)
+    add.add_argument("--json", action="store_true", help="one JSON object per message and line")
 
 
 def _add_unread(commands: CommandParsers) -> None:

@@ -24,6 +24,7 @@ from chatterbox.wire.frames import (
     Welcome,
 )
 from chatterbox.wire.frames.encryption import DeviceAddress
+from chatterbox.wire.position import Position
 from client.encryption.command_link import CommandLink, LinkBroken
 from client.encryption.core.member_log_rules import HeldLog
 from client.encryption.core.trust import DecryptedMessage, Trust, Unreadable
@@ -55,6 +56,9 @@ from client.encryption.ports import DeviceAccount, ToDeviceHandler
 from client.encryption.rooms import earlier_keys
 from client.encryption.rooms.member_log_keeper import MemberLogKeeper
 from client.encryption.rooms.room_people import members_of
+from client.encryption.search.covered_offsets import CoveredRange
+from client.encryption.search.search_index import is_available
+from client.encryption.search.search_store import SearchFeed, missing_ranges
 from client.encryption.sessions import to_device_queue
 from client.encryption.sessions.olm_sessions import OlmSessions
 from client.encryption.sessions.user_directory import UserDirectory
@@ -117,7 +121,10 @@ class Encryption:
         self.logs = MemberLogKeeper(store, account, self.users, self._current_link)
         """The member logs of encrypted rooms."""
         sharer = KeySharer(store, self.users, self._reader, self._queue, self.logs, self._current_link, now_ms)
-        self._messages = MessageReader(store, account, self.users, self._reader, sharer, self.logs, self._spawn)
+        self._search = SearchFeed()
+        self._messages = MessageReader(
+            store, account, self.users, self._reader, sharer, self.logs, self._search, self._spawn
+        )
         self._giver = HistoryGiver(store, trusted, self._reader, self._queue, sharer)
         self._sender = RoomSender(
             store, account, self.users, sharer, self.logs.rows, self._locks, self._messages.window, now_ms
@@ -175,6 +182,8 @@ class Encryption:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(Failure):
+            await self.store.run(self._search.finish)
         await self.store.close()
 
     def take(self, push: EncryptionPush) -> None:
@@ -243,6 +252,16 @@ class Encryption:
         if self._link is not None:
             self._spawn(self._messages.fetch_newer_lists())
         return read
+
+    async def index(self, room: EncryptedRoom, messages: Sequence[Message], covers: CoveredRange) -> None:
+        """Decrypt earlier messages for search alone: see `MessageEncryption.index`."""
+        await self._messages.index(room, messages, covers)
+
+    async def not_indexed(
+        self, heads: Sequence[tuple[EncryptedRoom, Position]], *, locked: int = 0
+    ) -> list[tuple[EncryptedRoom, CoveredRange]]:
+        """What search does not know yet: see `MessageEncryption.not_indexed`."""
+        return await self.store.run(partial(missing_ranges, heads=heads, locked=locked)) if is_available() else []
 
     async def decrypt_topic(self, room: EncryptedRoom, topic: str) -> str | None:
         """The topic of a room, which the server has as an envelope: see `MessageEncryption.decrypt_topic`."""

@@ -22,9 +22,11 @@ from chatterbox.wire.frames import (
     SetTopic,
     Welcome,
 )
+from chatterbox.wire.position import Position
 from client.encryption.command_link import CommandLink
 from client.encryption.core.trust import DecryptedMessage, Trust
 from client.encryption.core.verification.verification_state import VerificationNews
+from client.encryption.search.covered_offsets import CoveredRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,20 @@ class MessageEncryption(Protocol):
 
         On an unknown session the inbox is read to its head first, for at most three seconds. Never raises: a message
         that can't be read says why. Deleted messages and messages of the server's own stay as they are.
+        """
+
+    async def index(self, room: EncryptedRoom, messages: Sequence[Message], covers: CoveredRange) -> None:
+        """Decrypt earlier messages of a room for search alone; nothing is shown. Raises `Failure`.
+
+        `covers`: a range in which there are no others.
+        """
+
+    async def not_indexed(
+        self, heads: Sequence[tuple[EncryptedRoom, Position]], *, locked: int = 0
+    ) -> list[tuple[EncryptedRoom, CoveredRange]]:
+        """What search does not know of these rooms, up to their newest messages; the newest first. Raises `Failure`.
+
+        `locked`: with this many messages of each whose keys were missing when they were read; they may have come.
         """
 
     def tell_trust(self) -> None:

@@ -52,6 +52,8 @@ class EncryptionSupport:
     directs: EncryptedDirectsFile
     make: Callable[[], MessageEncryption] | None = None
     is_eager: bool = False
+    fills_search: bool = False
+    """The history of encrypted rooms is read in the background, so that search finds all of it."""
 
 
 class EncryptionShell:
@@ -83,6 +85,9 @@ class EncryptionShell:
         """The present topics of rooms that were decrypted in this run, by room and envelope."""
         self._unreadable_topics: dict[EncryptedRoom, str] = {}
         """Topics of rooms whose keys are missing: they are tried again when keys come."""
+        self._fill: asyncio.Task[None] | None = None
+        self._busy_at_s = 0.0
+        """When something was decrypted or encrypted last."""
         self._keys: set[str] = set()
         """What was encrypted in this run, and was neither stored nor given up yet."""
 
@@ -97,9 +102,9 @@ class EncryptionShell:
             self._replies.close()
         if self._encryption is not None:
             self._encryption.stop()
-        tasks = [task for task in (self._start, self._decrypting, *self._tasks) if task is not None]
+        tasks = [task for task in (self._start, self._decrypting, self._fill, *self._tasks) if task is not None]
         self._waiting.clear()
-        self._start = self._decrypting = self._welcome = None
+        self._start = self._decrypting = self._fill = self._welcome = None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -164,6 +169,15 @@ class EncryptionShell:
             self._encryption.on_trust = lambda *known: self._tell(notes.TrustTold(*known))
             self._encryption.on_readiness = self._take_readiness
         await self._encryption.start(welcome, self._replies)
+        if self._support is not None and self._support.fills_search and self._fill is None:
+            from client.net.search.history_fill import HistoryFill  # only long connections need it
+
+            fill = HistoryFill(self._encryption, self._state, self._replies.ask_any, self._quiet_s)
+            self._fill = asyncio.create_task(self._guarded(fill.run))
+
+    def _quiet_s(self) -> float:
+        """For how long nothing was decrypted or encrypted, but for search."""
+        return asyncio.get_running_loop().time() - self._busy_at_s
 
     async def ready(self) -> MessageEncryption:
         """Encryption, once it has started. Raises `EncryptionWaits`, `Failure`, `ChatError` or `LinkBroken`."""
@@ -267,6 +281,7 @@ class EncryptionShell:
 
     async def _decrypt(self, room: EncryptedRoom, messages: Sequence[frames.Message]) -> list[frames.Message]:
         """Decrypt messages of a room; without encryption, they are unreadable, but never shown as they are."""
+        self._busy_at_s = asyncio.get_running_loop().time()
         with suppress(EncryptionWaits, Failure, ChatError, LinkBroken):
             await self.ready()
         if self._encryption is None:
@@ -369,6 +384,7 @@ class EncryptionShell:
             self._encryption.forget(key, stored=stored)
 
     async def _encrypt(self, effect: events.EncryptContent) -> None:
+        self._busy_at_s = asyncio.get_running_loop().time()
         from client.text.encryption.encryption_text import waiting_line  # only connections with encrypted rooms need it
 
         try:

@@ -26,10 +26,13 @@ def encryption_support(
 ) -> EncryptionSupport:
     """`is_eager`: the keys are made at the welcome, so that others can write to this user.
 
-    `is_typed`: a person writes here, who is shown the recovery key before the first encrypted message.
+    `is_typed`: a person writes here, who is shown the recovery key before the first encrypted message, and may search.
     """
     return EncryptionSupport(
-        context.encrypted_directs_file(session), _maker(context, session, is_typed=is_typed), is_eager
+        context.encrypted_directs_file(session),
+        _maker(context, session, is_typed=is_typed),
+        is_eager=is_eager,
+        fills_search=is_typed,
     )
 
 

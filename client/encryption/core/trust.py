@@ -44,6 +44,23 @@ class Unreadable(StrEnum):
     LOST = "lost"
 
 
+MAY_COME = frozenset(
+    {
+        Unreadable.AWAITING,
+        Unreadable.LOST,
+        Unreadable.BEFORE_DEVICE,
+        Unreadable.BEFORE_JOINED,
+        Unreadable.NOT_GIVEN,
+        Unreadable.WITHHELD_REMOVED,
+        Unreadable.WITHHELD_UNSIGNED,
+        Unreadable.WITHHELD_BLOCKED,
+        Unreadable.WITHHELD_CHANGED,
+        Unreadable.WITHHELD_FULL,
+    }
+)
+"""Why a message can't be read now, though its key may come: from a member, or out of the key backup."""
+
+
 class Irregularity(StrEnum):
     """What is wrong with where a message stands, though it is by who it says."""
 

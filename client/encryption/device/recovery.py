@@ -26,6 +26,7 @@ from client.encryption.device.device_identity import DeviceIdentity, UserSecrets
 from client.encryption.device.key_backup import BackupProblem, KeyBackup, Restored
 from client.encryption.device.own_list import OwnList
 from client.encryption.device.trusted_users import TrustedUser, TrustedUsers
+from client.encryption.search import search_store
 from client.encryption.store.key_store import KeyStore, StoreTransaction, Table
 from client.failures import Failure, ServerRefused
 from client.net.keys_api import KeysApi
@@ -174,6 +175,7 @@ class Recovery:
         )
         with self._store.transaction() as transaction:
             _put_plan(transaction, plan)
+            search_store.clear(transaction)
         self._carry_out(identity, plan)
 
     def remove(self, identity: DeviceIdentity, device_id: str) -> TrustedUser:

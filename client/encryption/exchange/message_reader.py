@@ -19,7 +19,7 @@ from chatterbox.wire.frames.encryption import WithheldReason
 from chatterbox.wire.limits import Limits
 from client.encryption.command_link import LinkBroken
 from client.encryption.core.messages.room_window import RoomWindow
-from client.encryption.core.trust import DecryptedMessage, Unreadable
+from client.encryption.core.trust import MAY_COME, DecryptedMessage, Unreadable
 from client.encryption.exchange.inbox_reader import HEAD_S, DeviceInboxReader
 from client.encryption.exchange.key_sharer import KeySharer
 from client.encryption.message_encryption import EncryptedRoom, EncryptionWaits, WaitReason
@@ -27,6 +27,8 @@ from client.encryption.ports import DeviceAccount
 from client.encryption.rooms import earlier_keys
 from client.encryption.rooms.member_log_keeper import MemberLogKeeper
 from client.encryption.rooms.member_news import MemberNews, MemberNewsKind
+from client.encryption.search.covered_offsets import CoveredRange
+from client.encryption.search.search_store import SearchFeed
 from client.encryption.sessions.room_reader import RoomReader, UnknownSession, envelopes
 from client.encryption.sessions.user_directory import UserDirectory
 from client.encryption.store.key_store import StoreTransaction, Table
@@ -62,9 +64,10 @@ class MessageReader:
         inbox: DeviceInboxReader,
         sharer: KeySharer,
         logs: MemberLogKeeper,
+        search: SearchFeed,
         spawn: Callable[[Coroutine[Any, Any, Any]], None],
     ) -> None:
-        """`spawn`: does something beside."""
+        """`search`: where what was read is noted; `spawn`: does something beside."""
         self.limits = Limits()
         self._store = store
         self._account = account
@@ -72,6 +75,7 @@ class MessageReader:
         self._inbox = inbox
         self._sharer = sharer
         self._logs = logs
+        self._search = search
         self._spawn = spawn
         self._windows: OrderedDict[str, RoomWindow] = OrderedDict()
         self._unreadable: dict[str, OrderedDict[int, Message]] = {}
@@ -134,7 +138,18 @@ class MessageReader:
         if read.questions and await self._read_log(room, read.questions):
             read = await self._store.run(partial(self._read, room=room, messages=messages, final=True, missing=missing))
             assert isinstance(read, _Read)  # noqa: S101 - it is the final try
+        self._compact_search()
         return read.messages
+
+    async def index(self, room: EncryptedRoom, messages: Sequence[Message], covers: CoveredRange) -> None:
+        """Decrypt messages for search alone: all that there are in the range `covers`. Raises `Failure`."""
+        await self._store.run(partial(self._read, room=room, messages=messages, final=True, for_search=covers))
+        self._compact_search()
+
+    def _compact_search(self) -> None:
+        if self._search.is_due:
+            self._search.is_due = False
+            self._spawn(self._store.run(self._search.compact))
 
     async def topic(self, room: EncryptedRoom, topic: str) -> str | None:
         """The topic in an envelope; None: it can't be read. Raises `Failure`."""
@@ -220,10 +235,15 @@ class MessageReader:
         *,
         final: bool,
         missing: Unreadable = Unreadable.LOST,
+        for_search: CoveredRange | None = None,
     ) -> _Read | set[UnknownSession]:
-        """Decrypt; or, unless it is the `final` try, return the sessions whose keys may be in the inbox."""
+        """Decrypt; or, unless it is the `final` try, return the sessions whose keys may be in the inbox.
+
+        `for_search`: the messages are not shown, and are all that there are in this range.
+        """
         reasons: dict[tuple[str, str], Unreadable] = {}
-        reader = self._reader(transaction, room, self._window(room.uid, messages), reasons)
+        window = self._window(room.uid, messages) if for_search is None else RoomWindow(for_search.epoch)
+        reader = self._reader(transaction, room, window, reasons)
         unknown = reader.unknown(messages)
         if not final and (fresh := {each for each in unknown if (each.session, each.device) not in self._sought}):
             return fresh
@@ -237,7 +257,9 @@ class MessageReader:
         read = [reader.read(message) for message in messages]
         reader.save()
         self._newer_lists |= reader.newer_lists
-        self._keep_unreadable(room.uid, messages, read)
+        self._search.note(transaction, room, read, for_search)
+        if for_search is None:
+            self._keep_unreadable(room.uid, messages, read)
         return _Read(read, reader.questions)
 
     def _topic(
@@ -265,7 +287,7 @@ class MessageReader:
     def _keep_unreadable(self, uid: str, messages: Sequence[Message], read: Sequence[DecryptedMessage]) -> None:
         kept = self._unreadable.setdefault(uid, OrderedDict())
         for message, shown in zip(messages, read, strict=True):
-            if shown.unreadable in _MAY_COME:
+            if shown.unreadable in MAY_COME:
                 kept[message.at.offset] = message
             else:
                 kept.pop(message.at.offset, None)
@@ -291,7 +313,7 @@ class MessageReader:
             return []
         read = await self._store.run(partial(self._read, room=room, messages=waiting, final=True))
         assert isinstance(read, _Read)  # noqa: S101 - it is the final try
-        return [message for message in read.messages if message.unreadable not in _MAY_COME]
+        return [message for message in read.messages if message.unreadable not in MAY_COME]
 
 
 _WITHHELD: dict[str, Unreadable] = {
@@ -302,15 +324,6 @@ _WITHHELD: dict[str, Unreadable] = {
     WithheldReason.FULL: Unreadable.WITHHELD_FULL,
 }
 """Of the other reasons there is nothing to tell but that the key is lost."""
-_MAY_COME = {
-    Unreadable.AWAITING,
-    Unreadable.LOST,
-    Unreadable.BEFORE_DEVICE,
-    Unreadable.BEFORE_JOINED,
-    Unreadable.NOT_GIVEN,
-    *_WITHHELD.values(),
-}
-"""Why a message can't be read now, though its key may come: from a member, or out of the key backup."""
 
 
 class _Joined(NamedTuple):

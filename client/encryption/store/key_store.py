@@ -56,7 +56,9 @@ class Table(StrEnum):
     ENVELOPES = "envelopes"
     """What messages in the outbox were encrypted to: by the key of the message."""
     MESSAGES = "messages"
-    """Messages that were decrypted, for search: by room uid and offset."""
+    """Messages that were decrypted, for search, since the last snapshot of the index: in order."""
+    SEARCH_INDEX = "search_index"
+    """The index of decrypted messages, and what is to be known of it."""
     VERIFICATIONS = "verifications"
     """Verifications that are under way: by their transaction."""
 

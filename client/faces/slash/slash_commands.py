@@ -22,6 +22,7 @@ from client.faces.background_jobs import BackgroundJobs
 from client.faces.encryption.key_commands import KeyCommands
 from client.faces.encryption.successor_rooms import SuccessorRooms
 from client.faces.messages.chat_files import ChatFiles
+from client.faces.messages.loaded_search import loaded_lines
 from client.faces.messages.message_reference import message_with_files, request_for, split_reference
 from client.faces.people.people_commands import PeopleCommands
 from client.faces.slash.slash_parser import LocalCommand, LocalCommandName, UsageMistake, help_lines
@@ -38,6 +39,8 @@ from client.text.room_text import shown_room
 from client.text.sanitize import inert, inert_name
 from client.text.unread_text import UnreadRoom, unread_lines
 
+FOUND = 20
+"""Messages that `/search` lists at most."""
 STOP = "stop"
 """What `/upload` takes to stop transfers."""
 
@@ -119,6 +122,8 @@ class SlashCommands:
                 self.files.upload(command.room, command.argument, self._host.connection.state.limits.file_bytes)
             case LocalCommandName.SAVE:
                 self._save(command)
+            case LocalCommandName.SEARCH:
+                self._search(command)
             case LocalCommandName.TOPIC:
                 self._host.notice(self._topic_of(command.argument))
             case LocalCommandName.UNREAD:
@@ -211,6 +216,23 @@ class SlashCommands:
                 self.files.save(message, path)
             case _ as unexpected:
                 assert_never(unexpected)
+
+    def _search(self, command: LocalCommand) -> None:
+        """Find messages: in an encrypted room all that this computer has read, else those that the face holds."""
+        if not self._host.connection.state.is_encrypted(command.room):
+            for line in loaded_lines(self._host.messages_of(command.room), command.argument):
+                self._host.notice(line)
+            return
+
+        def job() -> list[str]:
+            from client.net.search import search_jobs  # late: it needs the key store
+            from client.text.encryption.search_text import reach_line, result_lines
+
+            result = search_jobs.search(self.context, command.argument, command.room, limit=FOUND)
+            lines = result_lines(result.found, several=False)
+            return lines + [reach_line(room, reach) for room, reach in result.reach]
+
+        self._jobs.start(job)
 
     def _edit_unsent(self, entry: OutboxEntry, text: str) -> None:
         try:

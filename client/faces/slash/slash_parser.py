@@ -44,6 +44,7 @@ class LocalCommandName(StrEnum):
     UNPIN = "unpin"
     UPLOAD = "upload"
     SAVE = "save"
+    SEARCH = "search"
     TOPIC = "topic"
     UNREAD = "unread"
     NOTIFY = "notify"
@@ -176,7 +177,9 @@ def _meaning(name: str, words: list[str], room: str) -> TypedRequest | LocalComm
             return CommandRequested(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
         case "pins", _:
             return CommandRequested(frames.ReadHistory(id=0, room=room, pinned=True))
-        case "edit" | "delete" | "react" | "unreact" | "reply" | "thread" | "pin" | "unpin" | "upload" | "save", _:
+        case "search" | "edit" | "delete" | "react" | "unreact" | "reply" | "thread" | "pin" | "unpin", _:
+            return LocalCommand(LocalCommandName(name), " ".join(words), room)
+        case "upload" | "save", _:
             return LocalCommand(LocalCommandName(name), " ".join(words), room)
         case "notify", _:
             return _notify_command(words, room)

@@ -226,6 +226,12 @@ SLASHES: dict[str, SlashSpec] = {
     ),
     "topic": SlashSpec("/topic [TEXT]", "show the topic; /topic TEXT sets it, /topic - clears it", (WordKind.TOPIC,)),
     "unread": SlashSpec("/unread", "list the rooms with unread messages, those that mention you first"),
+    "search": SlashSpec(
+        "/search WORDS",
+        "find messages of this room by the beginnings of their words; in an encrypted room also those not loaded",
+        (WordKind.TEXT,),
+        1,
+    ),
     "notify": SlashSpec(
         "/notify [LEVEL] [for TIME]",
         "show or set what this room notifies you of, on all your devices: all, mentions, none, or default (as each "
@@ -293,10 +299,6 @@ EXPLAINED = {
     "clear": "There is no /clear. Nothing was cleared or deleted; on the full screen, Ctrl+L redraws.",
     "me": "There is no /me. To send it as text: //me ...",
     "nick": "There is no /nick: usernames don't change. To set a display name: /profile name TEXT",
-    "search": (
-        "There is no /search. On the full screen, Ctrl+S searches the open room; in a shell: "
-        "chatterbox tail ROOM --recent 1000 | grep TEXT"
-    ),
 }
 """Commands of other chats that do not exist here, each with what to do instead."""
 

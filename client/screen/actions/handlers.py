@@ -16,8 +16,8 @@ class ActionHandlers:
     def __init__(self, screen: ScreenInterface) -> None:
         self._model = screen.model
         self.composer = ComposerHandlers(screen)
-        self.program = ProgramHandlers(screen)
         self.reading = ReadingHandlers(screen)
+        self.program = ProgramHandlers(screen, self.reading.search)
         self.messages = MessageHandlers(screen, self.reading.search)
         self.rooms = RoomHandlers(screen)
         self.table: Mapping[str, Callable[[], None]] = {

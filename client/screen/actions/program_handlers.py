@@ -7,6 +7,7 @@ from chatterbox.wire.frames import ReadHistory
 from client.core.events import CommandRequested
 from client.faces.messages.message_reference import request_for
 from client.faces.slash.slash_parser import LocalCommand, LocalCommandName, UsageMistake
+from client.screen.actions.history_search import HistorySearch
 from client.screen.actions.room_handlers import show_profile
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.layout import picker_items
@@ -18,8 +19,8 @@ from client.text.sanitize import inert
 class ProgramHandlers:
     """`table` maps each action for the program itself to its handler."""
 
-    def __init__(self, screen: ScreenInterface) -> None:
-        self._screen, self._model = screen, screen.model
+    def __init__(self, screen: ScreenInterface, search: HistorySearch) -> None:
+        self._screen, self._model, self._search = screen, screen.model, search
         self.table: Mapping[str, Callable[[], None]] = {
             "help": partial(screen.show_help, commands_first=False),
             "sessions": self.list_sessions,
@@ -86,6 +87,8 @@ class ProgramHandlers:
         match command:
             case LocalCommand(LocalCommandName.MEMBERS, room):
                 server_sheets.members(self._screen, room)
+            case LocalCommand(LocalCommandName.SEARCH, words):
+                self._search.find(words)
             case LocalCommand(LocalCommandName.WHOIS, name) if name:
                 show_profile(self._screen, name)
             case LocalCommand(LocalCommandName.SESSIONS):

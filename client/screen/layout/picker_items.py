@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chatterbox.wire.frames import Message, Reaction
 from chatterbox.wire.people import PresenceState
@@ -26,6 +26,9 @@ from client.text.note_text import clock, messages
 from client.text.outbox_text import queued_at
 from client.text.room_text import shown_room
 from client.text.sanitize import inert
+
+if TYPE_CHECKING:
+    from client.encryption.search.search_index import FoundMessage
 
 LIMIT = 500
 """Links or messages that are listed."""
@@ -217,6 +220,19 @@ def found_messages(model: ChatModel, wanted: str) -> list[PickerItem]:
         if len(out) >= LIMIT:
             break
     return out
+
+
+def with_indexed(model: ChatModel, loaded: list[PickerItem], indexed: "Sequence[FoundMessage]") -> list[PickerItem]:
+    """What was found among the loaded messages, and in the index of an encrypted room, the newest first."""
+    if not indexed:
+        return loaded
+    items = {int(item.value): item for item in loaded}
+    for each in indexed:
+        held = model.room.held(each.offset)
+        if each.offset not in items and not (held is not None and held.deleted):
+            text = each.text or f"[{', '.join(each.files.splitlines())}]"
+            items[each.offset] = PickerItem(inert(text), inert(each.username), str(each.offset))
+    return [items[offset] for offset in sorted(items, reverse=True)][:LIMIT]
 
 
 def search_extent(model: ChatModel, more_key: str, *, loads: bool) -> str:

@@ -115,6 +115,7 @@ def test_nothing_that_is_written_is_in_any_file_of_clients_and_server(
     assert [content.removeprefix(canary) for _, _, content in messages(read)] == [
         " again", " answered", " offline", " later",
     ]  # fmt: skip
+    assert len(bob.run("search", "@alice", "canary-in-the-coal").stdout.splitlines()) == 4
     assert in_files(tmp_path, canary) == []
 
 

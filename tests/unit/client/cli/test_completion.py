@@ -45,6 +45,7 @@ COMMANDS = [
         "chat",
         "send",
         "download",
+        "search",
         "unread",
         "edit",
         "delete",
@@ -99,7 +100,7 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("line", "names"),
     [
-        ("se", ["sessions", "send"]),
+        ("se", ["sessions", "send", "search"]),
         ("", COMMANDS),
         ("send ", ["general", "ops"]),
         ("send op", ["ops"]),
@@ -109,6 +110,7 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> None:
         ("send ops --file READ", ["README.md"]),
         ("download 4f0c -o docs", ["docs/"]),
         ("join op", ["ops", "opera"]),
+        ("search op", ["ops"]),
         ("tail ops g", ["general"]),
         ("tail --json --count 3 ops g", ["general"]),
         ("tail --resume ", ["mailer"]),

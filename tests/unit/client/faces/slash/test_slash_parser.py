@@ -257,7 +257,6 @@ def test_name_of_a_command_in_other_chats_works(line: str, same: str) -> None:
     ("name", "part"),
     [
         ("me", "//me"),
-        ("search", "Ctrl+S"),
         ("clear", "Nothing was cleared"),
     ],
 )
