@@ -47,7 +47,7 @@ def encryption_facts(model: ChatModel) -> list[str]:
         return []
     if is_encrypted and not is_direct(model.room.name):
         members = model.members.get(model.room.name)
-        return ["encrypted", *([member_words(members)] if members else [])]
+        return ["encrypted", *([member_words(members, model.status.username)] if members else [])]
     known = model.trust.get(folded(peer_of(model.room.name))) if is_direct(model.room.name) else None
     trust, since = known or (_trust(model), "")
     return [header_words(trust, since, encrypted=is_encrypted)]

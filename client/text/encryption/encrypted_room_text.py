@@ -40,14 +40,15 @@ def invited_line(room: str, username: str, earlier: int) -> str:
     return f"You invited {who} to {where}. Once they accept, {who} will read {where} from then on{before}."
 
 
-def member_words(members: Mapping[str, Trust]) -> str:
-    """How many members an encrypted room has by its member log, and how many of them the user verified.
+def member_words(members: Mapping[str, Trust], me: str) -> str:
+    """How many members an encrypted room has by its member log, and how many of the others the user `me` verified.
 
-    >>> member_words({"ada": Trust.VERIFIED, "bob": Trust.VERIFIED, "eve": Trust.SEEN})
-    '3 members, 2 verified'
+    >>> member_words({"ada": Trust.VERIFIED, "bob": Trust.VERIFIED, "eve": Trust.SEEN}, "ada")
+    '3 members, 1 verified'
     """
     count = "1 member" if len(members) == 1 else f"{len(members)} members"
-    verified = sum(trust is Trust.VERIFIED for trust in members.values())
+    others = [trust for username, trust in members.items() if username != folded(me)]
+    verified = sum(trust is Trust.VERIFIED for trust in others)
     changed = sum(trust is Trust.CHANGED for trust in members.values())
     facts = [count, *([f"{verified} verified"] if verified else []), *([f"{changed} with new keys"] if changed else [])]
     return ", ".join(facts)

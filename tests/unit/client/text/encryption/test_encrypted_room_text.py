@@ -23,9 +23,9 @@ def test_invitation_says_what_the_user_will_read(earlier: int, end: str) -> None
 
 
 def test_members_are_counted_in_words() -> None:
-    assert text.member_words({"ada": Trust.SEEN}) == "1 member"
+    assert text.member_words({"ada": Trust.VERIFIED}, "Ada") == "1 member"
     members = {"ada": Trust.VERIFIED, "bob": Trust.CHANGED, "eve": Trust.SEEN}
-    assert text.member_words(members) == "3 members, 1 verified, 1 with new keys"
+    assert text.member_words(members, "eve") == "3 members, 1 verified, 1 with new keys"
 
 
 def test_members_without_keys_are_named_with_the_reason() -> None:
