@@ -67,8 +67,8 @@ _UNREADABLE: dict[Unreadable, _Sentence] = {
         "{count} from before you joined. Only those who were members then can read them.",
     ),
     Unreadable.NOT_GIVEN: _Sentence(
-        "{count} from before you joined. The member who invited you gives you the key when their program connects.",
-        "{count} from before you joined. The member who invited you gives you the keys when their program connects.",
+        "{count} from before you joined. The text appears when the member who invited you connects.",
+        "{count} from before you joined. The texts appear when the member who invited you connects.",
     ),
     Unreadable.BEFORE_DEVICE: _Sentence(
         "{count} from before this device. To read it, enter your recovery key: /keys recover",
@@ -113,10 +113,10 @@ _UNREADABLE: dict[Unreadable, _Sentence] = {
         "{count} that are not encrypted: they may be by the server, not by {name}. Ask {name} whether they were sent.",
     ),
     Unreadable.UNINVITED: _Sentence(
-        "{count} of {name}, whom no member of the room invited: the server added {name}. It is not shown. Ask the "
-        "operator of the server why.",
-        "{count} of {name}, whom no member of the room invited: the server added {name}. They are not shown. Ask the "
-        "operator of the server why.",
+        "{count} of {name}, whom no member of the room invited: the server added {name}. It is not shown. Ask a "
+        "member of the room who that is.",
+        "{count} of {name}, whom no member of the room invited: the server added {name}. They are not shown. Ask a "
+        "member of the room who that is.",
     ),
     Unreadable.NEWER: _Sentence(
         "{count} from a newer chatterbox. Update this program to read it.",
