@@ -188,8 +188,8 @@ class MessageEncryption(Protocol):
     async def give_history(self, room: EncryptedRoom) -> HistoryGiven | None:
         """Give earlier keys of the room to those whom this device invited, if its policy says that they get them.
 
-        To be called when an invitation is stored. Never raises: what is not given now, or comes until they join, is
-        given later. None: nothing is owed to anybody.
+        To be called when an invitation is stored. Never raises: the rest, and what comes until they join, is
+        given later. None: nothing is owed.
         """
 
     async def decrypt_topic(self, room: EncryptedRoom, topic: str) -> str | None:

@@ -115,7 +115,7 @@ class KeySharer:
         return reading
 
     async def _tell_members(self, room: EncryptedRoom, reading: Reading) -> None:
-        """Tell of members whom nobody invited, and of those who have other keys than when they were invited."""
+        """Tell of members whom no member invited, and of those who have other keys than when they were invited."""
         ghosts, changed = await self._store.run(partial(self._odd_members, reading=reading))
         for username in ghosts:
             await self._logs.tell(room, MemberNews(MemberNewsKind.GHOST, room.name, username))

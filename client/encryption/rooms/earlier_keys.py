@@ -1,6 +1,6 @@
 """Earlier keys of rooms, for members who came later: what is owed, what was given, what came. `Table.SHARED_HISTORY`.
 
-Where the policy of a room is `all`, the device that invites somebody owes them the sessions that it holds. Who is
+Where the policy of a room is `all`, the device that invites a user owes them the sessions that it holds. Who is
 invited takes them only from a user who, by the member log, invited them; what comes before the log is read, waits.
 """
 

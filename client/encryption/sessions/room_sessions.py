@@ -270,7 +270,7 @@ def _better(held: InboundRecord, offered: InboundRecord) -> InboundRecord:
     """What two copies of a session are together. A copy that its author gave is never replaced by one of others.
 
     One that others gave may reach further back. It is believed if it leads to the ratchet of the author's copy: its
-    messages bear the same signature then, so they are the author's, whoever gave the key.
+    messages bear the same signature then, so they are the author's, no matter who gave the key.
     """
     if held.key_from == offered.key_from:
         return offered if offered.first_index < held.first_index else held

@@ -321,7 +321,7 @@ def waiting_line(reason: WaitReason, names: Sequence[str] = (), detail: str = ""
 
 
 def refused_line(reason: WaitReason, names: Sequence[str] = (), detail: str = "") -> str:
-    """Why a room is not created, nobody invited or removed, no topic set or nothing edited, and what to do.
+    """Why a room is not created, no user invited or removed, no topic set or nothing edited, and what to do.
 
     >>> refused_line(WaitReason.NO_RECOVERY_KEY)
     'Nothing was done: first look at your recovery key (/keys code), then try again.'

@@ -18,7 +18,7 @@ from client.encryption.message_encryption import EncryptedRoom
 from client.encryption.search.covered_offsets import CoveredRange, OffsetRange
 from client.net.search import history_fill
 from client.net.search.history_fill import HistoryFill
-from tests.support.waiting import until
+from tests.support.waiting import proves_absence, until
 
 ROOM = EncryptedRoom("@ada~bob", "u1")
 HEAD = 450
@@ -118,7 +118,7 @@ async def test_nothing_is_read_while_the_connection_is_busy(busy: str) -> None:
     else:
         site.quiet_s = history_fill.QUIET_S / 2
     task = site.fill()
-    await asyncio.sleep(0.1)
+    await proves_absence(0.1)
     assert site.locked == []
     site.quiet_s, site.state = 100.0, replace(site.state, phase=ConnectionPhase.LIVE)
     await until(lambda: bool(site.covered), MOST_S)

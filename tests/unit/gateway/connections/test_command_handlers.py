@@ -14,6 +14,7 @@ from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import codec, frames, history_api
 from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.broker_events import MembershipChanged
+from chatterbox.wire.encryption.member_log import MemberEntry
 from chatterbox.wire.encryption.policy import EncryptionPolicy
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -53,7 +54,9 @@ class FakeHistory:
     async def join(self, room: str, member: Member) -> history_api.RoomInfo:
         return await self._answer("join")
 
-    async def leave(self, room: str, member: Member, *, delete: bool) -> history_api.LeftRoom:
+    async def leave(
+        self, room: str, member: Member, *, delete: bool, entry: MemberEntry | None
+    ) -> history_api.LeftRoom:
         info = await self._answer("leave")
         if self.is_deleted:
             raise ChatError(Code.ROOM_UNKNOWN)
