@@ -106,6 +106,9 @@ class Encryption:
         self._refusals: dict[str, int] = {}
         self._dehydrated: DehydratedInbox | None = None
         self._dehydrated_id = ""
+        self._dehydrated_lock = asyncio.Lock()
+        self._is_dehydrated_read = False
+        """Whether its inbox was read over this connection."""
         self._sent = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._locks = SenderLocks(locks)
@@ -125,6 +128,7 @@ class Encryption:
         self._messages = MessageReader(
             store, account, self.users, self._reader, sharer, self.logs, self._search, self._spawn
         )
+        self._messages.before_reasons = self.read_dehydrated_once
         self._giver = HistoryGiver(store, trusted, self._reader, self._queue, sharer)
         self._sender = RoomSender(
             store, account, self.users, sharer, self.logs.rows, self._locks, self._messages.window, now_ms
@@ -151,6 +155,7 @@ class Encryption:
         Raises `LinkBroken`, and `Failure` if the device can't be set up.
         """
         self._link = link
+        self._is_dehydrated_read = False
         self._sender.limits = self._messages.limits = self._giver.limits = welcome.limits
         if not await self._account.set_up(welcome):
             return
@@ -448,6 +453,16 @@ class Encryption:
 
         Returns the number of messages, and 0 if there is no connection. Raises `Failure`.
         """
+        async with self._dehydrated_lock:
+            return await self._read_dehydrated()
+
+    async def read_dehydrated_once(self) -> None:
+        """Read the same unless that was done over this connection: keys of messages may be there. Never raises."""
+        if not self._is_dehydrated_read:
+            with suppress(Failure):
+                await self.read_dehydrated()
+
+    async def _read_dehydrated(self) -> int:
         account = await self.store.run(partial(listed_account, users=self.trusted))
         if account is None:
             return 0
@@ -459,6 +474,7 @@ class Encryption:
             return 0
         finally:
             self._dehydrated = None
+        self._is_dehydrated_read = True
         self.keys_arrived(found.arrived)
         return found.read
 

@@ -18,7 +18,7 @@ from client.store.session_file import SavedSession
 
 
 def leave(context: ClientContext, session: SavedSession) -> bool:
-    """Back up what the backup lacks, and take this device out of the user's list.
+    """Back up what the backup lacks, and take this device out of the user's list; the dehydrated one stays.
 
     Returns whether the key store is to be deleted once the session is ended. If keys would be lost, the user is asked;
     without a terminal the key store stays. Raises `Failure` if the user does not want to log out then.
@@ -56,6 +56,7 @@ def _back_up(keys: OwnKeys, identity: DeviceIdentity) -> None:
     with suppress(Failure):  # what is not backed up is counted
         keys.set_up()
         keys.backup.upload_all(identity)
+        keys.ensure_dehydrated(identity)
 
 
 def _loss(lost: int, *, is_only: bool) -> str:

@@ -71,17 +71,25 @@ class DehydratedDevice:
 
     def is_replacement_due(self, identity: DeviceIdentity) -> bool:
         """Whether this device should make a dehydrated device: there is none, or it is a week old."""
+        if self.is_missing(identity):
+            return True
+        with self._store.transaction() as transaction:
+            keys, state = self._users.keys(transaction, identity.user_id), _stored_state(transaction)
+        if keys is None or not keys.list.dehydrated:  # this device can't make one
+            return False
+        if keys.list.dehydrated != state.device_id:
+            self._note_other(keys.list.dehydrated)
+            return False
+        return not 0 <= self._now_ms() - state.made_ms < WEEK_MS
+
+    def is_missing(self, identity: DeviceIdentity) -> bool:
+        """Whether the user has no dehydrated device, and this device can make one: the user has a recovery key."""
         with self._store.transaction() as transaction:
             keys, secrets = self._users.keys(transaction, identity.user_id), identity.secrets(transaction)
             state = _stored_state(transaction)
         if keys is None or not (secrets.self_signing and secrets.item_keys):
             return False
-        if not keys.list.dehydrated or (state.device_id and not state.is_listed):
-            return True
-        if keys.list.dehydrated != state.device_id:
-            self._note_other(keys.list.dehydrated)
-            return False
-        return not 0 <= self._now_ms() - state.made_ms < WEEK_MS
+        return not keys.list.dehydrated or bool(state.device_id and not state.is_listed)
 
     def replace(self, identity: DeviceIdentity) -> str:
         """Make a dehydrated device in place of the one that is listed; returns its id. Call it again after a crash.

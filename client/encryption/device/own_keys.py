@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from client.encryption.device.dehydrated_device import DehydratedDevice
 from client.encryption.device.device_approval import DeviceApproval
+from client.encryption.device.device_identity import DeviceIdentity
 from client.encryption.device.device_setup import DeviceSetup, DeviceSetupResult, Standing
 from client.encryption.device.key_backup import KeyBackup, Restored
 from client.encryption.device.recovery import Recovery
@@ -58,6 +59,11 @@ class OwnKeys:
             return Upkeep(0, Restored())
         waiting = self.backup.upload_all(result.identity)
         return Upkeep(waiting, self.backup.fetch(result.identity))
+
+    def ensure_dehydrated(self, identity: DeviceIdentity) -> None:
+        """Have a dehydrated device, once there is a recovery key: keys that come while no device is there go to it."""
+        if self.dehydrated.is_missing(identity):
+            self.dehydrated.replace(identity)
 
     def renew_dehydrated(self, result: DeviceSetupResult) -> None:
         """Replace the dehydrated device if it is due: what came to it should be read before (`DehydratedInbox`)."""

@@ -69,6 +69,8 @@ class MessageReader:
     ) -> None:
         """`search`: where what was read is noted; `spawn`: does something beside."""
         self.limits = Limits()
+        self.before_reasons: Callable[[], Coroutine[Any, Any, None]] | None = None
+        """Looks for keys elsewhere before a message is called unreadable; what comes late is shown when it comes."""
         self._store = store
         self._account = account
         self._users = users
@@ -121,6 +123,7 @@ class MessageReader:
         if not isinstance(read, _Read):
             unknown, is_read = read, await self._read_inbox(read)
             if is_read:
+                await self._look_elsewhere()
                 await self._read_earlier_keys(room)
                 await self._ask_why(room, unknown)
             missing = missing if is_read else Unreadable.AWAITING
@@ -169,6 +172,12 @@ class MessageReader:
                 self._sought.clear()  # at worst, the inbox is read once more
             self._sought |= {(session.session, session.device) for session in unknown}
         return is_read
+
+    async def _look_elsewhere(self) -> None:
+        if self.before_reasons is not None:
+            looking = asyncio.ensure_future(self.before_reasons())
+            self._spawn(_until_done(looking))
+            await asyncio.wait({looking}, timeout=HEAD_S)
 
     async def _read_earlier_keys(self, room: EncryptedRoom) -> None:
         """Read the member log if earlier keys wait for it."""
@@ -355,6 +364,10 @@ def _reasons(
         for _, found in envelopes([message], limits):
             reasons.setdefault((found.session, found.device), reason)
     return reasons
+
+
+async def _until_done(task: asyncio.Future[None]) -> None:
+    await task
 
 
 def unreadable(message: Message, reason: Unreadable) -> DecryptedMessage:

@@ -160,6 +160,7 @@ def adopt_recovery_key(workspace: KeyWorkspace, key: bytes) -> list[str]:
     """Make the key backup that `key` opens, which the user has written down."""
     workspace.own.recovery.adopt(workspace.identity, key)
     workspace.own.keep_up(workspace.own.set_up())
+    workspace.own.ensure_dehydrated(workspace.identity)
     return [keys_text.RECOVERY_KEY_KEPT]
 
 
