@@ -130,6 +130,32 @@ class TestMembers:
             await bob.say("I am back")
         assert waits.value.reason is WaitReason.MEMBER_LOG_INVALID
 
+    async def test_removal_that_the_server_keeps_from_the_recipients_ends_the_session(self, server: RoomModel) -> None:
+        ada, bob, cyd = await logged_in(server, "ada", "bob", "cyd")
+        await server.create(ada)
+        await server.invite(ada, "bob")
+        await server.invite(ada, "cyd")
+        server.asleep.add(cyd.address)  # cyd is given no key by bob
+        first = await bob.say("one")
+        signed = await ada.encryption.sign(Remove(id=1, room=ROOM, username="cyd"), server.room)
+        assert isinstance(signed, Remove)
+        assert isinstance(signed.entry, MemberEntry)
+        server.entries.append(signed.entry)  # no other version, and nobody lost access, as the server says
+        await ada.say("two")
+        assert (await bob.texts())[1] == "two"
+        second = await bob.say("three")
+        assert first.content.split(".")[2] != second.content.split(".")[2]
+
+    async def test_user_id_that_a_log_gives_to_another_name_is_not_believed(self, server: RoomModel) -> None:
+        ada, bob, _ = await logged_in(server, "ada", "bob", "cyd")
+        await server.create(ada)
+        await server.invite(ada, "bob")
+        await bob.encryption._refresh("cyd")
+        server.forge(server.users["ada"], MemberEntryKind.INVITE, ModelUser(99, "cyd"))
+        with pytest.raises(EncryptionWaits) as waits:
+            await bob.say("hello")
+        assert waits.value.reason is WaitReason.MEMBER_LOG_INVALID
+
 
 class TestKeysOfMembers:
     async def test_keys_that_a_log_names_first_are_the_ones_that_must_be_shown(self, server: RoomModel) -> None:
