@@ -57,6 +57,11 @@ class Site:
         assert time.monotonic() - began_s < max_s
         return str(person["state"])
 
+    async def sees_online(self) -> None:
+        """Ada sees Bob, who has connected, online: at once if that is known when she begins to watch, or soon after."""
+        if await self.watched() != "online":
+            assert await self.told() == "online"
+
     async def silence(self, kind: str, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
@@ -92,8 +97,7 @@ async def test_presence_at_another_gateway_is_known_within_two_seconds(site: Sit
 
 async def test_who_hides_is_offline_at_another_gateway_within_two_seconds(site: Site) -> None:
     async with site.there.talker(site.bob_token):
-        await site.watched()
-        assert await site.told() == "online"
+        await site.sees_online()
         await site.patch(presence="nobody")
         assert await site.told() == "offline"
         await site.patch(presence="everyone")
@@ -102,16 +106,14 @@ async def test_who_hides_is_offline_at_another_gateway_within_two_seconds(site: 
 
 async def test_a_logout_is_known_at_another_gateway_without_the_grace(site: Site) -> None:
     async with site.there.talker(site.bob_token):
-        await site.watched()
-        assert await site.told() == "online"
+        await site.sees_online()
         await site.whole.logout(site.bob_token)
         assert await site.told() == "offline"
 
 
 async def test_moving_from_one_gateway_to_the_other_is_not_told(site: Site) -> None:
     async with site.there.talker(site.bob_token):
-        await site.watched()
-        assert await site.told() == "online"
+        await site.sees_online()
     async with site.here.talker(site.bob_token):
         await site.silence("presence", GRACE_S + KNOWN_S)
 
@@ -153,8 +155,7 @@ async def test_who_was_at_a_killed_gateway_is_offline_soon_unless_another_device
     eve_name = f"eve-{site.bob_name}"
     eve = await site.whole.newcomer(eve_name)
     async with site.there.talker(site.bob_token), site.there.talker(eve), site.here.talker(eve):
-        await site.watched()
-        assert await site.told() == "online"
+        await site.sees_online()
         await site.ada.ask("watch", usernames=[site.bob_name, eve_name])
         await site.there.kill()
         try:
@@ -167,8 +168,7 @@ async def test_who_was_at_a_killed_gateway_is_offline_soon_unless_another_device
 
 async def test_who_was_at_a_killed_gateway_and_is_back_elsewhere_was_never_gone(site: Site) -> None:
     async with site.there.talker(site.bob_token):
-        await site.watched()
-        assert await site.told() == "online"
+        await site.sees_online()
         await site.there.kill()
         try:
             async with site.here.talker(site.bob_token):
