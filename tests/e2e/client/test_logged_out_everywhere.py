@@ -9,9 +9,10 @@ import pytest
 from client.failures import ExitCode
 from client.net.http_api import HttpApi
 from client.store.session_file import SessionFile
-from tests.e2e.client.people import PASSWORD, Person, Server, people
+from tests.e2e.client.people import Person, Server, people
 from tests.e2e.client.test_encrypted_directs import has_keys
 from tests.e2e.client.test_encrypted_rooms import ROOM, done
+from tests.support.server import PASSWORD
 
 MEANWHILE = ["written on Saturday", "and on Sunday"]
 
