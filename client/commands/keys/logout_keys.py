@@ -16,6 +16,11 @@ from client.net.keys_api import KeysApi
 from client.output import print_status
 from client.store.session_file import SavedSession
 
+NOTHING_RECEIVES = (
+    "What others write while you are logged out everywhere can't be read later: the server did not take the device "
+    "that receives its keys. To keep those messages, log out when the server answers again."
+)
+
 
 def leave(context: ClientContext, session: SavedSession) -> bool:
     """Back up what the backup lacks, and take this device out of the user's list; the dehydrated one stays.
@@ -39,7 +44,10 @@ def leave(context: ClientContext, session: SavedSession) -> bool:
             is_only = bool(identity.secrets(transaction).master)
         if is_only and not lost:  # a user who never wrote encrypted keeps the same keys, and is not asked
             return False
-        if lost and not _is_wanted(_loss(lost, is_only=is_only)):
+        loss = _loss(lost, is_only=is_only) if lost else ""
+        if not is_only and keys.dehydrated.is_missing(identity):
+            loss = f"{loss}\n{NOTHING_RECEIVES}".strip()
+        if loss and not _is_wanted(loss):
             return False
         with suppress(Failure):  # the session ends all the same, and the device with it
             if not is_only:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from chatterbox.wire.encryption.key_api import DeviceUpload, OwnDevice
 from client.commands import account
 from client.commands.keys import logout_keys
 from client.context import ClientContext
 from client.encryption.device.device_setup import Standing
 from client.encryption.device.recovery import new_recovery_key
 from client.failures import Failure
+from client.net.keys_api import KeysApi
 from client.store.key_store_files import key_store_path
 from client.store.session_file import SavedSession
 from tests.support.key_laptop import Laptop, Laptops, begin_session
@@ -69,6 +71,24 @@ async def test_with_everything_in_the_backup_the_keys_are_deleted_and_the_device
     assert len(recovered.restored.arrived) == 1, row
     assert recovered.user is not None
     assert recovered.user.removed == (device,)
+
+
+async def test_a_user_whom_nothing_would_receive_keys_for_is_asked_first(
+    ada: Laptop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server does not take the dehydrated device: what others write meanwhile could never be read."""
+    await ada.run(ada.keys.recovery.adopt, ada.identity, new_recovery_key())
+    put_device = KeysApi.put_device
+
+    def refuses_dehydrated(api: KeysApi, upload: DeviceUpload) -> OwnDevice:
+        if upload.dehydrated:
+            raise Failure("no answer")
+        return put_device(api, upload)
+
+    monkeypatch.setattr(KeysApi, "put_device", refuses_dehydrated)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    said, is_there = await log_out(ada, capsys)
+    assert (is_there, "can't be read later" in said) == (True, True)
 
 
 async def test_keys_of_messages_that_no_backup_has_are_deleted_only_after_a_yes(
