@@ -25,6 +25,8 @@ from client.encryption.store.key_store import KeyStore, StoreTransaction, Table
 from client.failures import Failure, ServerRefused
 from client.net.keys_api import KeysApi
 
+OTHERS_AT_ONCE = 3
+"""Programs of this user that may start at the same moment as this one, with the same key store."""
 _GENERATION = "generation"
 
 
@@ -101,6 +103,13 @@ class DeviceSetup:
             raise
         with self._store.transaction() as transaction:
             identity, is_first = self._identity(transaction, at_server)
+        for _ in range(OTHERS_AT_ONCE):
+            try:
+                return self._set_up(identity, at_server, resume, is_first=is_first)
+            except ServerRefused as refusal:
+                if refusal.code != Code.STORE_SUPERSEDED:
+                    raise
+            at_server = self._api.devices()  # another program with this store was faster, or it is an old copy
         return self._set_up(identity, at_server, resume, is_first=is_first)
 
     def _set_up(

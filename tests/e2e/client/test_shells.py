@@ -35,7 +35,7 @@ def alice(alice_and_bob: list[Person]) -> Person:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_bash_completes_commands_rooms_people_and_positions(alice: Person) -> None:
-    assert bash_candidates(alice, "se") == ["sessions", "send"]
+    assert bash_candidates(alice, "se") == ["sessions", "send", "search"]
     assert bash_candidates(alice, "send ") == ["ops", "general"]
     assert bash_candidates(alice, "tail --resume m") == ["mailer"]
     assert bash_candidates(alice, "tail --resume=m") == ["mailer"]

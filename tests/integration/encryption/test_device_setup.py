@@ -1,13 +1,18 @@
 """Setup of devices against the real server: first device, further ones, new logins, crashes, old copies of a store."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from chatterbox.wire.encryption.key_api import DeviceUpload, OwnDevice
 from client.encryption.core.trust import Trust
 from client.encryption.device.device_setup import Standing
+from client.encryption.device.own_keys import OwnKeys
 from client.encryption.store.key_store import Table
+from client.encryption.store.store_key import open_key_store
 from client.failures import Unreachable
+from client.net.keys_api import KeysApi
 from tests.support.key_laptop import Killed, Laptop, Laptops
 from tests.support.server import Server, running
 
@@ -159,3 +164,23 @@ async def test_a_server_that_can_not_be_reached_leaves_the_setup_for_later(ada: 
     with pytest.raises(Unreachable):
         await ada.set_up()
     assert (await ada.set_up()).standing is Standing.READY
+
+
+async def test_programs_that_start_at_once_with_one_key_store_all_start(
+    laptop: Laptops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one whose number reaches the server last is no old copy, though its number is lower."""
+    ada = await laptop("ada", tmp_path / "ada", registers=True)
+    put_device = KeysApi.put_device
+    session, now_ms = ada.keys.setup.session, ada.now_ms
+
+    def after_another(api: KeysApi, upload: DeviceUpload) -> OwnDevice:
+        monkeypatch.setattr(KeysApi, "put_device", put_device)
+        store = open_key_store(ada.home, ada.server.url, "ada")
+        with closing(store), KeysApi(ada.server.url, ada.token) as other:
+            OwnKeys(store, other, username="ada", session=session, now_ms=lambda: now_ms).set_up()
+        return put_device(api, upload)
+
+    monkeypatch.setattr(KeysApi, "put_device", after_another)
+    result = await ada.set_up()
+    assert (result.standing, result.was_superseded) == (Standing.READY, False)

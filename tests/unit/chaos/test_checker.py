@@ -133,7 +133,15 @@ def test_every_fault_is_reported_with_its_invariant(
 
 
 def test_every_invariant_has_a_fault_that_breaks_it() -> None:
-    assert {invariant for _, invariant, _ in FAULTS} == set(Invariant) == set(MEANINGS)
+    """Those of encrypted conversations are broken in `test_encrypted_conversations.py`."""
+    of_encryption = {
+        Invariant.RECIPIENTS_READ,
+        Invariant.SAYS_WHAT_WAS_TYPED,
+        Invariant.TO_DEVICE_IN_ORDER,
+        Invariant.INDEX_USED_ONCE,
+        Invariant.NO_WORD_IN_CLEAR,
+    }
+    assert {invariant for _, invariant, _ in FAULTS} | of_encryption == set(Invariant) == set(MEANINGS)
 
 
 class TestSingleViolations:

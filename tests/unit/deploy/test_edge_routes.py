@@ -9,6 +9,8 @@ from tests.support.server import settings_for
 DEPLOY = Path(__file__).parents[3] / "deploy"
 LISTS = re.findall(r"@(auth|files|history|gateway|reference) path (.*)", (DEPLOY / "Caddyfile").read_text())
 PUBLIC = {pattern: service for service, patterns in LISTS for pattern in patterns.split()}
+WHOLE = {"/keys/*"}
+"""Patterns of a service that has all paths below it, though none of them has a parameter."""
 SERVED = {(pattern, service) for pattern, service in PUBLIC.items() if service != "reference"}
 
 
@@ -16,7 +18,7 @@ def documented(data: Path) -> dict[str, str]:
     """Each path of the public HTTP API as a pattern of the edge, with its service."""
     paths = create_all(settings_for(data)).app.openapi()["paths"]
     of_path = {path: next(iter(methods.values()))["tags"][0] for path, methods in paths.items()}
-    below = {_below(path): service for path, service in of_path.items() if "{" in path}
+    below = {_below(path): service for path, service in of_path.items() if "{" in path or _below(path) in WHOLE}
     exact = {path: service for path, service in of_path.items() if path.count("/") == 1 or _below(path) not in below}
     return {**below, **exact}
 
