@@ -143,7 +143,8 @@ class TestBindings:
 
 
 class TestOneTimeKeys:
-    async def test_a_key_that_is_given_out_twice_delays_the_second_message_only(self, site: Site) -> None:
+    async def test_a_key_that_is_given_out_twice_loses_no_message(self, site: Site) -> None:
+        """Bob's device can't open the second key; it finds another copy at the dehydrated device."""
         carol = await site.with_keys("carol")
         claimed: dict[tuple[str, str], Json] = {}
 
@@ -161,8 +162,6 @@ class TestOneTimeKeys:
         done = await asyncio.to_thread(carol.run, "send", "@bob", f"{CANARY} 2")
         assert done.returncode == ExitCode.OK, done.stderr
         site.lies.tell_the_truth()
-        await asyncio.to_thread(chat_shows, site.bob, "@carol", "1 message whose key is lost")  # and asks her for it
-        await asyncio.to_thread(carol.run, "send", "@bob", f"{CANARY} 3")
         await asyncio.to_thread(chat_shows, site.bob, "@carol", f"carol: {CANARY} 2")
         site.assert_nothing_in_clear()
 
