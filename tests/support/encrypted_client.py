@@ -2,9 +2,10 @@
 
 import asyncio
 import itertools
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
@@ -184,3 +185,7 @@ class EncryptedClient:
         return [
             each.content if each.unreadable is None else f"<{each.unreadable}>" for each in await self.history(room)
         ]
+
+
+Devices: TypeAlias = Callable[[str], Awaitable[EncryptedClient]]
+"""Makes a connected device of the user of this name; each user's first one registers the user."""

@@ -1,4 +1,4 @@
-"""Lies about encrypted rooms: members whom nobody invited, member logs that nobody signed, a room shown as plain."""
+"""Lies about encrypted rooms: members and member logs that no member signed, a room shown as plain."""
 
 import asyncio
 import copy

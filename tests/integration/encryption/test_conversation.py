@@ -1,35 +1,15 @@
 """Encrypted conversations between real devices over real sockets and the real history."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from chatterbox.wire import frames
 from client.encryption.message_encryption import EncryptedRoom, EncryptionWaits, PlainContent, WaitReason
-from tests.support.encrypted_client import EncryptedClient
+from tests.support.encrypted_client import Devices, EncryptedClient
 from tests.support.server import Server
 from tests.support.waiting import until
-
-Devices = Callable[[str], Awaitable[EncryptedClient]]
-
-
-@pytest.fixture
-async def device(server: Server, tmp_path: Path) -> AsyncIterator[Devices]:
-    """Make connected devices; each user's first one registers the user."""
-    opened: list[EncryptedClient] = []
-
-    async def connected(username: str) -> EncryptedClient:
-        if not any(each.username == username for each in opened):
-            await server.register(username)
-        token = await server.login(username)
-        opened.append(EncryptedClient(server, username, token, tmp_path / f"home-{len(opened)}"))
-        return await opened[-1].connect()
-
-    yield connected
-    for each in opened:
-        await each.close()
 
 
 class TestDirectConversation:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -25,12 +25,11 @@ from client.encryption.message_encryption import EncryptedRoom, HistoryGiven
 from client.encryption.rooms import earlier_keys
 from client.encryption.sessions import room_sessions
 from client.encryption.store.key_store import StoreTransaction, Table
-from tests.support.encrypted_client import EncryptedClient
+from tests.support.encrypted_client import Devices, EncryptedClient
 from tests.support.encryption.forged_sessions import other_ratchet
 from tests.support.server import Server
 from tests.support.waiting import until
 
-Devices = Callable[[str], Awaitable[EncryptedClient]]
 ROOM = "plans~"
 MOST_S = 10.0
 

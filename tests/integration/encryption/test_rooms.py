@@ -1,7 +1,6 @@
 """Encrypted rooms between real devices over real sockets and the real history."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +12,10 @@ from chatterbox.wire.errors import ChatError, Code
 from client.encryption.core.trust import Trust
 from client.encryption.message_encryption import EncryptedRoom
 from client.encryption.rooms.member_news import MemberNews
-from tests.support.encrypted_client import EncryptedClient
+from tests.support.encrypted_client import Devices, EncryptedClient
 from tests.support.server import Server
 
-Devices = Callable[[str], Awaitable[EncryptedClient]]
 ROOM = "plans~"
-
-
-@pytest.fixture
-async def device(server: Server, tmp_path: Path) -> AsyncIterator[Devices]:
-    """Make connected devices; each user's first one registers the user."""
-    opened: list[EncryptedClient] = []
-
-    async def connected(username: str) -> EncryptedClient:
-        if not any(each.username == username for each in opened):
-            await server.register(username)
-        token = await server.login(username)
-        opened.append(EncryptedClient(server, username, token, tmp_path / f"home-{len(opened)}"))
-        return await opened[-1].connect()
-
-    yield connected
-    for each in opened:
-        await each.close()
 
 
 async def create(client: EncryptedClient, room: str = ROOM) -> EncryptedRoom:
